@@ -1,0 +1,156 @@
+"""Whether a volume is a chest CT that can be assessed: one sentence for every reason why not."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from .errors import ImplausibleCT
+from .volume import HU_RANGE, Geometry, Volume
+
+MIN_SLICES = 20
+MAX_SLICE_THICKNESS = 3.0  # mm
+MIN_LUNG_VOLUME = 100.0  # ml; the lungs of an infant hold more
+MAX_END_AREA = 0.6
+WARN_END_AREA = 0.1
+"""Lung in the first or last slice as a share of that in the slice with most. Scans often end a
+little above the bases of the lungs; beyond the first share, features of the whole lung mean nothing."""
+FIELD_OF_VIEW = (50.0, 2000.0)  # mm along every axis
+
+PADDING = -1100
+"""HU below which no tissue and no air lies: what scanners write outside the field of view."""
+
+
+def check_ct(ct: Volume, name: str = "The volume") -> None:
+    """Raise `ImplausibleCT` unless the values, the number of slices and the spacing are those of a CT.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, any geometry.
+    name : str
+        What to call it in the sentence.
+    """
+    if not np.isfinite(ct.array).all():
+        raise ImplausibleCT(f"{name} has NaN or infinite values; replace them, with -1024 HU outside the body, say.")
+    slices = ct.geometry.size[axial_axis(ct.geometry)]
+    if slices < MIN_SLICES:
+        raise ImplausibleCT(
+            f"{name} has {slices} axial slices, and at least {MIN_SLICES} are needed; give the whole CT."
+        )
+    extent = ct.geometry.extent
+    if not all(FIELD_OF_VIEW[0] <= mm <= FIELD_OF_VIEW[1] for mm in extent):
+        size = " x ".join(f"{mm:.0f}" for mm in extent)
+        raise ImplausibleCT(f"{name} measures {size} mm, which is no chest; correct the voxel spacing in its header.")
+    _check_values(ct.array, name)
+
+
+def check_lungs(lungs: np.ndarray, name: str = "The volume") -> list[str]:
+    """Raise `ImplausibleCT` if there is no lung or if an end of the CT cuts through the midst of it.
+
+    Parameters
+    ----------
+    lungs : ndarray of shape (z, y, x)
+        Lung mask or labels on the 1 mm working grid.
+    name : str
+        What to call the CT in a sentence.
+
+    Returns
+    -------
+    list of str
+        A warning for each end of the CT at which a smaller part of the lungs is missing.
+    """
+    areas = np.count_nonzero(lungs, axis=(1, 2))  # mm2, as a voxel is 1 mm3
+    if areas.sum() / 1000 < MIN_LUNG_VOLUME:
+        raise ImplausibleCT(f"{name} shows no lung; give a CT of the chest.")
+    warnings = []
+    for end, area in (("bottom", areas[0]), ("top", areas[-1])):
+        if area > MAX_END_AREA * areas.max():
+            raise ImplausibleCT(_cut(name, f"at the {end}", area / 100))
+        if area > WARN_END_AREA * areas.max():
+            warnings.append(
+                f"The {end} slice still shows {area / 100:.0f} cm2 of lung: a part of the lungs is missing from the CT."
+            )
+    return warnings
+
+
+def check_field_of_view(ct: Volume, name: str = "The volume") -> None:
+    """Raise `ImplausibleCT` if the field of view cuts the lungs at the sides.
+
+    Lung lies behind several mm of chest wall. Where lung-like density meets the border of the image
+    inside the body, or the constant padding around a round field of view, the wall is missing and so is
+    some lung.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU on the 1 mm working grid.
+    """
+    step = 4
+    coarse = ndimage.uniform_filter(ct.array, step, output=np.float32)[::step, ::step, ::step]
+    padding = ct.array[::step, ::step, ::step] <= HU_RANGE[0]
+    cut_surface = sum(map(_cut_voxels, coarse, padding)) * step * step
+    if cut_surface > 1500:  # mm2
+        raise ImplausibleCT(_cut(name, "at the sides", cut_surface / 100))
+
+
+def warn_about(ct: Volume) -> list[str]:
+    """What to keep in mind about a CT that can be assessed (HU, any geometry)."""
+    thickness = ct.geometry.spacing[axial_axis(ct.geometry)]
+    if thickness <= MAX_SLICE_THICKNESS:
+        return []
+    return [
+        f"The slices lie {thickness:.1f} mm apart. Above {MAX_SLICE_THICKNESS:.0f} mm the texture features, and with "
+        "them the probabilities, are less reliable."
+    ]
+
+
+def axial_axis(geometry: Geometry) -> int:
+    """The axis (0: x, 1: y, 2: z of the array's geometry) that runs nearest to feet - head."""
+    return int(np.abs(np.reshape(geometry.direction, (3, 3))[2]).argmax())
+
+
+def _cut(name: str, where: str, area: float) -> str:
+    return f"The field of view of {name} cuts the lungs {where} ({area:.0f} cm2); give a CT that shows them whole."
+
+
+def _check_values(array: np.ndarray, name: str) -> None:
+    sample = array[::2, ::4, ::4]
+    if len(np.unique(sample)) <= 32:
+        raise ImplausibleCT(f"{name} is no CT but looks like a mask: it has only a few different values; give the CT.")
+    inside = sample[sample > PADDING]
+    if inside.size and inside.min() >= 0:
+        bright = inside[inside > 500]
+        if bright.size and np.mean((bright > 900) & (bright < 1200)) > 0.3 and np.mean(inside < 300) > 0.05:
+            raise ImplausibleCT(
+                f"{name} holds stored values, not HU: air is near 0 and soft tissue near 1024; apply the rescale slope "
+                "and intercept of its DICOM header (usually: subtract 1024)."
+            )
+        raise ImplausibleCT(
+            f"{name} is no CT in HU: it has no negative values, as of MR or a picture for display; give a CT in HU."
+        )
+    air = np.mean((inside > PADDING) & (inside < -500))
+    tissue = np.mean((inside > -200) & (inside < 300))
+    if not inside.size or air < 0.01 or tissue < 0.01:
+        raise ImplausibleCT(
+            f"{name} is no chest CT in HU: {air:.0%} of it is as dense as air or lung and {tissue:.0%} as soft tissue; "
+            "give a CT in HU."
+        )
+
+
+def _cut_voxels(axial: np.ndarray, padding: np.ndarray) -> int:
+    """Number of voxels of a coarse axial slice (HU) at which lung meets the end of the field of view."""
+    from skimage.measure import label
+    from skimage.morphology import convex_hull_image, disk, opening
+
+    tissue = label(opening(axial > -300, disk(2)))  # without the thin shell of the table
+    if not tissue.any():
+        return 0
+    lung = opening((axial > -960) & (axial < -420), disk(3))
+    # The foam of the table is as dense as lung and reaches the border too, but not inside the body.
+    body = convex_hull_image(tissue == 1 + np.bincount(tissue.ravel())[1:].argmax())
+    border = np.ones(axial.shape, bool)
+    border[1:-1, 1:-1] = False
+    # Air is noisy, padding is not.
+    padding = ndimage.binary_dilation(opening(padding, disk(2)), iterations=2)
+    return np.count_nonzero(lung & (body & border | padding))

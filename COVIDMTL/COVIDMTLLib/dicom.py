@@ -1,0 +1,172 @@
+"""Reading a folder of DICOM slices as one volume, or saying why it is none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+MODALITY = "0008|0060"
+SERIES_DESCRIPTION = "0008|103e"
+SERIES_UID = "0020|000e"
+
+POSITION_TOLERANCE = 0.1
+"""Largest deviation of a slice from its place, as a share of the slice spacing. Positions are
+written with few digits and tables do not move exactly, but far better than this."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What the header of one slice says: positions and spacing in mm."""
+
+    path: Path
+    modality: str
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    position: np.ndarray
+    axes: np.ndarray
+
+    @property
+    def normal(self) -> np.ndarray:
+        return np.cross(self.axes[0], self.axes[1])
+
+    @property
+    def height(self) -> float:
+        """Position along the normal of the slice in mm."""
+        return float(self.position @ self.normal)
+
+
+def is_dicom(image: sitk.Image) -> bool:
+    """Whether an image came from a DICOM file."""
+    return image.HasMetaDataKey(SERIES_UID)
+
+
+def check_modality(modality: str, name: str) -> None:
+    """Raise `InputError` if a header names a modality other than CT."""
+    if modality != "CT":
+        raise InputError(f"{name} is no CT: its DICOM header says modality {modality}; give a chest CT.")
+
+
+def modality(header: sitk.Image | sitk.ImageFileReader) -> str:
+    """The modality that a DICOM header names, CT where it names none."""
+    return header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else "CT"
+
+
+def read_series(folder: Path, series: str | None = None) -> sitk.Image:
+    """Read one series of a folder, subfolders included.
+
+    Raises
+    ------
+    InputError
+        If there is no series, several and none asked for, or if its slices do not make up a volume:
+        one is missing or double, their spacing, size or orientation differs, the gantry was tilted.
+    """
+    import SimpleITK as sitk
+
+    slices = _choose(_series_in(folder), folder, series)
+    check_modality(slices[0].modality, folder.name)
+    if len(slices) == 1:
+        files = [slices[0].path]
+    else:
+        slices.sort(key=lambda one: one.height)
+        _check_stack(slices, folder.name)
+        files = [one.path for one in slices]
+    try:
+        if len(files) == 1:
+            return sitk.ReadImage(str(files[0]))
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames([str(file) for file in files])
+        return reader.Execute()
+    except RuntimeError as error:
+        raise InputError(
+            f"The DICOM series in {folder.name} cannot be read: the pixel data of a slice are damaged or "
+            "compressed in an unknown way; export the series again."
+        ) from error
+
+
+def _series_in(folder: Path) -> dict[tuple[str, str], list[Slice]]:
+    """The slices of each (SeriesInstanceUID, description) below a folder; other files are passed over."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    found = defaultdict(list)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        reader.SetFileName(str(path))
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError:  # no DICOM image: a DICOMDIR, a report, a text beside the slices
+            continue
+        if not reader.HasMetaDataKey(SERIES_UID):
+            continue
+        description = (
+            reader.GetMetaData(SERIES_DESCRIPTION).strip() if reader.HasMetaDataKey(SERIES_DESCRIPTION) else ""
+        )
+        axes = np.reshape(reader.GetDirection(), (3, 3)).T[:2]
+        position = np.array(reader.GetOrigin())
+        one = Slice(path, modality(reader), reader.GetSize(), reader.GetSpacing()[:2], position, axes)
+        found[reader.GetMetaData(SERIES_UID).strip(" \0"), description].append(one)
+    return found
+
+
+def _choose(found: dict[tuple[str, str], list[Slice]], folder: Path, series: str | None) -> list[Slice]:
+    if not found:
+        raise InputError(f"The folder {folder.name} holds no DICOM image; give the folder of a CT series.")
+    listing = "; ".join(f"{uid} ({text or 'no description'}, {len(n)} slices)" for (uid, text), n in found.items())
+    if series is not None:
+        chosen = [slices for (uid, _), slices in found.items() if uid == series]
+        if not chosen:
+            raise InputError(f"The folder {folder.name} has no series {series}; it has: {listing}.")
+        return sum(chosen, [])
+    # Segmentations, dose and the like often lie beside the CT and are no choice.
+    if len(found) > 1:
+        found = {key: slices for key, slices in found.items() if slices[0].modality == "CT"} or found
+    if len(found) > 1:
+        raise InputError(f"The folder {folder.name} holds {len(found)} series; choose one with --series: {listing}.")
+    return next(iter(found.values()))
+
+
+def _check_stack(slices: list[Slice], name: str) -> None:
+    first = slices[0]
+    if any(one.size != first.size for one in slices):
+        raise InputError(f"The slices of {name} differ in rows or columns; export one series of equal slices.")
+    if any(not np.allclose(one.axes, first.axes, atol=1e-3) for one in slices):
+        raise InputError(f"The slices of {name} differ in orientation; export one series of parallel slices.")
+    if any(not np.allclose(one.spacing, first.spacing, rtol=1e-3) for one in slices):
+        raise InputError(f"The spacing differs within the series {name}: its slices have unequal pixel sizes.")
+
+    gaps = np.diff([one.height for one in slices])
+    spacing = float(np.median(gaps))
+    tolerance = POSITION_TOLERANCE * spacing
+    if (gaps < max(tolerance, 1e-3)).any():
+        raise InputError(
+            f"The series {name} has several slices at one position, as of two acquisitions; export them as two series."
+        )
+    multiples = np.rint(gaps / spacing)
+    uneven = np.abs(gaps - multiples * spacing) > tolerance
+    if uneven.any():
+        raise InputError(
+            f"The spacing differs within the series {name}: gaps of {gaps.min():.2f} to {gaps.max():.2f} mm between "
+            "slices; reconstruct it with even spacing."
+        )
+    if multiples.max() > 1:
+        missing = int((multiples - 1).sum())
+        raise InputError(
+            f"The series {name} has {missing} missing slice{'s' if missing > 1 else ''}: a gap of {gaps.max():.2f} mm where "
+            f"others are {spacing:.2f} mm; export the complete series."
+        )
+    shift = slices[-1].position - first.position
+    sideways = np.linalg.norm(shift - (shift @ first.normal) * first.normal)
+    if sideways > max(1.0, 0.01 * abs(shift @ first.normal)):
+        raise InputError(
+            f"The slices of {name} are shifted sideways, as with a tilted gantry; resample the series to straight "
+            "slices."
+        )

@@ -1,0 +1,88 @@
+"""Writing results so that a file or folder is either there and whole, or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+from .volume import Geometry, Volume, labels_on
+
+
+@contextmanager
+def staged_file(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path``, renamed to it when the block ends without an error.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written to, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to write.")
+    with _temporary_folder(path.absolute().parent) as folder:
+        yield folder / path.name
+        _rename(folder / path.name, path)
+
+
+@contextmanager
+def staged_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder, whose files move into ``path`` when the block ends without an error.
+
+    The folder ``path`` is made if need be; other files in it stay.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written to.
+    """
+    path = Path(path).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {path} cannot be made: {error.strerror}; choose another one.") from error
+    with _temporary_folder(path) as folder:
+        yield folder
+        for file in sorted(folder.iterdir()):
+            _rename(file, path / file.name)
+
+
+def check_mask_format(path: str | Path) -> None:
+    """Raise `InputError` unless the name of a mask to be written ends like a 3D image format."""
+    if not str(path).lower().endswith((".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")):
+        raise InputError(f"A mask cannot be written as {Path(path).name}; use .nrrd, .nii.gz or .mha.")
+
+
+def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None) -> None:
+    """Write a volume, compressed; a label map on another grid if one is given (that of its CT, say)."""
+    import SimpleITK as sitk
+
+    if grid is not None:
+        volume = labels_on(volume, grid)
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=True)
+
+
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".covid-mtl-", suffix=".partial", dir=parent))
+    except FileNotFoundError as error:
+        raise InputError(f"There is no folder {parent} to write to; make it first.") from error
+    except OSError as error:
+        raise InputError(f"The folder {parent} cannot be written to: {error.strerror}; choose another one.") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}; choose another name.") from error
