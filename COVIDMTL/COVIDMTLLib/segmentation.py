@@ -1,0 +1,97 @@
+"""Finding the lungs in a CT: the methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from . import checks
+from .active_contour import refine_active_contour
+from .classical import segment_classical
+from .errors import InputError
+from .sides import right_and_left
+from .volume import Volume, labels_on
+
+METHODS = ("classical", "active-contour")
+"""``classical``: threshold and connected components (reference 25 of the paper); ``active-contour``:
+Algorithm 1 on top of it, or of an initial mask."""
+
+DEFAULT_METHOD = "active-contour"
+"""The paper's own; the lungs whose features the models were trained on."""
+
+
+def segment(
+    ct: Volume,
+    method: str = DEFAULT_METHOD,
+    initial: Volume | None = None,
+    progress: Callable[[float], None] = lambda fraction: None,
+    name: str = "The volume",
+) -> Volume:
+    """Segment the lungs, right and left.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU on the 1 mm working grid (see `to_working_grid`).
+    method : {"active-contour", "classical"}
+    initial : Volume, optional
+        Mask on any grid for ``active-contour`` to start from, in place of the classical one.
+    progress : callable, optional
+        Is told the share done, 0 to 1.
+    name : str
+        What to call the CT in an error.
+
+    Returns
+    -------
+    Volume
+        uint8 on the working grid: 1 right lung, 2 left lung.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown or cannot start from a mask, or the initial mask lies elsewhere.
+    ImplausibleCT
+        If there is no lung, or if the field of view cuts it.
+    """
+    if method not in METHODS:
+        raise InputError(f"There is no method {method}; choose one of {', '.join(METHODS)}.")
+    if initial is not None and method == "classical":
+        raise InputError(
+            "The method classical starts from the CT alone; leave out the initial mask or refine it "
+            "with active-contour."
+        )
+    checks.check_field_of_view(ct, name)
+    progress(0.1)
+    lungs = segment_classical(ct.array) if initial is None else mask_on(initial, ct).array > 0
+    checks.check_lungs(lungs, name)
+    progress(0.2)
+    if method == "active-contour":
+        lungs = refine_active_contour(ct.array, lungs, lambda fraction: progress(0.2 + 0.7 * fraction))
+        checks.check_lungs(lungs, name)
+    labels = right_and_left(lungs, ct.array)
+    progress(1.0)
+    return ct.with_array(labels)
+
+
+def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
+    """A mask of the user's as right (1) and left (2) lung on the working grid of the CT.
+
+    Raises
+    ------
+    InputError
+        If the mask lies elsewhere than the CT.
+    ImplausibleCT
+        If it is too small for lungs or reaches the ends of the CT.
+    """
+    lungs = mask_on(mask, ct).array > 0
+    checks.check_lungs(lungs, name)
+    return ct.with_array(right_and_left(lungs, ct.array))
+
+
+def mask_on(mask: Volume, ct: Volume) -> Volume:
+    """A mask on the grid of a CT, or `InputError` if it lies outside of it."""
+    on_grid = labels_on(mask, ct.geometry)
+    if not np.any(on_grid.array):
+        raise InputError("The mask and the CT do not lie in the same place; give a mask of this CT.")
+    return on_grid
