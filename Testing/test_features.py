@@ -1,0 +1,88 @@
+"""The 375 features: names of the cohort, values of PyRadiomics."""
+
+import csv
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import covid_mtl
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.feature_names import FEATURE_NAMES, GLRLM, WAVELET_GLCM, in_words
+from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
+
+
+def by_pyradiomics(ct, lungs, box):
+    """The features as the paper has them: PyRadiomics' own extractor and classes on a lung volume that
+    is centred in a box (z, y, x), 340 x 390 x 390 in the paper."""
+    from radiomics import featureextractor, firstorder, glcm, glrlm, glszm
+
+    volume = np.where(lungs, np.maximum(ct.astype(int) + 1024, 0), 0)
+    image = np.zeros(box, np.int32)
+    start = [(outer - inner) // 2 for outer, inner in zip(box, volume.shape, strict=True)]
+    image[tuple(slice(s, s + n) for s, n in zip(start, volume.shape, strict=True))] = volume
+    mask = sitk.GetImageFromArray((image > 0).astype(np.uint8))
+    image = sitk.GetImageFromArray(image)
+    values = {}
+    for module, name in ((firstorder, "FirstOrder"), (glcm, "GLCM"), (glrlm, "GLRLM"), (glszm, "GLSZM")):
+        calculator = getattr(module, f"Radiomics{name}")(image, mask, binWidth=25)
+        calculator.enableAllFeatures()
+        values |= calculator.execute()
+    extractor = featureextractor.RadiomicsFeatureExtractor(binWidth=25)
+    extractor.disableAllImageTypes()
+    extractor.enableImageTypeByName("Wavelet")
+    extractor.disableAllFeatures()
+    extractor.enableFeaturesByName(glcm=list(WAVELET_GLCM), glrlm=list(GLRLM))
+    found = extractor.execute(image, mask)
+    values |= {name.removeprefix("wavelet-"): v for name, v in found.items() if name.startswith("wavelet-")}
+    return np.array([float(values[name]) for name in FEATURE_NAMES])
+
+
+def test_names_are_those_of_the_cohort_table(cohort_folder):
+    import pandas
+
+    header = pandas.read_csv(cohort_folder / "features.csv.gz", nrows=0).columns
+    assert ("PID", *FEATURE_NAMES) == tuple(header)
+
+
+# Odd and even numbers of voxels along the axes: the wavelet transform treats them differently.
+@pytest.mark.parametrize("window", [np.s_[90:131, 120:181, 60:122], np.s_[60:100, 130:200, 180:245]])
+def test_parity_with_pyradiomics_on_a_part_of_the_real_ct(real_ct, window):
+    ct = to_working_grid(read_ct(real_ct / "lung1_image.nrrd"))
+    lungs = read_mask(real_ct / "lung1_reference_lung.nrrd").array[window] > 0
+    ct = np.ascontiguousarray(ct.array[window])
+    found = lung_features(Volume(ct, _grid(ct)), lungs)
+    assert tuple(found) == FEATURE_NAMES
+    np.testing.assert_allclose(list(found.values()), by_pyradiomics(ct, lungs, (70, 98, 94)), rtol=1e-9)
+
+
+def _grid(array):
+    from COVIDMTLLib.volume import Geometry
+
+    return Geometry(array.shape[::-1])
+
+
+def test_command_line_writes_one_row(phantom, phantom_ct, tmp_path):
+    sitk.WriteImage(phantom.lungs.to_image(), str(tmp_path / "lungs.nrrd"))
+    run = covid_mtl("features", phantom_ct, tmp_path / "lungs.nrrd", "--out", tmp_path / "features.csv")
+    assert run.returncode == 0, run.stderr
+    header, values = csv.reader((tmp_path / "features.csv").open())
+    assert tuple(header) == FEATURE_NAMES
+    ct = to_working_grid(phantom.ct)
+    expected = lung_features(ct, labels_on(phantom.lungs, ct.geometry).array)
+    assert list(map(float, values)) == list(expected.values())
+
+
+def test_too_few_voxels_are_refused(phantom):
+    speck = np.zeros(phantom.ct.array.shape, bool)
+    speck[30, 30:40, 30:40] = True
+    with pytest.raises(InputError, match="fewer than 1000 voxels"):
+        lung_features(phantom.ct, speck)
+
+
+def test_every_name_reads_as_words():
+    words = [in_words(name) for name in FEATURE_NAMES]
+    assert len(set(words)) == len(FEATURE_NAMES)
+    assert in_words("LLH_glcm_Idmn") == ("inverse difference moment, normalized", "co-occurrence (GLCM), wavelet LLH")
+    assert in_words("GrayLevelVariance") == ("gray level variance", "zone size (GLSZM)")
