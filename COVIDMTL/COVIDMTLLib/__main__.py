@@ -1,0 +1,8 @@
+"""``python -m COVIDMTLLib`` is the command line ``covid-mtl``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,251 @@
+"""The main job: from one chest CT to an assessment."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import RESEARCH_USE_ONLY, __version__, checks, segmentation, training_range, writing
+from .densities import lung_densities
+from .errors import InputError
+from .features import lung_features
+from .models import DEFAULT_MODEL, Model, load_model
+from .progress import Callback, Steps, silent
+from .reading import read_ct, read_mask
+from .sides import LEFT, RIGHT
+from .volume import Geometry, Volume, to_working_grid
+
+REFINEMENTS = ("active-contour", "none")
+GRIDS = ("ct", "working")
+
+SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the software works and is of no patient."
+
+STEPS = {"read": 1, "resample": 4, "lungs": 16, "features": 30, "network": 1, "report": 3}
+"""The steps of an assessment and about how long each takes, in seconds on two cores."""
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "torch", "pyradiomics-bhklab", "pyradiomics")
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """An assessment and what it rests on.
+
+    Attributes
+    ----------
+    result : dict
+        What ``assessment.json`` holds.
+    ct : Volume
+        HU on the working grid.
+    lungs : Volume
+        1 right lung, 2 left lung, on the working grid.
+    features : dict
+        The 375 features by name.
+    model : Model
+    ct_geometry : Geometry
+        The geometry that the CT came in.
+    """
+
+    result: dict[str, Any]
+    ct: Volume
+    lungs: Volume
+    features: dict[str, float]
+    model: Model
+    ct_geometry: Geometry
+
+
+def assess(
+    ct: str | Path | Volume,
+    out: str | Path | None = None,
+    *,
+    lungs: str | Path | Volume | None = None,
+    model: str | Path = DEFAULT_MODEL,
+    refine: str | None = None,
+    series: str | None = None,
+    grid: str = "ct",
+    name: str | None = None,
+    synthetic: bool = False,
+    progress: Callback = silent,
+) -> Assessment:
+    """Assess one chest CT. Research use only.
+
+    Parameters
+    ----------
+    ct : path or Volume
+        Image file or DICOM folder, or a volume in HU of any geometry.
+    out : path, optional
+        Folder for ``assessment.json``, ``lungs.nrrd``, ``features.csv`` and ``report.html``. It is left as
+        it was if anything goes wrong.
+    lungs : path or Volume, optional
+        Lung mask, on any grid; segmented if there is none.
+    model : str or path
+        Name of a shipped model, or a model folder.
+    refine : {"active-contour", "none"}, optional
+        Refinement of the lungs; by default a given mask is taken as it is and a computed one refined
+        by Algorithm 1 of the paper, as the lungs of the cohort were.
+    series : str, optional
+        SeriesInstanceUID, for a DICOM folder that holds several series.
+    grid : {"ct", "working"}
+        Geometry of ``lungs.nrrd``: that of the CT, or the 1 mm working grid.
+    name : str, optional
+        What to call the CT; the name of its file by default.
+    synthetic : bool
+        Say everywhere that the CT is not of a patient.
+    progress : Callback, optional
+        Is told step, share done and a line of text; what it raises ends the job.
+
+    Returns
+    -------
+    Assessment
+
+    Raises
+    ------
+    InputError
+        With one sentence on what is wrong with the input and what to do.
+    """
+    if out is not None:
+        with writing.staged_folder(out) as folder:
+            return _assess(ct, folder, lungs, model, refine, series, grid, name, synthetic, progress)
+    return _assess(ct, None, lungs, model, refine, series, grid, name, synthetic, progress)
+
+
+def _assess(ct, folder, lungs, model, refine, series, grid, name, synthetic, progress) -> Assessment:
+    refine = refine or ("active-contour" if lungs is None else "none")
+    if refine not in REFINEMENTS:
+        raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
+    if grid not in GRIDS:
+        raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
+    steps = Steps(progress, STEPS)
+
+    with steps.step("read", "Reading the CT"):
+        loaded = load_model(model)
+        if not isinstance(ct, Volume):
+            name = name or Path(ct).name
+            ct = read_ct(ct, series)
+        else:
+            name = name or "The volume"
+            checks.check_ct(ct, name)
+        if lungs is not None and not isinstance(lungs, Volume):
+            lungs = read_mask(lungs)
+    with steps.step("resample", "Resampling to 1 mm"):
+        working = to_working_grid(ct)
+    with steps.step("lungs", "Finding the lungs") as update:
+        labels = _find_lungs(working, lungs, refine, name, update)
+    with steps.step("features", "Computing 375 features") as update:
+        features = lung_features(working, labels.array, update)
+    with steps.step("network", "Assessing"):
+        result = {
+            "research_use_only": RESEARCH_USE_ONLY,
+            "case": name,
+            "synthetic": synthetic,
+            "warnings": [SYNTHETIC] if synthetic else [],
+        }
+        result["warnings"] += [
+            *checks.warn_about(ct),
+            *checks.check_lungs(labels.array, name),
+            *_one_lung(labels.array),
+        ]
+        result |= _judge(features, loaded, result["warnings"])
+        result["lungs"] = {"source": _source(lungs, refine)} | lung_densities(working, labels)
+        result["ct"] = {
+            "size": list(ct.geometry.size),
+            "spacing_mm": list(ct.geometry.spacing),
+            "series": series,
+        }
+        result["model"] = {key: loaded.card[key] for key in ("name", "version")}
+        result["software"] = _software()
+        result["seconds"] = steps.seconds
+    assessment = Assessment(result, working, labels, features, loaded, ct.geometry)
+    if folder is not None:
+        with steps.step("report", "Writing the report"):
+            _write(assessment, folder, grid)
+        # Only now is the time of the last step known.
+        (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return assessment
+
+
+def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update) -> Volume:
+    if given is not None and refine == "none":
+        return segmentation.given_lungs(given, ct, name)
+    return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
+
+
+def _source(given: Volume | None, refine: str) -> str:
+    first = "classical" if given is None else "given mask"
+    return first if refine == "none" else f"{first}, refined by {refine}"
+
+
+def _one_lung(labels: np.ndarray) -> list[str]:
+    missing = [side for side, label in (("right", RIGHT), ("left", LEFT)) if not (labels == label).any()]
+    return [
+        f"No {side} lung was found. Unless it was removed or has collapsed, give a mask of both lungs with --lungs."
+        for side in missing
+    ]
+
+
+def _judge(features: dict[str, float], model: Model, warnings: list[str]) -> dict[str, Any]:
+    """Verdicts, their aggregate and how usual the case is; adds to the warnings."""
+    probabilities = model.predict(features)
+    tasks = {
+        task["name"]: {
+            "title": task["title"],
+            "classes": task["classes"],
+            "probabilities": probabilities[task["name"]].tolist(),
+            "verdict": task["classes"][int(np.argmax(probabilities[task["name"]]))],
+        }
+        for task in model.card["tasks"]
+    }
+    comparison = training_range.compare(features, model.features, model.card["training_distribution"])
+    sentence = training_range.warning(comparison)
+    if sentence:
+        warnings.append(sentence)
+    return {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
+
+
+def aggregate(tasks: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """The paper's aggregate of the two diagnoses: positive if either of them is (section 8).
+
+    Whoever is positive by CT or by nucleic acid test is at risk of transmitting the virus. The
+    probability is the larger of the two, so that it crosses 1/2 exactly when either does. None for
+    a model without both tasks.
+    """
+    if not {"covid_ct", "covid_nat"} <= tasks.keys():
+        return None
+    probability = max(tasks[name]["probabilities"][1] for name in ("covid_ct", "covid_nat"))
+    return {
+        "rule": "positive if either diagnosis is positive (Bao et al., section 8); the larger of the two probabilities",
+        "probability": probability,
+        "verdict": "positive" if probability > 0.5 else "negative",
+    }
+
+
+def _software() -> dict[str, str]:
+    found = {"covid-mtl": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # PyRadiomics goes by one of two names
+            continue
+    return found
+
+
+def _write(assessment: Assessment, folder: Path, grid: str) -> None:
+    from .report import write_report
+
+    write_features(assessment.features, folder / "features.csv")
+    writing.write_volume(assessment.lungs, folder / "lungs.nrrd", assessment.ct_geometry if grid == "ct" else None)
+    write_report(assessment, folder / "report.html")
+
+
+def write_features(features: dict[str, float], path: str | Path) -> None:
+    """Write features as CSV: a row of names and a row of values, which survive the round trip."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(features)
+        writer.writerow(map(repr, features.values()))

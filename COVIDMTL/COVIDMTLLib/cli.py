@@ -1,0 +1,191 @@
+"""The command line ``covid-mtl``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from . import RESEARCH_USE_ONLY, __version__, jobs, terminal, writing
+from .errors import InputError
+from .overlap import compare_masks
+from .reading import read_mask
+from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
+
+EXIT_FAILED, EXIT_INPUT = 1, 2
+DONE = ("done", 1.0, "Done")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
+    128 + the number of a signal that stopped it."""
+    options = _parser().parse_args(arguments)
+    try:
+        with stoppable():
+            options.command(options)
+    except InputError as error:
+        print(f"covid-mtl: {error}", file=sys.stderr)
+        return EXIT_INPUT
+    except Stopped as stop:
+        print("covid-mtl: stopped; nothing was written.", file=sys.stderr)
+        return stop.code
+    except WorkerFailed as failure:
+        print(f"covid-mtl: this should not have happened; please report it.\n{failure}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="covid-mtl", description=f"Assess COVID-19 pneumonia on a chest CT. {RESEARCH_USE_ONLY}"
+    )
+    parser.add_argument("--version", action="version", version=f"covid-mtl {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM folder"
+    series_help = "SeriesInstanceUID, for a DICOM folder with several series"
+
+    assess = _command(commands, "assess", _assess, "assess a chest CT")
+    assess.add_argument("ct", type=Path, metavar="CT", help=ct_help)
+    assess.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
+    assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask; found by the program if left out")
+    assess.add_argument("--series", metavar="UID", help=series_help)
+    _add_assessment_options(assess)
+
+    segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left")
+    segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
+    segment.add_argument("--out", type=Path, metavar="MASK", required=True, help="mask to write, such as lungs.nrrd")
+    segment.add_argument("--method", default="active-contour", help="active-contour (default) or classical")
+    segment.add_argument("--initial", type=Path, metavar="MASK", help="initial mask for active-contour to refine")
+    segment.add_argument("--series", metavar="UID", help=series_help)
+    _add_grid(segment)
+    _add_progress(segment)
+
+    features = _command(commands, "features", _features, "compute the 375 lung features")
+    features.add_argument("ct", type=Path, metavar="CT", help=ct_help)
+    features.add_argument("mask", type=Path, metavar="MASK", help="lung mask")
+    features.add_argument("--out", type=Path, metavar="CSV", required=True, help="table to write")
+    features.add_argument("--series", metavar="UID", help=series_help)
+    _add_progress(features)
+
+    compare = _command(commands, "compare-masks", _compare, "compare two masks on the grid of the second; prints JSON")
+    compare.add_argument("predicted", type=Path, metavar="PREDICTED")
+    compare.add_argument("reference", type=Path, metavar="REFERENCE")
+
+    demo = _command(commands, "demo", _demo, "make a synthetic chest CT and assess it")
+    demo.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("covid-mtl-demo"),
+        help="folder for the results (default: %(default)s)",
+    )
+    demo.add_argument("--seed", type=int, default=0, help="of the synthetic patient (default: %(default)s)")
+    demo.add_argument(
+        "--ground-glass",
+        type=float,
+        default=0.12,
+        metavar="SHARE",
+        help="share of the lung with ground glass, 0 to 0.5 (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--consolidation",
+        type=float,
+        default=0.03,
+        metavar="SHARE",
+        help="share of the lung that is consolidated, 0 to 0.5 (default: %(default)s)",
+    )
+    _add_assessment_options(demo)
+    return parser
+
+
+def _command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {RESEARCH_USE_ONLY}")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_assessment_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default="features-mtl",
+        metavar="NAME|PATH",
+        help="shipped model or model folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--refine", metavar="METHOD", help="refinement of the lungs: active-contour (default without --lungs) or none"
+    )
+    _add_grid(parser)
+    _add_progress(parser)
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--grid",
+        default="ct",
+        choices=("ct", "working"),
+        help="geometry of the mask: that of the CT (default) or the 1 mm working grid",
+    )
+
+
+def _add_progress(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--progress",
+        default="bar",
+        choices=("bar", "json", "none"),
+        help="a bar on the terminal (default), or a JSON line on standard output for each step",
+    )
+
+
+def _assess(options: argparse.Namespace) -> None:
+    _assess_into_folder(options, jobs.assess, options.ct, lungs=options.lungs, series=options.series)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    _assess_into_folder(options, jobs.demo, options.seed, options.ground_glass, options.consolidation)
+
+
+def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
+    with terminal.progress(options.progress) as progress:
+        with writing.staged_folder(options.out) as folder:
+            result = run_supervised(
+                job,
+                *arguments,
+                folder,
+                model=options.model,
+                refine=options.refine,
+                grid=options.grid,
+                progress=progress,
+                **more,
+            )
+        progress(*DONE)
+    if options.progress != "json":
+        print(terminal.summary(result, options.out))
+
+
+def _segment(options: argparse.Namespace) -> None:
+    writing.check_mask_format(options.out)
+    with terminal.progress(options.progress) as progress:
+        with writing.staged_file(options.out) as path:
+            run_supervised(
+                jobs.segment,
+                options.ct,
+                path,
+                options.method,
+                options.initial,
+                options.series,
+                options.grid,
+                progress=progress,
+            )
+        progress(*DONE)
+
+
+def _features(options: argparse.Namespace) -> None:
+    with terminal.progress(options.progress) as progress:
+        with writing.staged_file(options.out) as path:
+            run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
+        progress(*DONE)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    print(json.dumps(compare_masks(read_mask(options.predicted), read_mask(options.reference)), indent=2))

@@ -1,0 +1,59 @@
+"""The jobs of the command line, each run in a process of its own: paths in, files and plain values out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import assessment, segmentation, writing
+from .features import lung_features
+from .progress import Callback, Steps
+from .reading import read_ct, read_mask
+from .volume import to_working_grid
+
+
+def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:
+    """`assessment.assess`, for the content of ``assessment.json`` alone."""
+    return assessment.assess(ct, folder, progress=progress, **options).result
+
+
+def demo(
+    seed: int, ground_glass: float, consolidation: float, folder: Path, *, progress: Callback, **options: Any
+) -> dict[str, Any]:
+    """Make a synthetic CT, write it as ``ct.nrrd`` and assess it."""
+    from .phantom import thorax
+
+    progress("phantom", 0.0, "Making a synthetic CT")
+    phantom = thorax(seed, ground_glass=ground_glass, consolidation=consolidation)
+    writing.write_volume(phantom.ct, folder / "ct.nrrd")
+    name = f"synthetic CT, seed {seed}"
+    return assessment.assess(phantom.ct, folder, name=name, synthetic=True, progress=progress, **options).result
+
+
+def segment(
+    ct: Path, out: Path, method: str, initial: Path | None, series: str | None, grid: str, *, progress: Callback
+) -> None:
+    """Segment the lungs of a CT and write the mask."""
+    steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 16, "write": 1})
+    with steps.step("read", "Reading the CT"):
+        volume = read_ct(ct, series)
+        mask = read_mask(initial) if initial is not None else None
+    with steps.step("resample", "Resampling to 1 mm"):
+        working = to_working_grid(volume)
+    with steps.step("lungs", "Finding the lungs") as update:
+        lungs = segmentation.segment(working, method, mask, update, ct.name)
+    with steps.step("write", "Writing the mask"):
+        writing.write_volume(lungs, out, volume.geometry if grid == "ct" else None)
+
+
+def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:
+    """Compute the features of a CT within a mask and write the table."""
+    steps = Steps(progress, {"read": 1, "resample": 4, "features": 30})
+    with steps.step("read", "Reading the CT"):
+        volume = read_ct(ct, series)
+        lungs = read_mask(mask)
+    with steps.step("resample", "Resampling to 1 mm"):
+        working = to_working_grid(volume)
+        lungs = segmentation.mask_on(lungs, working)
+    with steps.step("features", "Computing 375 features") as update:
+        assessment.write_features(lung_features(working, lungs.array, update), out)

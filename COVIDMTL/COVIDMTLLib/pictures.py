@@ -1,0 +1,60 @@
+"""Pictures of a CT with the outline of the lungs."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+
+from .sides import LEFT, RIGHT
+from .volume import Volume
+
+LUNG_WINDOW = (-1350, 150)  # HU
+COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}
+"""Outlines of the lungs: apart for colour-blind readers and bright on both lung and tissue."""
+
+
+def three_planes(ct: Volume, lungs: Volume) -> dict[str, str]:
+    """Axial, coronal and sagittal pictures through the lungs, in radiological convention.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU on the 1 mm working grid.
+    lungs : Volume
+        1 right lung, 2 left lung, on the same grid.
+
+    Returns
+    -------
+    dict
+        Caption and PNG as a data URL.
+    """
+    mask = lungs.array
+    # The slice with most lung of each kind; of the sagittal ones that is always through one lung.
+    z, y, x = (int(np.count_nonzero(mask, axis=other).argmax()) for other in ((1, 2), (0, 2), (0, 1)))
+    side = "right" if np.count_nonzero(mask[:, :, x] == RIGHT) > np.count_nonzero(mask[:, :, x] == LEFT) else "left"
+    planes = {
+        "Axial": (ct.array[z], mask[z]),
+        "Coronal": (ct.array[::-1, y], mask[::-1, y]),
+        f"Sagittal, {side} lung": (ct.array[::-1, :, x], mask[::-1, :, x]),
+    }
+    return {caption: _picture(*plane) for caption, plane in planes.items()}
+
+
+def _picture(hu: np.ndarray, labels: np.ndarray, width: float = 480) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows, columns = hu.shape
+    figure = Figure(figsize=(width / 100, width / 100 * rows / columns), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.imshow(hu, cmap="gray", vmin=LUNG_WINDOW[0], vmax=LUNG_WINDOW[1], interpolation="bicubic")
+    for label, colour in COLOURS.items():
+        if (labels == label).any():
+            axes.contour(labels == label, [0.5], colors=[colour], linewidths=1.2)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", pil_kwargs={"optimize": True})
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()

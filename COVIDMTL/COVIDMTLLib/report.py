@@ -1,0 +1,70 @@
+"""The report: one self-contained HTML page that is read in a minute."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import RESEARCH_USE_ONLY, __version__, training_range
+from .feature_names import in_words
+from .pictures import COLOURS, three_planes
+from .sides import LEFT, RIGHT
+
+if TYPE_CHECKING:
+    from .assessment import Assessment
+
+TEMPLATE = "report.html.jinja"
+
+
+def write_report(assessment: Assessment, path: str | Path) -> None:
+    """Write the report of an assessment as HTML, with pictures and style inside the page."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    card = assessment.model.card
+    distribution = card["training_distribution"]
+    page = environment.get_template(TEMPLATE).render(
+        result=assessment.result,
+        card=card,
+        planes=three_planes(assessment.ct, assessment.lungs),
+        features=[
+            _shown(feature)
+            for feature in training_range.standing_out(assessment.features, assessment.model.features, distribution)
+        ],
+        cases=distribution["cases"],
+        colours={"right": COLOURS[RIGHT], "left": COLOURS[LEFT]},
+        research_use_only=RESEARCH_USE_ONLY,
+        version=__version__,
+        date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _shown(feature: dict[str, Any]) -> dict[str, Any]:
+    words, family = in_words(feature["name"])
+    lowest, highest = feature["quantiles"][0], feature["quantiles"][-1]
+    rank = f"percentile {feature['percentile']:.0f}"
+    if feature["value"] < lowest or feature["value"] > highest:
+        rank = "below all" if feature["value"] < lowest else "above all"
+    return feature | {"words": words, "family": family, "rank": rank, "axis": _axis(feature)}
+
+
+def _axis(feature: dict[str, Any]) -> dict[str, float]:
+    """Where to draw a feature, in % of a track from below the 5th to beyond the 95th percentile.
+
+    The track is three times as wide as the range of the middle 90 %; values beyond stick to its end.
+    """
+    at = dict(zip(training_range.QUANTILES, feature["quantiles"], strict=True))
+    width = 3 * (at[0.95] - at[0.05])
+    start = (at[0.95] + at[0.05]) / 2 - width / 2
+
+    def position(value: float) -> float:
+        return round(min(max((value - start) / width, 0), 1) * 100, 1)
+
+    return {
+        "low": position(at[0.05]),
+        "high": position(at[0.95]),
+        "middle": position(at[0.5]),
+        "case": position(feature["value"]),
+    }

@@ -1,0 +1,72 @@
+"""What the command line shows while it works and when it is done."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .progress import Callback, silent
+
+
+@contextmanager
+def progress(kind: str) -> Iterator[Callback]:
+    """A callback that shows progress: ``bar``, ``json`` or ``none``.
+
+    ``json`` prints a line ``{"step": ..., "fraction": ..., "text": ...}`` on standard output for each
+    piece of news, the last one with the step ``done``; ``bar`` draws on standard error, line by line
+    where that is no terminal.
+    """
+    if kind == "json":
+        yield lambda *news: print(json.dumps(dict(zip(("step", "fraction", "text"), news, strict=True))), flush=True)
+    elif kind == "none":
+        yield silent
+    elif sys.stderr.isatty():
+        yield from _bar()
+    else:
+        yield _lines()
+
+
+def _bar() -> Iterator[Callback]:
+    from tqdm import tqdm
+
+    with tqdm(total=100, bar_format="{desc:<26}{percentage:3.0f} % |{bar}| {elapsed}", file=sys.stderr) as bar:
+
+        def show(step: str, fraction: float, text: str) -> None:
+            bar.set_description_str(text, refresh=False)
+            bar.n = round(100 * fraction)
+            bar.refresh()
+
+        yield show
+
+
+def _lines() -> Callback:
+    shown = set()
+
+    def show(step: str, fraction: float, text: str) -> None:
+        if step not in shown:
+            shown.add(step)
+            print(f"{100 * fraction:3.0f} % {text}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def summary(result: dict[str, Any], folder: Path) -> str:
+    """An assessment in a few lines, warnings first."""
+    lines = [result["research_use_only"]]
+    lines += [f"Warning: {warning}" for warning in result["warnings"]]
+    for task in result["tasks"].values():
+        shares = ", ".join(f"{name} {p:.0%}" for name, p in zip(task["classes"], task["probabilities"], strict=True))
+        lines.append(f"{task['title']}: {task['verdict']} ({shares})")
+    if result["aggregate"]:
+        lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
+    both = result["lungs"]["both"]
+    lines.append(
+        f"Lungs {both['volume_ml']:.0f} ml, {both['ground_glass_share']:.1%} at ground-glass and "
+        f"{both['consolidation_share']:.1%} at consolidation densities"
+    )
+    lines.append(f"Report: {folder / 'report.html'}")
+    return "\n".join(lines)

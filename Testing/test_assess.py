@@ -1,0 +1,183 @@
+"""The main job from the command line and from Python."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import numpy as np
+import psutil
+import pytest
+from conftest import command, covid_mtl, write
+from COVIDMTLLib import RESEARCH_USE_ONLY
+from COVIDMTLLib.assessment import aggregate, assess
+from COVIDMTLLib.densities import lung_densities
+from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.volume import Volume, to_working_grid
+
+RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "report.html"]
+
+
+@pytest.fixture(scope="module")
+def assessed(phantom_ct, tmp_path_factory):
+    """Output folder and run of an assessment, with progress as JSON."""
+    out = tmp_path_factory.mktemp("assessed") / "made by the run"
+    return out, covid_mtl("assess", phantom_ct, "--out", out, "--progress", "json")
+
+
+def without_times(result):
+    return {key: value for key, value in result.items() if key != "seconds"}
+
+
+def test_assessment_is_complete(assessed, phantom):
+    out, run = assessed
+    assert run.returncode == 0, run.stderr
+    assert sorted(path.name for path in out.iterdir()) == RESULTS
+    result = json.loads((out / "assessment.json").read_text())
+    assert result["research_use_only"] == RESEARCH_USE_ONLY
+    assert list(result["tasks"]) == ["covid_ct", "covid_nat", "severity"]
+    for task in result["tasks"].values():
+        assert len(task["classes"]) == len(task["probabilities"]) >= 2
+        assert sum(task["probabilities"]) == pytest.approx(1)
+        assert task["verdict"] == task["classes"][np.argmax(task["probabilities"])]
+    both, right, left = (result["lungs"][side] for side in ("both", "right", "left"))
+    truth = np.count_nonzero(phantom.lungs.array) * phantom.lungs.geometry.voxel_volume
+    assert both["volume_ml"] == pytest.approx(truth, rel=0.12)
+    assert both["volume_ml"] == pytest.approx(right["volume_ml"] + left["volume_ml"], abs=0.11)
+    assert 0 < both["consolidation_share"] < both["ground_glass_share"] < 1
+    assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
+    assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()
+    assert result["model"]["name"] == "features-mtl"
+    header, values = csv.reader((out / "features.csv").open())
+    assert tuple(header) == FEATURE_NAMES and np.isfinite(np.array(values, float)).all()
+
+
+def test_mask_lies_on_the_geometry_of_the_ct_or_on_the_working_grid(assessed, phantom, phantom_ct, tmp_path):
+    mask = read_mask(assessed[0] / "lungs.nrrd")
+    assert mask.geometry == phantom.ct.geometry
+    assert set(np.unique(mask.array)) == {0, 1, 2}
+    run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.nii.gz", "--grid", "working")
+    assert run.returncode == 0, run.stderr
+    assert read_mask(tmp_path / "lungs.nii.gz").geometry.spacing == (1, 1, 1)
+
+
+def test_python_call_gives_the_same_result(assessed, phantom_ct, phantom):
+    written = json.loads((assessed[0] / "assessment.json").read_text())
+    news = []
+    assessment = assess(phantom_ct, progress=lambda *one: news.append(one))
+    assert without_times(assessment.result) == without_times(written)
+    assert [fraction for _, fraction, _ in news] == sorted(fraction for _, fraction, _ in news)
+    on_volume = assess(phantom.ct, name=phantom_ct.name)
+    assert without_times(on_volume.result) == without_times(written)
+
+
+def test_progress_callback_can_cancel(phantom, tmp_path):
+    class Enough(Exception):
+        pass
+
+    def stop(step, fraction, text):
+        if step == "features":
+            raise Enough
+
+    with pytest.raises(Enough):
+        assess(phantom.ct, tmp_path / "out", progress=stop)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_report_is_one_page_with_all_that_matters(assessed):
+    page = (assessed[0] / "report.html").read_text(encoding="utf-8")
+    result = json.loads((assessed[0] / "assessment.json").read_text())
+    assert not re.search(r'(src|href)="(?!data:)|@import|url\(', page), "the page loads something from elsewhere"
+    assert page.count("data:image/png;base64,") == 3
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert RESEARCH_USE_ONLY in text
+    for warning in result["warnings"]:
+        assert page.index(warning) < page.index("COVID-19 against radiology")
+    for task in result["tasks"].values():
+        assert task["verdict"] in text
+        for name, probability in zip(task["classes"], task["probabilities"], strict=True):
+            assert re.search(rf"{re.escape(name)}\s+{100 * probability:.0f}&nbsp;%", text)
+
+
+def test_report_escapes_what_a_file_is_called(phantom, tmp_path):
+    assess(phantom.ct, tmp_path, lungs=phantom.lungs, name="<script>alert(1)</script>.nrrd")
+    assert "<script>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_json_progress_is_all_that_is_on_standard_output(assessed):
+    lines = [json.loads(line) for line in assessed[1].stdout.splitlines()]
+    assert all(line.keys() == {"step", "fraction", "text"} for line in lines)
+    fractions = [line["fraction"] for line in lines]
+    assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] == 1
+    assert lines[-1]["step"] == "done"
+    assert len({line["step"] for line in lines}) >= 6
+
+
+def test_given_mask_is_taken_as_it_is(phantom, phantom_ct, tmp_path):
+    mask = write(phantom.lungs, tmp_path / "mask.nrrd")
+    run = covid_mtl("assess", phantom_ct, "--lungs", mask, "--out", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(RESEARCH_USE_ONLY)
+    result = json.loads((tmp_path / "out" / "assessment.json").read_text())
+    assert result["lungs"]["source"] == "given mask"
+    written = read_mask(tmp_path / "out" / "lungs.nrrd")
+    # It went to the working grid and back, by nearest neighbour.
+    assert (written.array != phantom.lungs.array).sum() < 0.02 * (phantom.lungs.array > 0).sum()
+
+
+def test_demo_says_that_it_is_synthetic(tmp_path):
+    run = covid_mtl("demo", "--out", tmp_path, "--seed", 4, "--refine", "none")
+    assert run.returncode == 0, run.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*RESULTS, "ct.nrrd"])
+    result = json.loads((tmp_path / "assessment.json").read_text())
+    assert result["synthetic"] and "synthetic" in result["warnings"][0]
+    assert "synthetic" in run.stdout
+    assert "This CT is synthetic" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", ["read", "lungs", "features"])
+def test_signal_stops_within_two_seconds_and_leaves_nothing(real_ct, tmp_path, number, step):
+    arguments = command("assess", real_ct / "lung1_image.nrrd", "--out", tmp_path, "--progress", "json")
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if json.loads(line)["step"] == step:
+                break
+        time.sleep(0.7)  # well into the compiled code of that step
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.send_signal(number)
+        sent = time.monotonic()
+        _, errors = process.communicate(timeout=10)
+        assert time.monotonic() - sent < 2
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors and "stopped" in errors
+    assert list(tmp_path.iterdir()) == []
+    assert not psutil.wait_procs(children, timeout=1)[1]
+
+
+@pytest.mark.parametrize(
+    ("ct", "nat", "verdict"), [(0.2, 0.3, "negative"), (0.7, 0.1, "positive"), (0.1, 0.7, "positive")]
+)
+def test_aggregate_is_positive_if_either_diagnosis_is(ct, nat, verdict):
+    tasks = {"covid_ct": {"probabilities": [1 - ct, ct]}, "covid_nat": {"probabilities": [1 - nat, nat]}}
+    found = aggregate(tasks)
+    assert found["verdict"] == verdict and found["probability"] == max(ct, nat)
+    assert aggregate({"covid_ct": tasks["covid_ct"]}) is None
+
+
+def test_densities_of_a_lung_of_known_make(phantom):
+    ct = to_working_grid(phantom.ct)
+    labels = np.zeros(ct.array.shape, np.uint8)
+    labels[10:20, 10:20, 10:20], labels[10:20, 10:20, 40:60] = 1, 2
+    hu = np.full(ct.array.shape, -850, np.int16)
+    hu[10:20, 10:20, 10:12], hu[10:20, 10:20, 12] = -750, -300
+    found = lung_densities(Volume(hu, ct.geometry), Volume(labels, ct.geometry))
+    assert [found[side]["volume_ml"] for side in ("both", "right", "left")] == [3, 1, 2]
+    assert found["right"]["ground_glass_share"] == 0.2 and found["right"]["consolidation_share"] == 0.1
+    assert found["left"]["ground_glass_share"] == 0

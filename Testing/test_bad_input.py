@@ -1,0 +1,216 @@
+"""Every kind of bad input gets its sentence, exit code 2 and an empty output folder."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import covid_mtl, write, write_dicom
+from COVIDMTLLib.volume import Geometry, Volume
+
+
+def changed(make):
+    """An input made by changing the array of the phantom."""
+
+    def build(phantom, folder):
+        return write(phantom.ct.with_array(make(phantom.ct.array)), folder / "ct.nrrd")
+
+    return build
+
+
+def cropped(*box):
+    def build(phantom, folder):
+        array = np.ascontiguousarray(phantom.ct.array[box])
+        return write(Volume(array, Geometry(array.shape[::-1], phantom.ct.geometry.spacing)), folder / "ct.nrrd")
+
+    return build
+
+
+def series(**changes):
+    return lambda phantom, folder: write_dicom(phantom.ct, folder / "study", **changes)
+
+
+def four_dimensional(phantom, folder):
+    image = sitk.JoinSeries([phantom.ct.to_image()] * 2)
+    sitk.WriteImage(image, str(folder / "ct.nii.gz"))
+    return folder / "ct.nii.gz"
+
+
+def flat(phantom, folder):
+    sitk.WriteImage(phantom.ct.to_image()[:, :, 40], str(folder / "ct.mha"))
+    return folder / "ct.mha"
+
+
+def colour(phantom, folder):
+    sitk.WriteImage(sitk.Compose([phantom.ct.to_image()] * 3), str(folder / "ct.nrrd"))
+    return folder / "ct.nrrd"
+
+
+def truncated(phantom, folder):
+    path = write(phantom.ct, folder / "ct.nrrd")
+    path.write_bytes(path.read_bytes()[:50_000])
+    return path
+
+
+def with_value(value):
+    def make(array):
+        array = array.astype(np.float32)
+        array[20, 30, 40] = value
+        return array
+
+    return changed(make)
+
+
+def magnetic_resonance(array):
+    """Bright fat, darker muscle, dark lung and air: what MR makes of a thorax."""
+    return np.interp(array, [-1000, -900, -150, -50, 50, 300], [5, 20, 60, 600, 250, 40]).astype(np.int16)
+
+
+def no_lung(array):
+    return np.where(array < -300, np.int16(40), array) - np.where(np.indices(array.shape)[2] < 12, 1040, 0).astype(
+        np.int16
+    )
+
+
+def without_slices(*numbers):
+    def build(phantom, folder):
+        write_dicom(phantom.ct, folder / "study")
+        for z in numbers:
+            next((folder / "study").glob(f"{(z * 7919) % 10007:05d}-*.dcm")).unlink()
+        return folder / "study"
+
+    return build
+
+
+def uneven_positions(z):
+    return [0.0, 0.0, 2.0 * z + (0.8 if z > 30 else 0.0)]
+
+
+def two_series(phantom, folder):
+    write_dicom(phantom.ct, folder / "study", series="1.2.3.1")
+    return write_dicom(phantom.ct, folder / "study", series="1.2.3.2")
+
+
+def empty_folder(phantom, folder):
+    (folder / "study").mkdir()
+    return folder / "study"
+
+
+def wrong_spacing(phantom, folder):
+    return write(Volume(phantom.ct.array, Geometry(phantom.ct.geometry.size, (80.0, 80.0, 80.0))), folder / "ct.nrrd")
+
+
+everything = slice(None)
+
+BAD_CTS = {
+    "no such file": (lambda phantom, folder: folder / "ct.nrrd", "There is no file or folder"),
+    "no image": (lambda phantom, folder: text(folder / "ct.nrrd"), "cannot be read as an image"),
+    "truncated": (truncated, "cannot be read as an image"),
+    "2D": (flat, "not 3D: it is a 2D image"),
+    "4D": (four_dimensional, "not 3D: it is a 4D image"),
+    "colour": (colour, "not 3D: it is a colour or vector image"),
+    "NaN": (with_value(np.nan), "NaN or infinite values"),
+    "infinite": (with_value(np.inf), "NaN or infinite values"),
+    "MR": (changed(magnetic_resonance), "no CT in HU: it has no negative values"),
+    "MR by its header": (series(Modality="MR"), "modality MR"),
+    "mask": (changed(lambda array: (array < -500).astype(np.int16)), "looks like a mask"),
+    "stored values": (changed(lambda array: array + 1024), "stored values, not HU"),
+    "DICOM without rescale": (series(RescaleIntercept=0), "stored values, not HU"),
+    "scaled to 0..1": (changed(lambda array: (array + 1024) / np.float32(4095)), "no negative values"),
+    "no lung": (changed(no_lung), "shows no lung"),
+    "fewer than 20 slices": (cropped(slice(30, 49)), "19 axial slices, and at least 20"),
+    "cut at the side": (cropped(everything, everything, slice(50, None)), "cuts the lungs at the sides"),
+    "cut at the front": (cropped(everything, slice(45, None)), "cuts the lungs at the sides"),
+    "cut at the bottom": (cropped(slice(50, None)), "cuts the lungs at the bottom"),
+    "cut at the top": (cropped(slice(None, 45)), "cuts the lungs at the top"),
+    "wrong spacing": (wrong_spacing, "correct the voxel spacing"),
+    "missing slices": (without_slices(20, 21, 40), "3 missing slices"),
+    "uneven spacing": (series(ImagePositionPatient=uneven_positions), "spacing differs within the series"),
+    "unequal pixels": (series(PixelSpacing=lambda z: [1.6, 1.6 + 0.1 * (z == 7)]), "spacing differs within the series"),
+    "tilted gantry": (series(ImagePositionPatient=lambda z: [0.0, 0.6 * z, 2.0 * z]), "tilted gantry"),
+    "slices twice": (
+        series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * (z // 2)]),
+        "several slices at one position",
+    ),
+    "several series": (two_series, "holds 2 series; choose one with --series: 1.2.3.1"),
+    "no DICOM in folder": (empty_folder, "holds no DICOM image"),
+}
+
+
+def text(path):
+    path.write_text("not an image")
+    return path
+
+
+def assert_refused(run, sentence, out):
+    assert run.returncode == 2, run.stderr
+    assert sentence in run.stderr
+    message = run.stderr.splitlines()[-1]
+    assert message.startswith("covid-mtl: ") and message.endswith(".")
+    assert "Traceback" not in run.stderr + run.stdout
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", BAD_CTS)
+def test_bad_ct(kind, phantom, tmp_path):
+    build, sentence = BAD_CTS[kind]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    run = covid_mtl("assess", build(phantom, tmp_path / "in"), "--out", tmp_path / "out")
+    assert_refused(run, sentence, tmp_path / "out")
+
+
+def shifted(phantom, folder):
+    geometry = phantom.lungs.geometry
+    away = Geometry(geometry.size, geometry.spacing, (5000.0, 0.0, 0.0), geometry.direction)
+    return write(Volume(phantom.lungs.array, away), folder / "mask.nrrd")
+
+
+BAD_MASKS = {
+    "a CT": (lambda phantom, folder: write(phantom.ct, folder / "mask.nrrd"), "is not a mask"),
+    "empty": (
+        lambda phantom, folder: write(phantom.lungs.with_array(phantom.lungs.array * 0), folder / "mask.nrrd"),
+        "is an empty mask",
+    ),
+    "elsewhere": (shifted, "do not lie in the same place"),
+    "a speck": (
+        lambda phantom, folder: write(
+            phantom.lungs.with_array(
+                (np.arange(phantom.lungs.array.size) == 300_000).reshape(phantom.lungs.array.shape).astype(np.uint8)
+            ),
+            folder / "mask.nrrd",
+        ),
+        "shows no lung",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_MASKS)
+def test_bad_mask(kind, phantom, phantom_ct, tmp_path):
+    build, sentence = BAD_MASKS[kind]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    mask = build(phantom, tmp_path / "in")
+    run = covid_mtl("assess", phantom_ct, "--lungs", mask, "--out", tmp_path / "out")
+    assert_refused(run, sentence, tmp_path / "out")
+
+
+BAD_OPTIONS = {
+    "model": (["--model", "no-such-model"], "There is no model no-such-model; shipped are features-mtl"),
+    "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of active-contour, none"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_OPTIONS)
+def test_bad_option(kind, phantom_ct, tmp_path):
+    options, sentence = BAD_OPTIONS[kind]
+    assert_refused(covid_mtl("assess", phantom_ct, "--out", tmp_path, *options), sentence, tmp_path)
+
+
+def test_output_that_cannot_be_written(phantom_ct, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    run = covid_mtl("assess", phantom_ct, "--out", tmp_path / "file")
+    assert run.returncode == 2 and "cannot be made" in run.stderr and "Traceback" not in run.stderr
+    run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.txt")
+    assert run.returncode == 2 and "use .nrrd" in run.stderr
+    run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "nowhere" / "lungs.nrrd")
+    assert run.returncode == 2 and "make it first" in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,41 @@
+"""The shape of the core: what it imports, and that what is public is described."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import COVIDMTLLib
+import pytest
+
+FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
+HEAVY = {"torch", "radiomics", "matplotlib"}
+FOREIGN = {"slicer", "qt", "ctk", "vtk"}
+NETWORK_MODULES = {"networks", "losses"}
+
+
+def test_importing_the_core_loads_nothing_heavy():
+    package = Path(COVIDMTLLib.__file__).parent
+    modules = [path.stem for path in FILES if path.parent == package]
+    modules = sorted({*modules, "phantom"} - {"__init__", "__main__"} - NETWORK_MODULES)
+    script = f"import json, sys\nfrom COVIDMTLLib import {', '.join(modules)}\nprint(json.dumps(list(sys.modules)))"
+    loaded = set(json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout))
+    assert "COVIDMTLLib.assessment" in loaded
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_core_never_imports_slicer_and_describes_what_is_public(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split(".")[0])
+    assert not names & FOREIGN
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
