@@ -157,11 +157,12 @@ def _check_stack(slices: list[Slice], name: str) -> None:
             f"The spacing differs within the series {name}: gaps of {gaps.min():.2f} to {gaps.max():.2f} mm between "
             "slices; reconstruct it with even spacing."
         )
-    if multiples.max() > 1:
-        missing = int((multiples - 1).sum())
+    missing = int((multiples - 1).sum())
+    if missing:
+        count = f"{missing} missing slice{'s' if missing > 1 else ''}"
         raise InputError(
-            f"The series {name} has {missing} missing slice{'s' if missing > 1 else ''}: a gap of {gaps.max():.2f} mm where "
-            f"others are {spacing:.2f} mm; export the complete series."
+            f"The series {name} has {count}: a gap of {gaps.max():.2f} mm where others are {spacing:.2f} mm; "
+            "export the complete series."
         )
     shift = slices[-1].position - first.position
     sideways = np.linalg.norm(shift - (shift @ first.normal) * first.normal)
