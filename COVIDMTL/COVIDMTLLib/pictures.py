@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from .sides import LEFT, RIGHT
 from .volume import Volume
@@ -15,8 +17,21 @@ COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}
 """Outlines of the lungs: apart for colour-blind readers and bright on both lung and tissue."""
 
 
-def three_planes(ct: Volume, lungs: Volume) -> dict[str, str]:
-    """Axial, coronal and sagittal pictures through the lungs, in radiological convention.
+MARGIN = 30
+"""Voxels of 1 mm that a picture shows around the lungs."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as a data URL, with its caption and its width as a share of its height."""
+
+    caption: str
+    url: str
+    aspect: float
+
+
+def three_planes(ct: Volume, lungs: Volume) -> list[Picture]:
+    """Axial, coronal and sagittal pictures of the lungs, in radiological convention.
 
     Parameters
     ----------
@@ -27,27 +42,28 @@ def three_planes(ct: Volume, lungs: Volume) -> dict[str, str]:
 
     Returns
     -------
-    dict
-        Caption and PNG as a data URL.
+    list of Picture
     """
-    mask = lungs.array
+    box = ndimage.find_objects((lungs.array > 0).astype(np.uint8))[0]
+    box = tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
+    hu, mask = ct.array[box], lungs.array[box]
     # The slice with most lung of each kind; of the sagittal ones that is always through one lung.
     z, y, x = (int(np.count_nonzero(mask, axis=other).argmax()) for other in ((1, 2), (0, 2), (0, 1)))
     side = "right" if np.count_nonzero(mask[:, :, x] == RIGHT) > np.count_nonzero(mask[:, :, x] == LEFT) else "left"
     planes = {
-        "Axial": (ct.array[z], mask[z]),
-        "Coronal": (ct.array[::-1, y], mask[::-1, y]),
-        f"Sagittal, {side} lung": (ct.array[::-1, :, x], mask[::-1, :, x]),
+        "Axial": (hu[z], mask[z]),
+        "Coronal": (hu[::-1, y], mask[::-1, y]),
+        f"Sagittal, {side} lung": (hu[::-1, :, x], mask[::-1, :, x]),
     }
-    return {caption: _picture(*plane) for caption, plane in planes.items()}
+    return [Picture(caption, _png(*plane), plane[0].shape[1] / plane[0].shape[0]) for caption, plane in planes.items()]
 
 
-def _picture(hu: np.ndarray, labels: np.ndarray, width: float = 480) -> str:
+def _png(hu: np.ndarray, labels: np.ndarray, height: int = 480) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows, columns = hu.shape
-    figure = Figure(figsize=(width / 100, width / 100 * rows / columns), dpi=100)
+    figure = Figure(figsize=(height / 100 * columns / rows, height / 100), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()

@@ -44,9 +44,13 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
 def _shown(feature: dict[str, Any]) -> dict[str, Any]:
     words, family = in_words(feature["name"])
     lowest, highest = feature["quantiles"][0], feature["quantiles"][-1]
-    rank = f"percentile {feature['percentile']:.0f}"
+    percentile = feature["percentile"]
     if feature["value"] < lowest or feature["value"] > highest:
         rank = "below all" if feature["value"] < lowest else "above all"
+    elif 1 <= percentile <= 99:
+        rank = f"percentile {percentile:.0f}"
+    else:
+        rank = "below 99 %" if percentile < 1 else "above 99 %"
     return feature | {"words": words, "family": family, "rank": rank, "axis": _axis(feature)}
 
 
