@@ -16,6 +16,7 @@ from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.assessment import aggregate, assess
 from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import Volume, to_working_grid
 
@@ -96,7 +97,7 @@ def test_report_is_one_page_with_all_that_matters(assessed):
     text = re.sub(r"<[^>]+>", " ", page)
     assert RESEARCH_USE_ONLY in text
     for warning in result["warnings"]:
-        assert page.index(warning) < page.index("COVID-19 against radiology")
+        assert page.index(warning) < page.index(f"<h3>{result['tasks']['covid_ct']['title']}")
     for task in result["tasks"].values():
         assert task["verdict"] in text
         for name, probability in zip(task["classes"], task["probabilities"], strict=True):
@@ -129,6 +130,15 @@ def test_given_mask_is_taken_as_it_is(phantom, phantom_ct, tmp_path):
     assert (written.array != phantom.lungs.array).sum() < 0.02 * (phantom.lungs.array > 0).sum()
 
 
+def test_thick_slices_are_assessed_with_a_warning(tmp_path):
+    thick = thorax(3, spacing=(1.6, 1.6, 5.0), size=0.6)
+    run = covid_mtl("assess", write(thick.ct, tmp_path / "ct.nrrd"), "--out", tmp_path / "out", "--refine", "none")
+    assert run.returncode == 0, run.stderr
+    assert "The slices lie 5.0 mm apart" in run.stdout
+    result = json.loads((tmp_path / "out" / "assessment.json").read_text())
+    assert any("5.0 mm apart" in warning for warning in result["warnings"])
+
+
 def test_demo_says_that_it_is_synthetic(tmp_path):
     run = covid_mtl("demo", "--out", tmp_path, "--seed", 4, "--refine", "none")
     assert run.returncode == 0, run.stderr
@@ -158,7 +168,9 @@ def test_signal_stops_within_two_seconds_and_leaves_nothing(real_ct, tmp_path, n
     assert process.returncode == 128 + number
     assert "Traceback" not in errors and "stopped" in errors
     assert list(tmp_path.iterdir()) == []
-    assert not psutil.wait_procs(children, timeout=1)[1]
+    # What is dead and waits for the init process to take note of it does not run any more.
+    alive = psutil.wait_procs(children, timeout=1)[1]
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize(

@@ -39,3 +39,12 @@ def test_core_never_imports_slicer_and_describes_what_is_public(path):
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+@pytest.mark.parametrize(("module", "hint"), [("radiomics", "SlicerRadiomics"), ("torch", "the extension PyTorch")])
+def test_missing_package_is_named_before_any_work(phantom_ct, tmp_path, module, hint):
+    # None in sys.modules is what makes Python believe that a module is not there.
+    hide = f"import sys; sys.modules[{module!r}] = None; from COVIDMTLLib.assessment import assess; "
+    hide += f"assess({str(phantom_ct)!r})"
+    run = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True)
+    assert f"MissingPackage: The package {module} is not installed" in run.stderr and hint in run.stderr

@@ -17,6 +17,7 @@ from .densities import lung_densities
 from .errors import InputError
 from .features import lung_features
 from .models import DEFAULT_MODEL, Model, load_model
+from .packages import require
 from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
 from .sides import LEFT, RIGHT
@@ -108,6 +109,8 @@ def assess(
     ------
     InputError
         With one sentence on what is wrong with the input and what to do.
+    MissingPackage
+        If PyRadiomics, PyTorch or what the report is made with is not installed.
     """
     if out is not None:
         with writing.staged_folder(out) as folder:
@@ -121,6 +124,7 @@ def _assess(ct, folder, lungs, model, refine, series, grid, name, synthetic, pro
         raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
     if grid not in GRIDS:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
+    require("radiomics", "torch", "safetensors", *(("jinja2", "matplotlib") if folder is not None else ()))
     steps = Steps(progress, STEPS)
 
     with steps.step("read", "Reading the CT"):

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from .errors import InputError
 from .feature_names import FEATURE_NAMES, WAVELET_GLCM
+from .packages import require
 from .volume import HU_RANGE, Volume
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ def lung_features(
     ------
     InputError
         If the mask is too small for texture features.
+    MissingPackage
+        If PyRadiomics is not installed.
     """
+    require("radiomics")
     if np.count_nonzero(lungs) < MIN_VOXELS:
         raise InputError(
             f"The lungs hold fewer than {MIN_VOXELS} voxels of 1 mm3, too few for texture features; "

@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
+from .packages import require
 
 if TYPE_CHECKING:
     from .networks import FeaturesMTL
@@ -86,7 +87,10 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> Model:
     InputError
         If there is none, or if its card and weights are damaged, do not fit together or are of a
         format that this version does not know.
+    MissingPackage
+        If PyTorch or safetensors is not installed.
     """
+    require("torch", "safetensors")
     shipped = shipped_models()
     folder = shipped.get(str(name), Path(name))
     if not (folder / CARD).is_file():
