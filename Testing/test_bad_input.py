@@ -59,6 +59,12 @@ def with_value(value):
     return changed(make)
 
 
+def nan_in_nifti(phantom, folder):
+    array = phantom.ct.array.astype(np.float32)
+    array[20, 30, 40] = np.nan
+    return write(phantom.ct.with_array(array), folder / "ct.nii.gz")
+
+
 def magnetic_resonance(array):
     """Bright fat, darker muscle, dark lung and air: what MR makes of a thorax."""
     return np.interp(array, [-1000, -900, -150, -50, 50, 300], [5, 20, 60, 600, 250, 40]).astype(np.int16)
@@ -108,6 +114,7 @@ BAD_CTS = {
     "4D": (four_dimensional, "not 3D: it is a 4D image"),
     "colour": (colour, "not 3D: it is a colour or vector image"),
     "NaN": (with_value(np.nan), "NaN or infinite values"),
+    "NaN in NIfTI": (nan_in_nifti, "NaN or infinite values"),
     "infinite": (with_value(np.inf), "NaN or infinite values"),
     "MR": (changed(magnetic_resonance), "no CT in HU: it has no negative values"),
     "MR by its header": (series(Modality="MR"), "modality MR"),

@@ -31,8 +31,7 @@ def check_ct(ct: Volume, name: str = "The volume") -> None:
     name : str
         What to call it in the sentence.
     """
-    if not np.isfinite(ct.array).all():
-        raise ImplausibleCT(f"{name} has NaN or infinite values; replace them, with -1024 HU outside the body, say.")
+    check_finite(ct.array, name)
     slices = ct.geometry.size[axial_axis(ct.geometry)]
     if slices < MIN_SLICES:
         raise ImplausibleCT(
@@ -43,6 +42,12 @@ def check_ct(ct: Volume, name: str = "The volume") -> None:
         size = " x ".join(f"{mm:.0f}" for mm in extent)
         raise ImplausibleCT(f"{name} measures {size} mm, which is no chest; correct the voxel spacing in its header.")
     _check_values(ct.array, name)
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raise `ImplausibleCT` if any value of an array is NaN or infinite."""
+    if not np.isfinite(array).all():
+        raise ImplausibleCT(f"{name} has NaN or infinite values; replace them, with -1024 HU outside the body, say.")
 
 
 def check_lungs(lungs: np.ndarray, name: str = "The volume") -> list[str]:

@@ -75,6 +75,8 @@ def _read_file(path: Path):
             f"{path.name} cannot be read as an image; it may be damaged or of a format other than "
             "NRRD, NIfTI, MetaImage or DICOM."
         ) from error
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        _check_nifti(path)
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[..., 0]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
@@ -85,3 +87,12 @@ def _read_file(path: Path):
         if image.GetSize()[2] == 1:
             raise InputError(f"{path.name} is a single DICOM slice; give the folder that holds the whole series.")
     return image
+
+
+def _check_nifti(path: Path) -> None:
+    """Raise `ImplausibleCT` for NaN and infinite values, which SimpleITK reads from NIfTI as 0."""
+    import nibabel
+
+    content = nibabel.load(path)
+    if content.get_data_dtype().kind == "f":
+        checks.check_finite(np.asanyarray(content.dataobj), path.name)
