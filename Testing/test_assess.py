@@ -13,11 +13,12 @@ import psutil
 import pytest
 from conftest import command, covid_mtl, write
 from COVIDMTLLib import RESEARCH_USE_ONLY
-from COVIDMTLLib.assessment import aggregate, assess
+from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.verdicts import aggregate
 from COVIDMTLLib.volume import Volume, to_working_grid
 
 RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "report.html"]

@@ -113,11 +113,11 @@ def test_training_range_tells_usual_from_unusual():
     described = training_range.describe(train)
     usual = dict(zip(names, rng.standard_normal(40) * 0.5, strict=True))
     compared = training_range.compare(usual, names, described)
-    assert compared["verdict"] == "like the training data" and training_range.warning(compared) is None
+    assert compared["verdict"] == "like the training data" and training_range.warnings(compared) == []
     odd = usual | {name: 9.0 for name in names[:12]}
     compared = training_range.compare(odd, names, described)
     assert compared == {"unusual_share": 0.3, "beyond_all_share": 0.3, "verdict": "outside"}
-    assert "30% of its features" in training_range.warning(compared)
+    assert "30% of its features" in training_range.warnings(compared)[0]
     first = training_range.standing_out(odd | {"f20": -30.0}, names, described)[0]
     assert first["name"] == "f20" and first["percentile"] == 0 and first["distance"] < -25
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import platform
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from .packages import require
 from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
 from .sides import LEFT, RIGHT
+from .verdicts import judge
 from .volume import Geometry, Volume, to_working_grid
 
 REFINEMENTS = ("active-contour", "none")
@@ -112,65 +114,58 @@ def assess(
     MissingPackage
         If PyRadiomics, PyTorch or what the report is made with is not installed.
     """
-    if out is not None:
-        with writing.staged_folder(out) as folder:
-            return _assess(ct, folder, lungs, model, refine, series, grid, name, synthetic, progress)
-    return _assess(ct, None, lungs, model, refine, series, grid, name, synthetic, progress)
-
-
-def _assess(ct, folder, lungs, model, refine, series, grid, name, synthetic, progress) -> Assessment:
     refine = refine or ("active-contour" if lungs is None else "none")
     if refine not in REFINEMENTS:
         raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
     if grid not in GRIDS:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
-    require("radiomics", "torch", "safetensors", *(("jinja2", "matplotlib") if folder is not None else ()))
+    require("radiomics", "torch", "safetensors", *(() if out is None else ("jinja2", "matplotlib")))
     steps = Steps(progress, STEPS)
 
-    with steps.step("read", "Reading the CT"):
-        loaded = load_model(model)
-        if not isinstance(ct, Volume):
-            name = name or Path(ct).name
-            ct = read_ct(ct, series)
-        else:
-            name = name or "The volume"
-            checks.check_ct(ct, name)
-        if lungs is not None and not isinstance(lungs, Volume):
-            lungs = read_mask(lungs)
-    with steps.step("resample", "Resampling to 1 mm"):
-        working = to_working_grid(ct)
-    with steps.step("lungs", "Finding the lungs") as update:
-        labels = _find_lungs(working, lungs, refine, name, update)
-    with steps.step("features", "Computing 375 features") as update:
-        features = lung_features(working, labels.array, update)
-    with steps.step("network", "Assessing"):
+    with nullcontext() if out is None else writing.staged_folder(out) as folder:
+        with steps.step("read", "Reading the CT"):
+            loaded = load_model(model)
+            if isinstance(ct, Volume):
+                name = name or "The volume"
+                checks.check_ct(ct, name)
+            else:
+                name = name or Path(ct).name
+                ct = read_ct(ct, series)
+            if lungs is not None and not isinstance(lungs, Volume):
+                lungs = read_mask(lungs)
+        with steps.step("resample", "Resampling to 1 mm"):
+            working = to_working_grid(ct)
+        with steps.step("lungs", "Finding the lungs") as update:
+            labels = _find_lungs(working, lungs, refine, name, update)
+        with steps.step("features", "Computing 375 features") as update:
+            features = lung_features(working, labels.array, update)
+        with steps.step("network", "Assessing"):
+            verdicts = judge(features, loaded)
+
         result = {
             "research_use_only": RESEARCH_USE_ONLY,
             "case": name,
             "synthetic": synthetic,
-            "warnings": [SYNTHETIC] if synthetic else [],
+            "warnings": [
+                *([SYNTHETIC] if synthetic else []),
+                *checks.warn_about(ct),
+                *checks.check_lungs(labels.array, name),
+                *_one_lung(labels.array),
+                *training_range.warnings(verdicts["training_range"]),
+            ],
+            **verdicts,
+            "lungs": {"source": _source(lungs, refine)} | lung_densities(working, labels),
+            "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
+            "model": {key: loaded.card[key] for key in ("name", "version")},
+            "software": _software(),
+            "seconds": steps.seconds,
         }
-        result["warnings"] += [
-            *checks.warn_about(ct),
-            *checks.check_lungs(labels.array, name),
-            *_one_lung(labels.array),
-        ]
-        result |= _judge(features, loaded, result["warnings"])
-        result["lungs"] = {"source": _source(lungs, refine)} | lung_densities(working, labels)
-        result["ct"] = {
-            "size": list(ct.geometry.size),
-            "spacing_mm": list(ct.geometry.spacing),
-            "series": series,
-        }
-        result["model"] = {key: loaded.card[key] for key in ("name", "version")}
-        result["software"] = _software()
-        result["seconds"] = steps.seconds
-    assessment = Assessment(result, working, labels, features, loaded, ct.geometry)
-    if folder is not None:
-        with steps.step("report", "Writing the report"):
-            _write(assessment, folder, grid)
-        # Only now is the time of the last step known.
-        (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        assessment = Assessment(result, working, labels, features, loaded, ct.geometry)
+        if folder is not None:
+            with steps.step("report", "Writing the report"):
+                _write(assessment, folder, grid)
+            # Only now is the time of the last step known.
+            (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return assessment
 
 
@@ -191,42 +186,6 @@ def _one_lung(labels: np.ndarray) -> list[str]:
         f"No {side} lung was found. Unless it was removed or has collapsed, give a mask of both lungs with --lungs."
         for side in missing
     ]
-
-
-def _judge(features: dict[str, float], model: Model, warnings: list[str]) -> dict[str, Any]:
-    """Verdicts, their aggregate and how usual the case is; adds to the warnings."""
-    probabilities = model.predict(features)
-    tasks = {
-        task["name"]: {
-            "title": task["title"],
-            "classes": task["classes"],
-            "probabilities": probabilities[task["name"]].tolist(),
-            "verdict": task["classes"][int(np.argmax(probabilities[task["name"]]))],
-        }
-        for task in model.card["tasks"]
-    }
-    comparison = training_range.compare(features, model.features, model.card["training_distribution"])
-    sentence = training_range.warning(comparison)
-    if sentence:
-        warnings.append(sentence)
-    return {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
-
-
-def aggregate(tasks: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """The paper's aggregate of the two diagnoses: positive if either of them is (section 8).
-
-    Whoever is positive by CT or by nucleic acid test is at risk of transmitting the virus. The
-    probability is the larger of the two, so that it crosses 1/2 exactly when either does. None for
-    a model without both tasks.
-    """
-    if not {"covid_ct", "covid_nat"} <= tasks.keys():
-        return None
-    probability = max(tasks[name]["probabilities"][1] for name in ("covid_ct", "covid_nat"))
-    return {
-        "rule": "positive if either diagnosis is positive (Bao et al., section 8); the larger of the two probabilities",
-        "probability": probability,
-        "verdict": "positive" if probability > 0.5 else "negative",
-    }
 
 
 def _software() -> dict[str, str]:

@@ -64,16 +64,16 @@ def compare(features: dict[str, float], names: list[str], distribution: dict[str
     return {"unusual_share": round(share, 4), "beyond_all_share": round(beyond, 4), "verdict": verdict}
 
 
-def warning(comparison: dict[str, Any]) -> str | None:
-    """The comparison as a sentence for whoever reads the result, or None if there is nothing to say."""
+def warnings(comparison: dict[str, Any]) -> list[str]:
+    """The comparison as a sentence for whoever reads the result; none if there is nothing to say."""
     if comparison["verdict"] == "like the training data":
-        return None
+        return []
     rare = "one in a hundred" if comparison["verdict"] == "outside" else "one in twenty"
-    return (
+    return [
         f"This CT is unlike those the model was trained on: {comparison['unusual_share']:.0%} of its features lie "
         f"outside their usual range, which holds for fewer than {rare} of the training cases. The probabilities may "
         "mean little."
-    )
+    ]
 
 
 def standing_out(
