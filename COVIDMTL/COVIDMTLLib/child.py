@@ -1,0 +1,122 @@
+"""The command line as a child process of another program, such as 3D Slicer.
+
+The program stays responsive, can end the job at once, and survives whatever happens to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from .errors import InputError
+from .progress import Callback, silent
+
+STOPPING = 2.0
+"""Seconds that a job is given to clean up after itself before it is killed."""
+
+
+class ChildFailed(RuntimeError):
+    """The child ended in an error that is none of the input's; the message is fit to be shown."""
+
+
+class Child:
+    """A ``covid-mtl`` command that runs in a process of its own.
+
+    Parameters
+    ----------
+    arguments : sequence
+        Command and options, without ``--progress``.
+    python : str, optional
+        The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer.
+    """
+
+    def __init__(self, *arguments: object, python: str = sys.executable):
+        package = Path(__file__).parent.parent
+        paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [python, "-m", __package__, *map(str, arguments), "--progress", "json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self._news: queue.Queue = queue.Queue()
+        self._errors: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read_news, daemon=True),
+            threading.Thread(target=self._read_errors, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def poll(self, progress: Callback) -> bool:
+        """Pass on the progress since the last call; returns whether the job still runs.
+
+        Raises
+        ------
+        InputError
+            If the job ended because of its input.
+        ChildFailed
+            If it ended for any other reason.
+        """
+        running = self._process.poll() is None
+        if not running:
+            for reader in self._readers:
+                reader.join()
+        while not self._news.empty():
+            progress(*self._news.get())
+        if not running:
+            self._check()
+        return running
+
+    def wait(self, progress: Callback = silent) -> None:
+        """Block until the job has ended, passing on its progress; raises as `poll` does.
+
+        An exception that interrupts the wait, from ``progress`` for one, cancels the job.
+        """
+        try:
+            while self.poll(progress):
+                try:
+                    self._process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+        except BaseException:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """End the job, so that nothing of it is left; returns when it has ended."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOPPING)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _check(self) -> None:
+        code = self._process.returncode
+        if code == 0:
+            return
+        text = "".join(self._errors).strip().removeprefix("covid-mtl: ")
+        if code == 2:
+            raise InputError(text)
+        if code < 0:
+            raise ChildFailed(f"The process that did the work was ended by signal {-code}; was the memory enough?")
+        raise ChildFailed(text or f"The process that did the work ended with exit code {code}.")
+
+    def _read_news(self) -> None:
+        for line in self._process.stdout:
+            news = json.loads(line)
+            self._news.put((news["step"], news["fraction"], news["text"]))
+
+    def _read_errors(self) -> None:
+        self._errors.extend(self._process.stderr)

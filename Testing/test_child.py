@@ -1,0 +1,81 @@
+"""A job in a child process: progress, the end of it, cancelling it, and its death."""
+
+import json
+import signal
+import time
+
+import psutil
+import pytest
+from conftest import write
+from COVIDMTLLib.child import Child, ChildFailed
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.reading import read_mask
+
+
+def until(child, step):
+    """Poll until a step is reached."""
+    seen = []
+    while step not in seen:
+        assert child.poll(lambda *news: seen.append(news[0]))
+        time.sleep(0.02)
+
+
+def test_child_gives_what_the_command_line_gives(phantom, phantom_ct, tmp_path):
+    mask = write(phantom.lungs, tmp_path / "mask.nrrd")
+    news = []
+    Child("assess", phantom_ct, "--lungs", mask, "--out", tmp_path / "with blanks").wait(lambda *one: news.append(one))
+    assert news[-1] == ("done", 1.0, "Done")
+    result = json.loads((tmp_path / "with blanks" / "assessment.json").read_text())
+    assert result["lungs"]["source"] == "given mask"
+    assert read_mask(tmp_path / "with blanks" / "lungs.nrrd").geometry == phantom.ct.geometry
+
+
+def test_bad_input_is_told_as_the_command_line_tells_it(tmp_path):
+    with pytest.raises(InputError, match=r"^There is no file or folder .*none\.nrrd; check the path\.$"):
+        Child("segment", tmp_path / "none.nrrd", "--out", tmp_path / "m.nrrd").wait()
+
+
+def test_cancel_takes_effect_at_once_and_leaves_nothing(real_ct, tmp_path):
+    child = Child("assess", real_ct / "lung1_image.nrrd", "--out", tmp_path)
+    until(child, "lungs")
+    time.sleep(0.5)
+    family = psutil.Process().children(recursive=True)
+    assert len(family) >= 2
+    began = time.monotonic()
+    child.cancel()
+    assert time.monotonic() - began < 2
+    assert list(tmp_path.iterdir()) == []
+    alive = psutil.wait_procs(family, timeout=1)[1]
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_what_interrupts_the_wait_cancels(phantom_ct, tmp_path):
+    class Closed(Exception):
+        pass
+
+    def close(step, fraction, text):
+        if step == "features":
+            raise Closed
+
+    child = Child("assess", phantom_ct, "--out", tmp_path, "--refine", "none")
+    with pytest.raises(Closed):
+        child.wait(close)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_death_of_the_worker_and_of_the_child_are_told_readably(phantom_ct, tmp_path):
+    child = Child("assess", phantom_ct, "--out", tmp_path / "a")
+    until(child, "lungs")
+    # Of the processes below this one, the worker is what uses the memory.
+    worker = max(psutil.Process().children(recursive=True), key=lambda process: process.memory_info().rss)
+    worker.send_signal(signal.SIGKILL)
+    with pytest.raises(ChildFailed, match="ended with exit code -9; was the memory enough") as failure:
+        child.wait()
+    assert "Traceback" not in str(failure.value)
+    assert list((tmp_path / "a").iterdir()) == []
+
+    child = Child("assess", phantom_ct, "--out", tmp_path / "b")
+    until(child, "read")
+    child._process.kill()
+    with pytest.raises(ChildFailed, match="ended by signal 9"):
+        child.wait()

@@ -1,0 +1,179 @@
+"""Nodes of a real MRML scene as volumes and label maps, and back."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
+from test_volume import turned
+
+slicer = pytest.importorskip("slicer")
+import vtk  # noqa: E402  (comes with slicer-core)
+
+sys.path.append(str(Path(__file__).parent.parent / "COVIDMTL"))
+from COVIDMTLMRML.segmentations import labels_of, show_lungs  # noqa: E402
+from COVIDMTLMRML.volumes import geometry_of, volume_of  # noqa: E402
+
+
+@pytest.fixture
+def scene():
+    """A scene, with the logic that Slicer has for segmentations: it brings their conversions along."""
+    scene = slicer.vtkMRMLScene()
+    logic = slicer.vtkSlicerSegmentationsModuleLogic()
+    logic.SetMRMLScene(scene)
+    yield scene
+    logic.SetMRMLScene(None)
+
+
+@pytest.fixture
+def node_of(scene, tmp_path):
+    """Make a volume node of a volume, by way of a file and Slicer's own reader."""
+
+    def make(volume: Volume, name="CT"):
+        path = write(volume, tmp_path / f"{name}.nrrd")
+        node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+        storage.SetFileName(str(path))
+        storage.SetCenterImage(0)
+        assert storage.ReadData(node)
+        return node
+
+    return make
+
+
+def put_under_transform(node, matrix):
+    transform = node.GetScene().AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.asarray(matrix, float)))
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    return transform
+
+
+def rotation(degrees, shift):
+    a = np.deg2rad(degrees)
+    return [[np.cos(a), -np.sin(a), 0, shift], [np.sin(a), np.cos(a), 0, -shift], [0, 0, 1, 2 * shift], [0, 0, 0, 1]]
+
+
+def assert_same_place(found: Geometry, expected: Geometry):
+    assert found.size == expected.size
+    for name in ("spacing", "origin", "direction"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [0, 23])
+def test_volume_node_is_the_volume_of_its_file(phantom, node_of, degrees):
+    ct = turned(phantom.ct, degrees)
+    found = volume_of(node_of(ct))
+    np.testing.assert_array_equal(found.array, ct.array)
+    assert_same_place(found.geometry, ct.geometry)
+
+
+def test_linear_transform_moves_the_volume(phantom, node_of):
+    """As hardening the transform would, by Slicer's own means."""
+    moved, hardened = (node_of(phantom.ct, name) for name in ("moved", "hardened"))
+    put_under_transform(moved, rotation(30, 7))
+    put_under_transform(hardened, rotation(30, 7))
+    slicer.vtkSlicerTransformLogic.hardenTransform(hardened)
+    assert hardened.GetParentTransformNode() is None
+    assert_same_place(geometry_of(moved), geometry_of(hardened))
+
+
+def test_volume_that_the_user_turned_upright_is_worked_on_upright(phantom, node_of):
+    """A CT with its axes mixed up in the file, put right by a transform, is as good as any."""
+    node = node_of(phantom.ct)
+    quarter = np.array([[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    to_ras = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(to_ras)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(quarter.T @ slicer.util.arrayFromVTKMatrix(to_ras)))
+    put_under_transform(node, quarter)
+    np.testing.assert_array_equal(to_working_grid(volume_of(node)).array, to_working_grid(phantom.ct).array)
+
+
+def test_volumes_that_cannot_be_taken_get_a_sentence(phantom, node_of, scene):
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+    with pytest.raises(InputError, match="Empty holds no image"):
+        volume_of(empty)
+    node = node_of(phantom.ct)
+    put_under_transform(node, [[1, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    with pytest.raises(InputError, match="CT is under a transform that shears it"):
+        volume_of(node)
+    bent = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", "Bent")
+    node.SetAndObserveTransformNodeID(bent.GetID())
+    with pytest.raises(InputError, match="CT is under a nonlinear transform"):
+        volume_of(node)
+
+
+@pytest.mark.parametrize("transformed", [False, True])
+def test_lungs_go_into_a_segmentation_and_come_back(phantom, node_of, scene, transformed):
+    ct = turned(phantom.ct, 12)
+    node = node_of(ct)
+    if transformed:
+        put_under_transform(node, rotation(40, 11))
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    nodes_before = (
+        scene.GetNumberOfNodesByClass("vtkMRMLLabelMapVolumeNode"),
+        scene.GetNumberOfNodesByClass("vtkMRMLColorNode"),
+    )
+    for _ in range(2):  # the second time in place of the first
+        show_lungs(Volume(phantom.lungs.array, geometry_of(node)), segmentation, node)
+    assert segmentation.GetTransformNodeID() == node.GetTransformNodeID()
+    names = [segmentation.GetSegmentation().GetNthSegment(i).GetName() for i in range(2)]
+    assert names == ["right lung", "left lung"]
+    assert segmentation.GetSegmentation().GetNumberOfSegments() == 2
+    tag = vtk.reference("")
+    for index, side in enumerate(("24028007^Right", "7771000^Left")):
+        segment = segmentation.GetSegmentation().GetNthSegment(index)
+        assert segment.GetTag(segment.GetTerminologyEntryTagName(), tag) and f"39607008^Lung~SCT^{side}" in str(tag)
+        np.testing.assert_allclose(segment.GetColor(), np.array((197, 165, 145)) / 255)
+    found = labels_of(segmentation, node)
+    np.testing.assert_array_equal(found.array > 0, phantom.lungs.array > 0)
+    assert_same_place(found.geometry, geometry_of(node))
+    after = (
+        scene.GetNumberOfNodesByClass("vtkMRMLLabelMapVolumeNode"),
+        scene.GetNumberOfNodesByClass("vtkMRMLColorNode"),
+    )
+    assert after == nodes_before
+
+
+def test_segmentation_on_another_grid_is_taken_where_it_lies(phantom, node_of, scene):
+    """Segmented on a cropped, untransformed copy; used for the CT under a transform that undoes a shift."""
+    node = node_of(phantom.ct)
+    window = np.s_[5:-5, 4:-4, 4:-4]
+    geometry = phantom.ct.geometry
+    origin = tuple(o + s * n for o, s, n in zip(geometry.origin, geometry.spacing, (4, 4, 5), strict=True))
+    array = np.ascontiguousarray(phantom.ct.array[window])
+    cropped = node_of(Volume(array, Geometry(array.shape[::-1], geometry.spacing, origin)), "cropped")
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    lungs = np.ascontiguousarray(phantom.lungs.array[window])
+    show_lungs(Volume(lungs, geometry_of(cropped)), segmentation, cropped)
+    assert overlap(labels_of(segmentation, node).array, phantom.lungs.array)["dice"] > 0.999
+    shift = np.eye(4)
+    shift[:3, 3] = 8, -4, 6
+    put_under_transform(segmentation, shift)
+    put_under_transform(node, shift)
+    assert overlap(labels_of(segmentation, node).array, phantom.lungs.array)["dice"] > 0.99
+
+
+def test_empty_and_foreign_segmentations_get_a_sentence(phantom, node_of, scene):
+    node = node_of(phantom.ct)
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    with pytest.raises(InputError, match="Lungs has no segment"):
+        labels_of(segmentation, node)
+    show_lungs(Volume(phantom.lungs.array, geometry_of(node)), segmentation, node)
+    far = np.eye(4)
+    far[:3, 3] = 5000
+    put_under_transform(segmentation, far)
+    with pytest.raises(InputError, match="Lungs has nothing inside CT"):
+        labels_of(segmentation, node)
+
+
+def test_one_lung_alone_leaves_the_other_segment_empty(phantom, node_of, scene):
+    node = node_of(phantom.ct)
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    right = np.where(phantom.lungs.array == 1, np.uint8(1), np.uint8(0))
+    show_lungs(Volume(right, geometry_of(node)), segmentation, node)
+    assert segmentation.GetSegmentation().GetNumberOfSegments() == 2
+    np.testing.assert_array_equal(labels_of(segmentation, node).array, right)
