@@ -207,7 +207,7 @@ def _write(assessment: Assessment, folder: Path, grid: str) -> None:
 
 
 def write_features(features: dict[str, float], path: str | Path) -> None:
-    """Write features as CSV: a row of names and a row of values, which survive the round trip."""
+    """Write features as CSV: a row of names and a row of values, which survive the round trip as float64."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(features)

@@ -100,7 +100,17 @@ def check_field_of_view(ct: Volume, name: str = "The volume") -> None:
 
 
 def warn_about(ct: Volume) -> list[str]:
-    """What to keep in mind about a CT that can be assessed (HU, any geometry)."""
+    """Warnings about a CT that can be assessed all the same.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, any geometry, as it was read: slices more than `MAX_SLICE_THICKNESS` mm apart are warned of.
+
+    Returns
+    -------
+    list of str
+    """
     thickness = ct.geometry.spacing[axial_axis(ct.geometry)]
     if thickness <= MAX_SLICE_THICKNESS:
         return []

@@ -40,7 +40,17 @@ def segment_classical(ct: np.ndarray) -> np.ndarray:
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest 26-connected component of a mask (z, y, x), empty if the mask is."""
+    """The largest component of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (z, y, x)
+
+    Returns
+    -------
+    ndarray of bool, shape (z, y, x)
+        The largest 26-connected component; empty if the mask is.
+    """
     labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
     if count == 0:
         return np.zeros(mask.shape, bool)

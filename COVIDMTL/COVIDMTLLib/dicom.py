@@ -36,6 +36,7 @@ class Slice:
 
     @property
     def normal(self) -> np.ndarray:
+        """Unit vector (3,) at right angles to the slice, LPS."""
         return np.cross(self.axes[0], self.axes[1])
 
     @property

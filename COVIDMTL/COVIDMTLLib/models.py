@@ -45,7 +45,18 @@ class Model:
         return self.card["features"]
 
     def predict(self, features: dict[str, float]) -> dict[str, np.ndarray]:
-        """Probabilities (classes,) of each task for one case, from unscaled features by name."""
+        """Assess one case.
+
+        Parameters
+        ----------
+        features : dict
+            Unscaled features by name; more than the model takes do no harm.
+
+        Returns
+        -------
+        dict
+            For each task the probabilities of its classes, float64 of shape (classes,).
+        """
         import torch
 
         values = scale(np.array([[features[name] for name in self.features]]), self.card["scaling"])
@@ -56,13 +67,40 @@ class Model:
 
 
 def scale(values: np.ndarray, scaling: dict[str, Any]) -> np.ndarray:
-    """Scale features (N, features) as a model card's ``scaling`` says: z-scores, clipped, times a gain."""
+    """Scale features as a model was trained on them: z-scores, clipped, times a gain.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, features)
+        Unscaled, in the order of the model card.
+    scaling : dict
+        Of a model card: ``mean`` and ``std`` (features,), ``clip`` in standard deviations, ``gain``.
+
+    Returns
+    -------
+    ndarray of shape (N, features)
+    """
     z = (values - np.array(scaling["mean"])) / np.array(scaling["std"])
     return scaling["gain"] * np.clip(z, -scaling["clip"], scaling["clip"])
 
 
 def fit_scaling(values: np.ndarray, clip: float, gain: float) -> dict[str, Any]:
-    """The ``scaling`` of a model card for training features (N, features)."""
+    """The ``scaling`` of a model card.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, features)
+        Unscaled features of the training cases.
+    clip : float
+        Largest z-score, in standard deviations.
+    gain : float
+        What the clipped z-scores are multiplied by.
+
+    Returns
+    -------
+    dict
+        As `scale` takes it.
+    """
     deviation = values.std(axis=0)
     # A constant feature, such as Minimum in the cohort, tells nothing and stays at 0 for every case like it.
     deviation[deviation == 0] = 1
@@ -103,7 +141,16 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> Model:
 
 
 def save_model(folder: Path, card: dict[str, Any], network: FeaturesMTL) -> None:
-    """Write a model into a folder: the weights, and the card with format, version and hash filled in."""
+    """Write a model.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder, for ``model.json`` and ``model.safetensors``.
+    card : dict
+        The model card; format, format version and hash of the weights are filled in.
+    network : FeaturesMTL
+    """
     from safetensors.torch import save
 
     weights = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})

@@ -50,6 +50,7 @@ class FeaturesMTL(nn.Module):
         self.heads = nn.ModuleList(nn.Sequential(nn.ReLU(), nn.Linear(EMBEDDING, count)) for count in classes)
 
     def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """Logits (N, classes) of each task for scaled features (N, features)."""
         shared = self.fnn(features)
         return [head(shared) for head in self.heads]
 

@@ -75,7 +75,21 @@ def segment(
 
 
 def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
-    """A mask of the user's as right (1) and left (2) lung on the working grid of the CT.
+    """A mask of the user's as lungs.
+
+    Parameters
+    ----------
+    mask : Volume
+        Labels (z, y, x), any geometry; every value but 0 is lung.
+    ct : Volume
+        HU on the 1 mm working grid.
+    name : str
+        What to call the CT in an error.
+
+    Returns
+    -------
+    Volume
+        uint8 on the working grid: 1 right lung, 2 left lung.
 
     Raises
     ------
@@ -90,7 +104,25 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
 
 
 def mask_on(mask: Volume, ct: Volume) -> Volume:
-    """A mask on the grid of a CT, or `InputError` if it lies outside of it."""
+    """A mask on the grid of a CT.
+
+    Parameters
+    ----------
+    mask : Volume
+        Labels (z, y, x), any geometry.
+    ct : Volume
+        HU, any geometry.
+
+    Returns
+    -------
+    Volume
+        Labels on the geometry of the CT.
+
+    Raises
+    ------
+    InputError
+        If nothing of the mask lies inside the CT.
+    """
     on_grid = labels_on(mask, ct.geometry)
     if not np.any(on_grid.array):
         raise InputError("The mask and the CT do not lie in the same place; give a mask of this CT.")

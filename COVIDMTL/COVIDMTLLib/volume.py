@@ -84,7 +84,7 @@ class Volume:
         return cls(sitk.GetArrayFromImage(image), Geometry.of(image))
 
     def to_image(self) -> sitk.Image:
-        """The volume as a SimpleITK image."""
+        """The volume as a SimpleITK image of the same type, with the same geometry."""
         import SimpleITK as sitk
 
         image = sitk.GetImageFromArray(self.array)
@@ -94,7 +94,7 @@ class Volume:
         return image
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """Another array (z, y, x) on the same geometry."""
+        """Another array (z, y, x) on the same geometry; raises `ValueError` if its shape is another."""
         return Volume(array, self.geometry)
 
 
@@ -124,7 +124,20 @@ def to_working_grid(ct: Volume) -> Volume:
 
 
 def labels_on(labels: Volume, grid: Geometry) -> Volume:
-    """A label map on another grid (nearest neighbour); voxels beyond the label map are 0."""
+    """A label map on another grid, by nearest neighbour.
+
+    Parameters
+    ----------
+    labels : Volume
+        Labels (z, y, x), any geometry.
+    grid : Geometry
+        In the same patient coordinates (LPS, mm).
+
+    Returns
+    -------
+    Volume
+        Labels on the grid; 0 where the label map does not reach.
+    """
     import SimpleITK as sitk
 
     if labels.geometry == grid:

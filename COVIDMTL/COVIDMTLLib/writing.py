@@ -59,7 +59,17 @@ def check_mask_format(path: str | Path) -> None:
 
 
 def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None) -> None:
-    """Write a volume, compressed; a label map on another grid if one is given (that of its CT, say)."""
+    """Write a volume as an image file, compressed.
+
+    Parameters
+    ----------
+    volume : Volume
+        HU or labels (z, y, x).
+    path : path
+        Ends like an image format of SimpleITK's.
+    grid : Geometry, optional
+        For a label map: the grid to write it on, such as that of its CT.
+    """
     import SimpleITK as sitk
 
     if grid is not None:
