@@ -109,6 +109,10 @@ def test_overlap_agrees_with_scikit_learn():
 def test_masks_are_compared_on_the_grid_of_the_reference(phantom, working, tmp_path):
     coarse, fine = phantom.lungs, labels_on(phantom.lungs, working.geometry)
     assert compare_masks(fine, coarse)["dice"] > 0.98
+    right = coarse.with_array((coarse.array == RIGHT).astype(np.uint8))
+    share = right.array.sum() / (coarse.array > 0).sum()
+    found = compare_masks(right, fine)
+    assert found["dice"] == pytest.approx(2 * share / (1 + share), abs=0.01) and found["precision"] > 0.98
     paths = [write(mask, tmp_path / f"{i}.nrrd") for i, mask in enumerate((coarse, fine))]
     result = json.loads(covid_mtl("compare-masks", *paths).stdout)
     assert result == compare_masks(coarse, fine)

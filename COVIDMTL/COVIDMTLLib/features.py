@@ -21,7 +21,8 @@ BIN_WIDTH = 25
 """Width of a grey-level bin in HU."""
 
 MARGIN = 5
-"""Voxels kept around the lungs: the wavelet reaches no further, so no value depends on what is cropped."""
+"""Voxels of 0 around the lungs. The wavelet transform wraps around, but no further than this, so that it
+finds what it would find in a larger box."""
 
 MIN_VOXELS = 1000
 
@@ -79,8 +80,7 @@ def _cropped(ct: np.ndarray, lungs: np.ndarray) -> tuple[sitk.Image, sitk.Image]
     box = ndimage.find_objects((lungs != 0).astype(np.uint8))[0]
     inside = lungs[box] != 0
     image = np.where(inside, np.maximum(ct[box].astype(np.int32) - HU_RANGE[0], 0), 0)
-    # An even number of voxels along each axis: on odd ones the wavelet transform wraps around.
-    image = np.pad(image, [(MARGIN, MARGIN + side % 2) for side in image.shape])
+    image = np.pad(image, MARGIN)
     return sitk.GetImageFromArray(image), sitk.GetImageFromArray((image > 0).astype(np.uint8))
 
 
