@@ -15,6 +15,7 @@ slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402  (comes with slicer-core)
 
 sys.path.append(str(Path(__file__).parent.parent / "COVIDMTL"))
+from COVIDMTLMRML.results import assessment_of, store_assessment  # noqa: E402
 from COVIDMTLMRML.segmentations import labels_of, show_lungs  # noqa: E402
 from COVIDMTLMRML.volumes import geometry_of, volume_of  # noqa: E402
 
@@ -177,3 +178,80 @@ def test_one_lung_alone_leaves_the_other_segment_empty(phantom, node_of, scene):
     show_lungs(Volume(right, geometry_of(node)), segmentation, node)
     assert segmentation.GetSegmentation().GetNumberOfSegments() == 2
     np.testing.assert_array_equal(labels_of(segmentation, node).array, right)
+
+
+RESULT = {
+    "research_use_only": "Research use only.",
+    "warnings": ["A warning with an ä."],
+    "tasks": {
+        "covid_ct": {
+            "title": "By CT",
+            "classes": ["negative", "positive"],
+            "probabilities": [0.1 + 1e-15, 0.9 - 1e-15],
+            "verdict": "positive",
+        },
+        "severity": {
+            "title": "Severity",
+            "classes": ["mild", "regular", "severe"],
+            "probabilities": [0.2, 0.5, 0.3],
+            "verdict": "regular",
+        },
+    },
+    "lungs": {
+        "both": {"volume_ml": 2500.5, "mean_hu": -812.5, "ground_glass_share": 0.2, "consolidation_share": 0.1},
+        "right": {"volume_ml": 2500.5, "mean_hu": -812.5, "ground_glass_share": 0.2, "consolidation_share": 0.1},
+        "left": {"volume_ml": 0.0, "mean_hu": None, "ground_glass_share": None, "consolidation_share": None},
+    },
+}
+
+
+def reopened(scene, folder):
+    """The scene after it was saved as a bundle and loaded into a new application."""
+    assert scene.WriteToMRB(str(folder / "scene.mrb"))
+    (folder / "cache").mkdir()
+    other, manager, cache = slicer.vtkMRMLScene(), slicer.vtkDataIOManager(), slicer.vtkCacheManager()
+    cache.SetRemoteCacheDirectory(str(folder / "cache"))
+    manager.SetCacheManager(cache)
+    other.SetCacheManager(cache)
+    other.SetDataIOManager(manager)
+    assert other.ReadFromMRB(str(folder / "scene.mrb"))
+    return other
+
+
+def table(node):
+    return {
+        node.GetColumnName(i): [node.GetTable().GetValue(row, i).ToString() for row in range(node.GetNumberOfRows())]
+        for i in range(node.GetNumberOfColumns())
+    }
+
+
+def test_assessment_is_the_same_after_the_scene_was_saved_and_loaded(phantom, node_of, scene, tmp_path):
+    ct = node_of(phantom.ct)
+    node_of(phantom.ct, "another")
+    store_assessment(RESULT, ct)
+    loaded = reopened(scene, tmp_path)
+    again = loaded.GetFirstNodeByName("CT")
+    assert assessment_of(again) == RESULT
+    assert assessment_of(loaded.GetFirstNodeByName("another")) is None
+    for name in ("CT COVID-MTL probabilities", "CT COVID-MTL lungs"):
+        assert table(loaded.GetFirstNodeByName(name)) == table(scene.GetFirstNodeByName(name))
+    probabilities = table(loaded.GetFirstNodeByName("CT COVID-MTL probabilities"))
+    assert probabilities["Class"] == ["negative", "positive", "mild", "regular", "severe"]
+    assert probabilities["Verdict"] == ["", "yes", "", "yes", ""]
+    np.testing.assert_allclose(np.array(probabilities["Probability"], float), [0.1, 0.9, 0.2, 0.5, 0.3])
+    chart = loaded.GetFirstNodeByName("CT COVID-MTL chart")
+    series = chart.GetNthPlotSeriesNode(0)
+    assert series.GetTableNode() is loaded.GetFirstNodeByName("CT COVID-MTL probabilities")
+    assert (series.GetYColumnName(), series.GetLabelColumnName()) == ("Probability", "Task and class")
+    assert "research use only" in chart.GetTitle() and chart.GetYAxisRange() == (0, 1)
+
+
+def test_second_assessment_takes_the_place_of_the_first(phantom, node_of, scene):
+    ct = node_of(phantom.ct)
+    store_assessment(RESULT, ct)
+    before = scene.GetNumberOfNodes()
+    shorter = RESULT | {"tasks": {"covid_ct": RESULT["tasks"]["covid_ct"] | {"verdict": "negative"}}}
+    store_assessment(shorter, ct)
+    assert scene.GetNumberOfNodes() == before
+    assert assessment_of(ct) == shorter
+    assert table(scene.GetFirstNodeByName("CT COVID-MTL probabilities"))["Verdict"] == ["yes", ""]

@@ -1,0 +1,107 @@
+"""An assessment in the scene: its JSON, two tables and a plot, saved and loaded with the CT it is of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import slicer
+import vtk
+
+CT, PROBABILITIES, LUNGS, CHART, SERIES = (
+    f"COVIDMTL.{role}" for role in ("CT", "Probabilities", "Lungs", "Chart", "Series")
+)
+"""Roles of the nodes that the text node with the assessment refers to."""
+
+SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
+
+
+def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode:
+    """Put an assessment into the scene of a CT, in place of an earlier one of it.
+
+    Parameters
+    ----------
+    result : dict
+        What ``assessment.json`` holds.
+    ct : vtkMRMLScalarVolumeNode
+
+    Returns
+    -------
+    vtkMRMLTextNode
+        Holds the assessment as JSON and refers to the CT, the tables and the plot chart.
+    """
+    text = _node_of(ct) or _add(ct, "vtkMRMLTextNode", "COVID-MTL assessment")
+    text.SetText(json.dumps(result))
+    text.SetNodeReferenceID(CT, ct.GetID())
+    probabilities = _part(text, PROBABILITIES, ct, "vtkMRMLTableNode", "COVID-MTL probabilities")
+    rows = list(_probability_rows(result))
+    _fill(probabilities, ("Task", "Class", "Task and class", "Probability", "Verdict"), rows)
+    lungs = _part(text, LUNGS, ct, "vtkMRMLTableNode", "COVID-MTL lungs")
+    columns = ("Volume, ml", "Mean, HU", "Share at ground-glass density", "Share at consolidation density")
+    _fill(lungs, ("Lung", *columns), [(title, *_lung_values(result["lungs"][side])) for side, title in SIDES.items()])
+    _plot(text, ct, probabilities)
+    return text
+
+
+def assessment_of(ct: slicer.vtkMRMLScalarVolumeNode) -> dict[str, Any] | None:
+    """The assessment of a CT that its scene holds, as ``assessment.json`` has it, or None."""
+    text = _node_of(ct)
+    return json.loads(text.GetText()) if text else None
+
+
+def _node_of(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode | None:
+    scene, kind = ct.GetScene(), "vtkMRMLTextNode"
+    nodes = (scene.GetNthNodeByClass(i, kind) for i in range(scene.GetNumberOfNodesByClass(kind)))
+    return next((node for node in nodes if node.GetNodeReference(CT) is ct), None)
+
+
+def _part(text: slicer.vtkMRMLTextNode, role: str, ct: slicer.vtkMRMLNode, kind: str, title: str) -> slicer.vtkMRMLNode:
+    """The node in a role, a new one if there is none."""
+    node = text.GetNodeReference(role) or _add(ct, kind, title)
+    text.SetNodeReferenceID(role, node.GetID())
+    return node
+
+
+def _add(ct: slicer.vtkMRMLNode, kind: str, title: str) -> slicer.vtkMRMLNode:
+    return ct.GetScene().AddNewNodeByClass(kind, f"{ct.GetName()} {title}")
+
+
+def _probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
+    for task in result["tasks"].values():
+        for name, probability in zip(task["classes"], task["probabilities"], strict=True):
+            verdict = "yes" if name == task["verdict"] else ""
+            yield task["title"], name, f"{task['title']}: {name}", probability, verdict
+
+
+def _lung_values(lung: dict[str, float | None]) -> tuple[float, ...]:
+    keys = ("volume_ml", "mean_hu", "ground_glass_share", "consolidation_share")
+    return tuple(float("nan") if lung[key] is None else lung[key] for key in keys)
+
+
+def _fill(node: slicer.vtkMRMLTableNode, names: Sequence[str], rows: Sequence[tuple]) -> None:
+    """Fill a table; a column is of text or of numbers as its first cell is."""
+    node.RemoveAllColumns()
+    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+        column = vtk.vtkStringArray() if isinstance(cells[0], str) else vtk.vtkDoubleArray()
+        column.SetName(name)
+        for cell in cells:
+            column.InsertNextValue(cell)
+        node.AddColumn(column)
+    node.SetLocked(True)
+
+
+def _plot(text: slicer.vtkMRMLTextNode, ct: slicer.vtkMRMLNode, table: slicer.vtkMRMLTableNode) -> None:
+    series = _part(text, SERIES, ct, "vtkMRMLPlotSeriesNode", "COVID-MTL probability")
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeBar)
+    series.SetYColumnName("Probability")
+    series.SetLabelColumnName("Task and class")
+    chart = _part(text, CHART, ct, "vtkMRMLPlotChartNode", "COVID-MTL chart")
+    chart.RemoveAllPlotSeriesNodeIDs()
+    chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    chart.SetTitle(f"{ct.GetName()}: research use only")
+    chart.SetYAxisTitle("Probability")
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(0, 1)
+    chart.SetLegendVisibility(False)
