@@ -1,11 +1,13 @@
 """Nodes of a real MRML scene as volumes and label maps, and back."""
 
+import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write
+from conftest import covid_mtl, write
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
@@ -15,7 +17,8 @@ slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402  (comes with slicer-core)
 
 sys.path.append(str(Path(__file__).parent.parent / "COVIDMTL"))
-from COVIDMTLMRML.results import assessment_of, store_assessment  # noqa: E402
+from COVIDMTLMRML.results import assessment_of, report_of, store_assessment  # noqa: E402
+from COVIDMTLMRML.runs import AssessmentRun, SegmentationRun  # noqa: E402
 from COVIDMTLMRML.segmentations import labels_of, show_lungs  # noqa: E402
 from COVIDMTLMRML.volumes import geometry_of, volume_of  # noqa: E402
 
@@ -204,6 +207,8 @@ RESULT = {
     },
 }
 
+REPORT = "<!DOCTYPE html>\n<p>A report with an ä &amp; a picture: data:image/png;base64,iVBORw0KGgo=</p>\n" * 2000
+
 
 def reopened(scene, folder):
     """The scene after it was saved as a bundle and loaded into a new application."""
@@ -228,10 +233,11 @@ def table(node):
 def test_assessment_is_the_same_after_the_scene_was_saved_and_loaded(phantom, node_of, scene, tmp_path):
     ct = node_of(phantom.ct)
     node_of(phantom.ct, "another")
-    store_assessment(RESULT, ct)
+    store_assessment(RESULT, ct, REPORT)
     loaded = reopened(scene, tmp_path)
     again = loaded.GetFirstNodeByName("CT")
     assert assessment_of(again) == RESULT
+    assert report_of(again) == REPORT
     assert assessment_of(loaded.GetFirstNodeByName("another")) is None
     for name in ("CT COVID-MTL probabilities", "CT COVID-MTL lungs"):
         assert table(loaded.GetFirstNodeByName(name)) == table(scene.GetFirstNodeByName(name))
@@ -248,10 +254,69 @@ def test_assessment_is_the_same_after_the_scene_was_saved_and_loaded(phantom, no
 
 def test_second_assessment_takes_the_place_of_the_first(phantom, node_of, scene):
     ct = node_of(phantom.ct)
-    store_assessment(RESULT, ct)
+    store_assessment(RESULT, ct, REPORT)
     before = scene.GetNumberOfNodes()
     shorter = RESULT | {"tasks": {"covid_ct": RESULT["tasks"]["covid_ct"] | {"verdict": "negative"}}}
-    store_assessment(shorter, ct)
+    store_assessment(shorter, ct, REPORT)
     assert scene.GetNumberOfNodes() == before
     assert assessment_of(ct) == shorter
     assert table(scene.GetFirstNodeByName("CT COVID-MTL probabilities"))["Verdict"] == ["yes", ""]
+
+
+def test_assessment_of_a_node_is_that_of_its_file(phantom, node_of, scene, tmp_path):
+    node = node_of(phantom.ct, "CT of ä, 1")
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Given lungs")
+    show_lungs(Volume(phantom.lungs.array, geometry_of(node)), segmentation, node)
+    run = AssessmentRun(node, segmentation)
+    before = scene.GetNumberOfNodes()
+    news = []
+    while run.poll(lambda *one: news.append(one)):
+        assert scene.GetNumberOfNodes() == before
+        time.sleep(0.05)
+    lungs = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    run.finish(lungs)
+    assert not run.folder.exists()
+    assert news[-1][0] == "done"
+    np.testing.assert_array_equal(labels_of(lungs, node).array > 0, labels_of(segmentation, node).array > 0)
+
+    ct, mask = (write(one, tmp_path / f"{name}.nrrd") for one, name in ((phantom.ct, "ct"), (phantom.lungs, "mask")))
+    by_command = covid_mtl("assess", ct, "--lungs", mask, "--out", tmp_path / "out")
+    assert by_command.returncode == 0, by_command.stderr
+    expected = json.loads((tmp_path / "out" / "assessment.json").read_text())
+    found = assessment_of(node)
+    assert found["case"] == "CT of ä_ 1.nrrd"
+    for key in ("tasks", "aggregate", "training_range", "lungs", "warnings", "model"):
+        assert found[key] == expected[key]
+    assert "CT of ä_ 1.nrrd" in report_of(node)
+
+
+def test_segmentation_run_fills_a_segmentation(phantom, node_of, scene):
+    node = node_of(phantom.ct)
+    put_under_transform(node, rotation(10, 5))
+    run = SegmentationRun(node, method="classical")
+    run.wait()
+    lungs = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    run.finish(lungs)
+    assert overlap(labels_of(lungs, node).array, phantom.lungs.array)["dice"] > 0.9
+    assert not run.folder.exists()
+
+
+def test_run_that_fails_or_is_cancelled_leaves_nothing(phantom, node_of, scene):
+    node = node_of(phantom.ct)
+    before = scene.GetNumberOfNodes()
+    run = SegmentationRun(node, method="magic")
+    with pytest.raises(InputError, match="There is no method magic"):
+        run.wait()
+    assert not run.folder.exists()
+    run = AssessmentRun(node)
+    seen = []
+    while "lungs" not in seen:
+        assert run.poll(lambda *news: seen.append(news[0]))
+    began = time.monotonic()
+    run.cancel()
+    assert time.monotonic() - began < 2
+    assert not run.folder.exists()
+    assert scene.GetNumberOfNodes() == before
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+    with pytest.raises(InputError, match="Empty holds no image"):
+        AssessmentRun(empty)

@@ -1,4 +1,4 @@
-"""An assessment in the scene: its JSON, two tables and a plot, saved and loaded with the CT it is of."""
+"""An assessment in the scene: JSON, report, two tables and a plot, saved and loaded with the CT it is of."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 import slicer
 import vtk
 
-CT, PROBABILITIES, LUNGS, CHART, SERIES = (
-    f"COVIDMTL.{role}" for role in ("CT", "Probabilities", "Lungs", "Chart", "Series")
-)
+CT = "COVIDMTL.CT"
+REPORT = "COVIDMTL.Report"
+PROBABILITIES = "COVIDMTL.Probabilities"
+LUNGS = "COVIDMTL.Lungs"
+SERIES = "COVIDMTL.Series"
+CHART = "COVIDMTL.Chart"
 """Roles of the nodes that the text node with the assessment refers to."""
 
 SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
 
 
-def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode:
+def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode, report: str) -> slicer.vtkMRMLTextNode:
     """Put an assessment into the scene of a CT, in place of an earlier one of it.
 
     Parameters
@@ -25,15 +28,18 @@ def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode)
     result : dict
         What ``assessment.json`` holds.
     ct : vtkMRMLScalarVolumeNode
+    report : str
+        What ``report.html`` holds.
 
     Returns
     -------
     vtkMRMLTextNode
-        Holds the assessment as JSON and refers to the CT, the tables and the plot chart.
+        Holds the assessment as JSON and refers to the CT, the report, the tables and the plot chart.
     """
     text = _node_of(ct) or _add(ct, "vtkMRMLTextNode", "COVID-MTL assessment")
     text.SetText(json.dumps(result))
     text.SetNodeReferenceID(CT, ct.GetID())
+    _part(text, REPORT, ct, "vtkMRMLTextNode", "COVID-MTL report").SetText(report)
     probabilities = _part(text, PROBABILITIES, ct, "vtkMRMLTableNode", "COVID-MTL probabilities")
     rows = list(_probability_rows(result))
     _fill(probabilities, ("Task", "Class", "Task and class", "Probability", "Verdict"), rows)
@@ -48,6 +54,12 @@ def assessment_of(ct: slicer.vtkMRMLScalarVolumeNode) -> dict[str, Any] | None:
     """The assessment of a CT that its scene holds, as ``assessment.json`` has it, or None."""
     text = _node_of(ct)
     return json.loads(text.GetText()) if text else None
+
+
+def report_of(ct: slicer.vtkMRMLScalarVolumeNode) -> str | None:
+    """The report of a CT that its scene holds, as HTML, or None."""
+    text = _node_of(ct)
+    return text.GetNodeReference(REPORT).GetText() if text else None
 
 
 def _node_of(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode | None:
