@@ -1,0 +1,108 @@
+"""Assessing every CT of a folder, one after the other."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from .assessment import assess
+from .errors import InputError
+from .progress import Callback, silent
+from .writing import staged_file
+
+IMAGE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd")
+TABLE = "batch.csv"
+
+
+def assess_folder(
+    folder: str | Path, out: str | Path, *, progress: Callback = silent, **options: Any
+) -> list[dict[str, Any]]:
+    """Assess all CTs of a folder. Research use only.
+
+    A case that cannot be assessed is named with its reason and does not stop the rest. Called again, it
+    goes on where it was stopped: cases whose ``assessment.json`` is there are not assessed again, failed
+    ones are.
+
+    Parameters
+    ----------
+    folder : path
+        Image files (NRRD, NIfTI, MetaImage), and folders of DICOM slices, are a case each.
+    out : path
+        One folder a case, as `assess` writes it, and the table ``batch.csv``, which is brought up to date
+        after each case.
+    progress : Callback, optional
+        Is told the case, the share of all cases done and a line of text; what it raises ends the batch.
+    **options
+        Go to `assess`, such as ``model`` and ``refine``.
+
+    Returns
+    -------
+    list of dict
+        The rows of the table: ``case``; ``error``, empty for a case that was assessed; volumes in ml,
+        shares of the lung at opacity densities, verdicts, probabilities, the number of warnings.
+
+    Raises
+    ------
+    InputError
+        If the folder has no case or two of one name.
+    """
+    folder, out = Path(folder), Path(out)
+    found = cases(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for index, (name, path) in enumerate(found.items()):
+        share = index / len(found)
+
+        def news(step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
+            progress(name, share + fraction / len(found), text)
+
+        rows.append(_row(name, path, out / name, news, options))
+        with staged_file(out / TABLE) as table:
+            _write(rows, table)
+    progress("done", 1.0, "Done")
+    return rows
+
+
+def cases(folder: Path) -> dict[str, Path]:
+    """The cases of a folder by name, in the order of their names: image files and subfolders."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}; check the path.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((suffix for suffix in IMAGE_SUFFIXES if path.name.lower().endswith(suffix)), None)
+        if path.name.startswith(".") or not (path.is_dir() or suffix):
+            continue
+        name = path.name if path.is_dir() else path.name[: -len(suffix)]
+        if name in found:
+            raise InputError(f"{folder.name} has two cases {name}: {found[name].name} and {path.name}; rename one.")
+        found[name] = path
+    if not found:
+        raise InputError(f"The folder {folder.name} holds no CT: no {', '.join(IMAGE_SUFFIXES)} file, no subfolder.")
+    return found
+
+
+def _row(name: str, path: Path, out: Path, progress: Callback, options: dict[str, Any]) -> dict[str, Any]:
+    done = out / "assessment.json"
+    try:
+        if not done.is_file():
+            assess(path, out, name=name, progress=progress, **options)
+        result = json.loads(done.read_text(encoding="utf-8"))
+    except InputError as error:
+        return {"case": name, "error": str(error)}
+    both = result["lungs"]["both"]
+    row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
+    row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
+    for task, answer in result["tasks"].items():
+        row[task] = answer["verdict"]
+        row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
+    return row | {"warnings": len(result["warnings"])}
+
+
+def _write(rows: list[dict[str, Any]], path: Path) -> None:
+    columns = dict.fromkeys(column for row in rows for column in row)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)

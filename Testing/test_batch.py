@@ -1,0 +1,78 @@
+"""A folder of CTs: one row a case, failures named, stopped and resumed."""
+
+import csv
+
+import numpy as np
+import pytest
+from conftest import write, write_dicom
+from COVIDMTLLib.batch import TABLE, assess_folder, cases
+from COVIDMTLLib.errors import InputError
+
+QUICK = {"refine": "none"}
+
+
+@pytest.fixture
+def folder(phantom, tmp_path):
+    folder = tmp_path / "cts"
+    folder.mkdir()
+    write(phantom.ct, folder / "a.nrrd")
+    write(phantom.lungs, folder / "b is a mask.nii.gz")
+    write_dicom(phantom.ct, folder / "c")
+    (folder / "notes.txt").write_text("not a case")
+    return folder
+
+
+def table(out):
+    with (out / TABLE).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_failed_case_is_named_and_the_rest_goes_on(folder, tmp_path):
+    out = tmp_path / "out"
+    rows = assess_folder(folder, out, **QUICK)
+    assert [row["case"] for row in rows] == ["a", "b is a mask", "c"]
+    assert "looks like a mask" in rows[1]["error"] and rows[0]["error"] == rows[2]["error"] == ""
+    # The same voxels, from NRRD and from DICOM.
+    for key, value in rows[0].items():
+        if key != "case":
+            assert rows[2][key] == (pytest.approx(value) if isinstance(value, float) else value), key
+    written = table(out)
+    assert [row["error"] == "" for row in written] == [True, False, True]
+    assert float(written[0]["covid_ct: positive"]) == rows[0]["covid_ct: positive"]
+    assert sum(float(written[0][f"covid_ct: {c}"]) for c in ("negative", "positive")) == pytest.approx(1)
+
+
+def test_stopped_batch_goes_on_where_it_was(folder, phantom, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop_at_c(case, fraction, text):
+        if case == "c" and text.startswith("Computing"):
+            raise Stop
+
+    out = tmp_path / "out"
+    with pytest.raises(Stop):
+        assess_folder(folder, out, progress=stop_at_c, **QUICK)
+    assert [row["case"] for row in table(out)] == ["a", "b is a mask"]
+    assert list((out / "c").iterdir()) == []
+    finished = (out / "a" / "assessment.json").stat().st_mtime_ns
+
+    write(phantom.ct.with_array(np.where(phantom.ct.array < -300, np.int16(40), phantom.ct.array)), folder / "d.mha")
+    news = []
+    rows = assess_folder(folder, out, progress=lambda *one: news.append(one), **QUICK)
+    assert [bool(row["error"]) for row in rows] == [False, True, False, True]
+    assert (out / "a" / "assessment.json").stat().st_mtime_ns == finished
+    fractions = [fraction for _, fraction, _ in news]
+    assert fractions == sorted(fractions) and news[-1] == ("done", 1.0, "Done")
+    assert not [path for path in out.rglob("*.partial")]
+
+
+def test_folder_without_cases_or_with_two_of_a_name(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no CT"):
+        assess_folder(tmp_path / "empty", tmp_path / "out")
+    with pytest.raises(InputError, match="There is no folder"):
+        cases(tmp_path / "nowhere")
+    (folder / "a").mkdir()
+    with pytest.raises(InputError, match="two cases a: a and a.nrrd"):
+        cases(folder)
