@@ -1,0 +1,88 @@
+"""A stand-in for Slicer's application: it runs the panels of scripted modules in a test, without Slicer.
+
+``start()`` makes it, once per process, and gives the ``Host`` that a test works with. See README.md.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["start"]
+
+_host = None
+
+
+def start(slicer_python: str | os.PathLike | None = None):
+    """The one host of this process.
+
+    ``slicer_python`` is the folder Base/Python/slicer of Slicer's sources, and by default the environment variable
+    SLICER_PYTHON. Where it is given, Slicer's own base classes, parameter nodes and translation take the place of
+    those in this package.
+    """
+    global _host
+    folder = Path(slicer_python or os.environ.get("SLICER_PYTHON") or "").absolute()
+    folder = folder if slicer_python or os.environ.get("SLICER_PYTHON") else None
+    if _host is None:
+        _host = _start(folder)
+    if _host.slicer_python != folder:
+        raise RuntimeError(f"This process already has a host with slicer_python={_host.slicer_python}")
+    return _host
+
+
+def _start(folder: Path | None):
+    from . import pythonqt
+
+    pythonqt.install()
+    from . import ctk, qt
+
+    sys.modules["qt"], sys.modules["ctk"] = qt, ctk
+
+    import slicer
+
+    from . import mrml_widgets, packaging
+
+    slicer.mrmlScene = slicer.vtkMRMLScene()
+    slicer.modules = sys.modules["slicer.modules"] = type(sys)("slicer.modules")
+    for name in ("qMRMLWidget", "qMRMLNodeComboBox", "qSlicerWidget"):
+        setattr(slicer, name, getattr(mrml_widgets, name))
+    for name in ("qMRMLSliderWidget", "qMRMLSpinBox", "qMRMLRangeWidget"):  # Slicer's own files compare with them
+        setattr(slicer, name, ctk.not_covered(name))
+    _put("packaging", packaging)
+
+    from . import app, modules
+    from .host import Host
+
+    slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
+    slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget
+    slicer.app = app.Application(slicer.mrmlScene)
+    host = Host(slicer.app, packaging.packages, folder)
+    if folder is None:
+        from . import module_base, parameter_nodes, translation
+
+        _put("i18n", translation)
+        _put("ScriptedLoadableModule", module_base)
+        _put("parameterNodeWrapper", parameter_nodes)
+    else:
+        _put("i18n", _imported("slicer.i18n", folder / "i18n.py"))
+        _put("ScriptedLoadableModule", _imported("slicer.ScriptedLoadableModule", folder / "ScriptedLoadableModule.py"))
+        _put(
+            "parameterNodeWrapper",
+            _imported("slicer.parameterNodeWrapper", folder / "parameterNodeWrapper/__init__.py"),
+        )
+    return host
+
+
+def _put(name: str, module) -> None:
+    """Make a module ``slicer.<name>``."""
+    import slicer
+
+    sys.modules[f"slicer.{name}"] = module
+    setattr(slicer, name, module)
+
+
+def _imported(name: str, path: Path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
