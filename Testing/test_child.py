@@ -1,5 +1,6 @@
 """A job in a child process: progress, the end of it, cancelling it, and its death."""
 
+import errno
 import json
 import signal
 import time
@@ -9,7 +10,9 @@ import pytest
 from conftest import write
 from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.supervise import WorkerFailed, run_supervised
 
 
 def until(child, step):
@@ -35,11 +38,27 @@ def test_bad_input_is_told_as_the_command_line_tells_it(tmp_path):
         Child("segment", tmp_path / "none.nrrd", "--out", tmp_path / "m.nrrd").wait()
 
 
+def on_a_full_disk(progress):
+    raise OSError(errno.ENOSPC, "No space left on device", "results/lungs.nrrd")
+
+
+def broken(progress):
+    raise ZeroDivisionError("a fault of the program")
+
+
+def test_trouble_with_files_is_a_sentence_and_a_fault_a_traceback():
+    with pytest.raises(InputError, match=r"^results/lungs\.nrrd cannot be read or written: No space left on device\.$"):
+        run_supervised(on_a_full_disk, progress=silent)
+    with pytest.raises(WorkerFailed, match="ZeroDivisionError: a fault of the program"):
+        run_supervised(broken, progress=silent)
+
+
 def test_cancel_takes_effect_at_once_and_leaves_nothing(real_ct, tmp_path):
+    others = psutil.Process().children(recursive=True)  # what multiprocessing keeps for the tests themselves
     child = Child("assess", real_ct / "lung1_image.nrrd", "--out", tmp_path)
     until(child, "lungs")
     time.sleep(0.5)
-    family = psutil.Process().children(recursive=True)
+    family = [process for process in psutil.Process().children(recursive=True) if process not in others]
     assert len(family) >= 2
     began = time.monotonic()
     child.cancel()

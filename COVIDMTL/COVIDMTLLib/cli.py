@@ -9,8 +9,10 @@ from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, jobs, terminal, writing
 from .errors import InputError
+from .models import DEFAULT_MODEL
 from .overlap import compare_masks
 from .reading import read_mask
+from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
@@ -55,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left")
     segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
     segment.add_argument("--out", type=Path, metavar="MASK", required=True, help="mask to write, such as lungs.nrrd")
-    segment.add_argument("--method", default="active-contour", help="active-contour (default) or classical")
+    segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{' or '.join(METHODS)} (default: %(default)s)")
     segment.add_argument("--initial", type=Path, metavar="MASK", help="initial mask for active-contour to refine")
     segment.add_argument("--series", metavar="UID", help=series_help)
     _add_grid(segment)
@@ -108,7 +110,7 @@ def _command(commands, name: str, function, text: str) -> argparse.ArgumentParse
 def _add_assessment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        default="features-mtl",
+        default=DEFAULT_MODEL,
         metavar="NAME|PATH",
         help="shipped model or model folder (default: %(default)s)",
     )

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from .errors import InputError
-from .feature_names import FEATURE_NAMES, WAVELET_GLCM
+from .feature_names import FEATURE_NAMES, SUB_BANDS, WAVELET_GLCM
 from .packages import require
 from .volume import HU_RANGE, Volume
 
@@ -66,7 +66,7 @@ def lung_features(
     image, mask = _cropped(ct.array, lungs)
     values = {}
     # Bands, with the image itself the first, take about equal time but for the classes the image has besides.
-    bands = 9
+    bands = 1 + len(SUB_BANDS)
     for index, (prefix, band, classes) in enumerate(_bands(image, mask)):
         values |= _class_values(prefix, band, mask, classes)
         progress((index + 1) / bands)

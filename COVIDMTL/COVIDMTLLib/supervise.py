@@ -37,7 +37,7 @@ def run_supervised(job: Callable[..., Any], *arguments: Any, progress: Callback,
     Raises
     ------
     InputError
-        As the job raised it.
+        As the job raised it, or if a file could not be read or written.
     WorkerFailed
         If the job raised anything else, or its process died.
     """
@@ -111,6 +111,9 @@ def _work(connection: Connection, job: Callable[..., Any], arguments: tuple, opt
         connection.send(("result", result))
     except InputError as error:
         connection.send(("input error", str(error)))
+    except OSError as error:  # a full disk, a folder that may not be read, a file that went away
+        place = error.filename or "A file"
+        connection.send(("input error", f"{place} cannot be read or written: {error.strerror or error}."))
     except Exception:
         connection.send(("failure", traceback.format_exc()))
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import slicer
 from COVIDMTLLib.child import Child
+from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.progress import Callback, silent
 from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.segmentation import DEFAULT_METHOD
 from COVIDMTLLib.writing import write_volume
 
 from .results import store_assessment
@@ -99,7 +101,7 @@ class SegmentationRun(Run):
         As of `Run`.
     """
 
-    def __init__(self, ct, segmentation=None, method: str = "active-contour", python: str = sys.executable):
+    def __init__(self, ct, segmentation=None, method: str = DEFAULT_METHOD, python: str = sys.executable):
         self.method = method
         super().__init__(ct, segmentation, python)
 
@@ -130,7 +132,7 @@ class AssessmentRun(Run):
         self,
         ct,
         segmentation=None,
-        model: str | Path = "features-mtl",
+        model: str | Path = DEFAULT_MODEL,
         refine: str | None = None,
         python: str = sys.executable,
     ):
