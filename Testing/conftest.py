@@ -35,7 +35,7 @@ def cohort_folder():
 @pytest.fixture(scope="session")
 def phantom():
     """A small synthetic thorax with some ground glass."""
-    return thorax(3, ground_glass=0.1, spacing=(1.6, 1.6, 2.0), size=0.6)
+    return thorax(3, ground_glass=0.1, spacing=(1.6, 1.6, 2.0), size=0.48)
 
 
 @pytest.fixture(scope="session")

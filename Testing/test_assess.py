@@ -28,7 +28,7 @@ RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "report.html"]
 def assessed(phantom_ct, tmp_path_factory):
     """Output folder and run of an assessment, with progress as JSON."""
     out = tmp_path_factory.mktemp("assessed") / "made by the run"
-    return out, covid_mtl("assess", phantom_ct, "--out", out, "--progress", "json")
+    return out, covid_mtl("assess", phantom_ct, "--out", out, "--progress", "json", "--device", "cpu")
 
 
 def without_times(result):
@@ -53,7 +53,7 @@ def test_assessment_is_complete(assessed, phantom):
     assert 0 < both["consolidation_share"] < both["ground_glass_share"] < 1
     assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
     assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()
-    assert result["model"]["name"] == "features-mtl"
+    assert result["model"]["name"] == "features-mtl" and result["device"] == "cpu"
     header, values = csv.reader((out / "features.csv").open())
     assert tuple(header) == FEATURE_NAMES and np.isfinite(np.array(values, float)).all()
 
@@ -70,10 +70,10 @@ def test_mask_lies_on_the_geometry_of_the_ct_or_on_the_working_grid(assessed, ph
 def test_python_call_gives_the_same_result(assessed, phantom_ct, phantom):
     written = json.loads((assessed[0] / "assessment.json").read_text())
     news = []
-    assessment = assess(phantom_ct, progress=lambda *one: news.append(one))
+    assessment = assess(phantom_ct, device="cpu", progress=lambda *one: news.append(one))
     assert without_times(assessment.result) == without_times(written)
     assert [fraction for _, fraction, _ in news] == sorted(fraction for _, fraction, _ in news)
-    on_volume = assess(phantom.ct, name=phantom_ct.name)
+    on_volume = assess(phantom.ct, name=phantom_ct.name, device="cpu")
     assert without_times(on_volume.result) == without_times(written)
 
 
@@ -121,11 +121,12 @@ def test_json_progress_is_all_that_is_on_standard_output(assessed):
 
 def test_given_mask_is_taken_as_it_is(phantom, phantom_ct, tmp_path):
     mask = write(phantom.lungs, tmp_path / "mask.nrrd")
-    run = covid_mtl("assess", phantom_ct, "--lungs", mask, "--out", tmp_path / "out")
+    run = covid_mtl("assess", phantom_ct, "--lungs", mask, "--out", tmp_path / "out", "--name", "A & B")
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(RESEARCH_USE_ONLY)
     result = json.loads((tmp_path / "out" / "assessment.json").read_text())
-    assert result["lungs"]["source"] == "given mask"
+    assert result["lungs"]["source"] == "given mask" and result["case"] == "A & B"
+    assert "A &amp; B" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     written = read_mask(tmp_path / "out" / "lungs.nrrd")
     # It went to the working grid and back, by nearest neighbour.
     assert (written.array != phantom.lungs.array).sum() < 0.02 * (phantom.lungs.array > 0).sum()

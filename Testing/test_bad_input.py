@@ -201,6 +201,8 @@ def test_bad_mask(kind, phantom, phantom_ct, tmp_path):
 
 
 BAD_OPTIONS = {
+    "device": (["--device", "tpu"], "There is no device tpu; choose one of auto, cpu, cuda, mps"),
+    "device that is not there": (["--device", "cuda:99"], "This machine has no device cuda:99"),
     "model": (["--model", "no-such-model"], "There is no model no-such-model; shipped are features-mtl"),
     "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of active-contour, none"),
 }
@@ -210,6 +212,19 @@ BAD_OPTIONS = {
 def test_bad_option(kind, phantom_ct, tmp_path):
     options, sentence = BAD_OPTIONS[kind]
     assert_refused(covid_mtl("assess", phantom_ct, "--out", tmp_path, *options), sentence, tmp_path)
+
+
+BAD_SEGMENTATIONS = {
+    "threshold": (["--threshold", -1024], "The threshold has to be -900 to -100 HU, and -1024 is not"),
+    "closing": (["--closing", 31], "The closing has to be 0 to 30 mm, and 31 is not"),
+    "point outside": (["--through", 0, 0, 9000], "The point (0.0, 0.0, 9000.0) mm lies outside ct.nrrd"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SEGMENTATIONS)
+def test_bad_option_of_a_segmentation(kind, phantom_ct, tmp_path):
+    options, sentence = BAD_SEGMENTATIONS[kind]
+    assert_refused(covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.nrrd", *options), sentence, tmp_path)
 
 
 def test_output_that_cannot_be_written(phantom_ct, tmp_path):

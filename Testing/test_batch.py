@@ -1,11 +1,14 @@
 """A folder of CTs: one row a case, failures named, stopped and resumed."""
 
 import csv
+import json
+import signal
 
 import numpy as np
+import psutil
 import pytest
 from conftest import write, write_dicom
-from COVIDMTLLib.batch import TABLE, assess_folder, cases
+from COVIDMTLLib.batch import TABLE, assess_folder, assess_in_child, cases
 from COVIDMTLLib.errors import InputError
 
 QUICK = {"refine": "none"}
@@ -65,6 +68,24 @@ def test_stopped_batch_goes_on_where_it_was(folder, phantom, tmp_path):
     fractions = [fraction for _, fraction, _ in news]
     assert fractions == sorted(fractions) and news[-1] == ("done", 1.0, "Done")
     assert not [path for path in out.rglob("*.partial")]
+
+
+def test_crash_of_a_child_is_named_and_the_rest_goes_on(folder, tmp_path):
+    def crash_at_a(case, fraction, text):
+        if case == "a" and text == "Finding the lungs":
+            workers = psutil.Process().children(recursive=True)
+            max(workers, key=lambda process: process.memory_info().rss).send_signal(signal.SIGKILL)
+
+    out = tmp_path / "out"
+    rows = assess_folder(folder, out, progress=crash_at_a, assess=assess_in_child, device=None, **QUICK)
+    assert [row["case"] for row in rows] == [row["case"] for row in table(out)] == ["a", "b is a mask", "c"]
+    assert "was the memory enough" in rows[0]["error"] and "looks like a mask" in rows[1]["error"]
+    assert rows[2]["error"] == ""
+    finished = (out / "c" / "assessment.json").stat().st_mtime_ns
+    rows = assess_folder(folder, out, assess=assess_in_child, **QUICK)
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert (out / "c" / "assessment.json").stat().st_mtime_ns == finished
+    assert json.loads((out / "a" / "assessment.json").read_text())["case"] == "a"
 
 
 def test_folder_without_cases_or_with_two_of_a_name(folder, tmp_path):

@@ -5,6 +5,7 @@ import json
 import signal
 import time
 
+import numpy as np
 import psutil
 import pytest
 from conftest import write
@@ -12,7 +13,9 @@ from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.supervise import WorkerFailed, run_supervised
+from COVIDMTLLib.volume import labels_on, to_working_grid
 
 
 def until(child, step):
@@ -31,6 +34,15 @@ def test_child_gives_what_the_command_line_gives(phantom, phantom_ct, tmp_path):
     result = json.loads((tmp_path / "with blanks" / "assessment.json").read_text())
     assert result["lungs"]["source"] == "given mask"
     assert read_mask(tmp_path / "with blanks" / "lungs.nrrd").geometry == phantom.ct.geometry
+
+
+def test_segmentation_in_a_child_is_that_of_this_process(phantom, phantom_ct, tmp_path):
+    parameters = Parameters(threshold=-500, closing=20)
+    options = ["--threshold", parameters.threshold, "--closing", parameters.closing]
+    Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", *options).wait()
+    here = segment(to_working_grid(phantom.ct), "active-contour", parameters=parameters)
+    expected = labels_on(here, phantom.ct.geometry).array
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.nrrd").array, expected)
 
 
 def test_bad_input_is_told_as_the_command_line_tells_it(tmp_path):
@@ -97,4 +109,15 @@ def test_death_of_the_worker_and_of_the_child_are_told_readably(phantom_ct, tmp_
     until(child, "read")
     child._process.kill()
     with pytest.raises(ChildFailed, match="ended by signal 9"):
+        child.wait()
+
+
+def test_end_of_the_process_that_nobody_saw_is_no_success(phantom_ct, tmp_path):
+    """As in a program that waits for any child, after which this one's exit code cannot be had."""
+    child = Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd")
+    until(child, "read")
+    (process,) = (one for one in psutil.Process().children() if "COVIDMTLLib" in one.cmdline())
+    process.kill()
+    process.wait()
+    with pytest.raises(ChildFailed, match="before it was done"):
         child.wait()

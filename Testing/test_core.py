@@ -2,12 +2,16 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import COVIDMTLLib
 import pytest
+from conftest import covid_mtl, write
+from COVIDMTLLib.packages import MissingPackage, require
 
 FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
@@ -48,3 +52,39 @@ def test_missing_package_is_named_before_any_work(phantom_ct, tmp_path, module, 
     hide += f"assess({str(phantom_ct)!r})"
     run = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True)
     assert f"MissingPackage: The package {module} is not installed" in run.stderr and hint in run.stderr
+
+
+LIBRARY = "raise OSError('libpart.so.1: cannot open shared object file')"
+HALF = "import half_that_is_missing"
+OTHER_VERSION = "import sys; sys.api_of_another_version"
+
+DAMAGED = {
+    "radiomics": (["assess"], HALF, "No module named 'half_that_is_missing'", "the extension SlicerRadiomics"),
+    "torch": (["assess"], LIBRARY, "libpart.so.1: cannot open shared object file", "the extension PyTorch"),
+    "jinja2": (["assess"], OTHER_VERSION, "module 'sys' has no attribute", "--force-reinstall jinja2"),
+    "skimage": (["segment"], "", "No module named 'skimage.draw'", "--force-reinstall scikit-image"),
+    "scipy": (["segment"], LIBRARY, "libpart.so.1", "--force-reinstall scipy"),
+    "SimpleITK": (["compare-masks", "ct.nrrd"], LIBRARY, "libpart.so.1", "--force-reinstall SimpleITK"),
+    "nibabel": (["segment"], OTHER_VERSION, "module 'sys' has no attribute", "--force-reinstall nibabel"),
+}
+
+
+@pytest.mark.parametrize("package", DAMAGED)
+def test_damaged_package_is_named(phantom, tmp_path, monkeypatch, package):
+    (command, *more), content, reason, hint = DAMAGED[package]
+    (tmp_path / "site" / package).mkdir(parents=True)
+    (tmp_path / "site" / package / "__init__.py").write_text(content)
+    ct = write(phantom.ct, tmp_path / "ct.nii.gz")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
+    run = covid_mtl(command, ct, *(more or ["--out", tmp_path / "lungs.nrrd"]))
+    assert run.returncode == 2, run.stderr
+    sentence = run.stderr.splitlines()[-1]
+    assert sentence.startswith(f"covid-mtl: The package {package} is damaged or incomplete ({reason}")
+    assert "); install it again: pip install --force-reinstall" in sentence and hint in sentence
+    assert "Traceback" not in run.stderr
+
+
+def test_folder_that_an_uninstalled_package_left_is_no_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", ModuleType("tqdm"))
+    with pytest.raises(MissingPackage, match=r"^The package tqdm is damaged or incomplete \(its folder is empty\)"):
+        require("tqdm")

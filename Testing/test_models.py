@@ -2,16 +2,19 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from conftest import covid_mtl
 from COVIDMTLLib import training_range
+from COVIDMTLLib.devices import choose_device
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
-from COVIDMTLLib.models import CARD, WEIGHTS, load_model, scale, shipped_models
+from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
 from safetensors.torch import load_file, save_file
 
 
@@ -88,8 +91,62 @@ DAMAGED = {
 def test_damaged_model_is_refused(folder, kind):
     damage, sentence = DAMAGED[kind]
     damage(folder)
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=sentence) as refused:
         load_model(folder)
+    if "weights" not in kind and kind not in ("pickle", "NaN", "wrong shape"):
+        with pytest.raises(InputError) as card_refused:
+            read_card(folder)
+        assert str(card_refused.value) == str(refused.value)
+
+
+def test_card_is_read_without_pytorch(folder):
+    edit(folder, name="mine")
+    script = "import sys; sys.modules['torch'] = None; from COVIDMTLLib.models import read_card; "
+    script += f"print(read_card()['name'], read_card({str(folder)!r})['name'])"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.stdout.split() == ["features-mtl", "mine"], run.stderr
+    assert read_card(folder) == load_model(folder).card
+    with pytest.raises(InputError, match="There is no model other; shipped are features-mtl"):
+        read_card("other")
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function that makes PyTorch see some GPUs of NVIDIA's, or that of a Mac."""
+
+    def make(cuda=0, mps=False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return make
+
+
+def test_devices_are_chosen_among_those_there_are(machine):
+    machine()
+    assert choose_device().type == choose_device("cpu").type == "cpu"
+    for name in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(InputError, match=rf"^This machine has no device {name} .*; choose cpu, or auto\.$"):
+            choose_device(name)
+    machine(mps=True)
+    assert choose_device().type == choose_device("mps").type == "mps"
+    machine(cuda=2, mps=True)
+    assert choose_device().type == choose_device("cuda").type == "cuda"
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(InputError, match="no device cuda:2"):
+        choose_device("cuda:2")
+    for name in ("gpu", "cuda:", "cpu:0", ""):
+        with pytest.raises(InputError, match="choose one of auto, cpu, cuda, mps"):
+            choose_device(name)
+
+
+def test_network_goes_to_the_device_chosen(machine, monkeypatch):
+    machine(cuda=1)
+    sent = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda network, device: sent.append(device) or network)
+    load_model()
+    load_model(device="cpu")
+    assert sent == [torch.device("cuda"), torch.device("cpu")]
 
 
 def test_model_can_be_given_as_a_folder(folder, phantom, phantom_ct, tmp_path):

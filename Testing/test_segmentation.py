@@ -4,14 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from conftest import covid_mtl, write
-from COVIDMTLLib import checks
-from COVIDMTLLib.errors import ImplausibleCT
+from COVIDMTLLib import active_contour, checks, cli
+from COVIDMTLLib.errors import ImplausibleCT, InputError
 from COVIDMTLLib.overlap import compare_masks, overlap
 from COVIDMTLLib.reading import read_ct, read_mask
-from COVIDMTLLib.segmentation import segment
+from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.sides import LEFT, RIGHT, right_and_left
-from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
+from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
+from test_volume import flipped, turned
 
 
 def dice(a, b):
@@ -21,6 +23,16 @@ def dice(a, b):
 @pytest.fixture(scope="module")
 def working(phantom):
     return to_working_grid(phantom.ct)
+
+
+@pytest.fixture
+def snakes(monkeypatch):
+    """Let snakes move in the small slices of the phantom, too; gives the slices that were refined."""
+    refined = []
+    refine = active_contour._refine_slice
+    monkeypatch.setattr(active_contour, "MIN_LUNG_AREA", 7000)
+    monkeypatch.setattr(active_contour, "_refine_slice", lambda *given: refined.append(given) or refine(*given))
+    return refined
 
 
 @pytest.mark.parametrize(("method", "bar"), [("classical", 0.98), ("active-contour", 0.965)])
@@ -54,6 +66,118 @@ def test_refinement_starts_from_the_mask_it_is_given(phantom, working):
     lost[:, : int(np.argwhere(truth)[:, 1].mean())] = 0
     refined = segment(working, "active-contour", working.with_array(lost)).array
     assert dice(refined, lost) > dice(refined, truth)
+
+
+def test_parameters_change_what_they_say(working, snakes):
+    def size(method="active-contour", **parameters):
+        middle = working.geometry.point_at(np.array(working.geometry.size) / 2)
+        return np.count_nonzero(segment(working, method, parameters=Parameters(**parameters), through=middle).array)
+
+    assert size("classical", threshold=-600) < size("classical") < size("classical", threshold=-300)
+    assert size(closing=0) < size() < size(closing=20)
+    # What contracts encloses less, and snakes move outwards, to the edges around the lungs.
+    assert size(alpha=1) < size() > size(iterations=0)
+    assert len({size(beta=beta) for beta in (0, 20, 100)}) == 3
+
+
+@pytest.mark.parametrize("closing", [0, 10, 25.5])
+def test_result_does_not_depend_on_the_window(working, snakes, monkeypatch, closing):
+    lungs = segment(working, "classical").array > 0
+    slices = np.flatnonzero(lungs.any(axis=(1, 2)))[5::20]
+    parameters = Parameters(closing=closing)
+    found = active_contour.refine_active_contour(working.array, lungs, parameters=parameters, slices=slices)
+    monkeypatch.setattr(active_contour, "_window", lambda mask, margin: np.s_[:, :])
+    whole = active_contour.refine_active_contour(working.array, lungs, parameters=parameters, slices=slices)
+    assert (found[slices] != lungs[slices]).any()
+    np.testing.assert_array_equal(found, whole)
+
+
+def test_command_line_passes_parameters_on(phantom_ct, tmp_path, monkeypatch):
+    passed = []
+
+    def record(job, ct, out, *arguments, progress):
+        out.touch()
+        passed.extend(arguments)
+
+    monkeypatch.setattr(cli, "run_supervised", record)
+    options = "--threshold -500.5 --alpha 0.1 --beta 5 --iterations 7 --closing 3 --through 1 -2.5 3".split()
+    assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd"), *options]) == 0
+    assert passed[-2:] == [Parameters(threshold=-500.5, alpha=0.1, beta=5, iterations=7, closing=3), [1, -2.5, 3]]
+    assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd")]) == 0
+    assert passed[-2:] == [Parameters(), None]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("threshold", -50, "The threshold has to be -900 to -100 HU, and -50 is not."),
+        ("alpha", 1.5, "The alpha has to be 0 to 1, and 1.5 is not."),
+        ("beta", float("nan"), "The beta has to be 0 to 100, and nan is not."),
+        ("iterations", 2.5, "The iterations have to be a whole number from 0 to 200, and 2.5 is not."),
+        ("closing", 31, "The closing has to be 0 to 30 mm, and 31 is not."),
+    ],
+)
+def test_parameters_out_of_range(name, value, sentence):
+    with pytest.raises(InputError) as refused:
+        Parameters(**{name: value})
+    assert str(refused.value) == sentence
+
+
+def with_slices_of(volume, mm):
+    """The same voxels, their slices ``mm`` apart."""
+    g = volume.geometry
+    return Volume(volume.array, Geometry(g.size, (*g.spacing[:2], mm), g.origin, g.direction))
+
+
+LYING = {
+    "straight": lambda ct: ct,
+    "oblique and upside down": lambda ct: flipped(turned(ct, 17), (True, False, True)),
+    # Every other slice is midway between two of the working grid, and rounding decides for each voxel.
+    "oblique, 2.5 mm": lambda ct: turned(with_slices_of(ct, 2.5), 17),
+    "coronal": lambda ct: Volume.from_image(sitk.PermuteAxes(ct.to_image(), (0, 2, 1))),
+    "thick": lambda ct: Volume(ct.array[::3], Geometry((*ct.geometry.size[:2], len(ct.array[::3])), (1.6, 1.6, 6.0))),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "lying"), [("classical", "straight"), *(("active-contour", lying) for lying in LYING)]
+)
+def test_preview_is_the_whole_result_in_one_slice_of_the_ct(phantom, snakes, lying, method):
+    ct = LYING[lying](phantom.ct)
+    axial = checks.axial_axis(ct.geometry)
+    working = to_working_grid(ct)
+    whole = np.moveaxis(labels_on(segment(working, method), ct.geometry).array, 2 - axial, 0) > 0
+    middle = np.flatnonzero(whole.any(axis=(1, 2))).mean()
+    for number, within in ((int(middle), 0.0), (int(middle) + 1, 0.45), (int(middle) + 4, -0.45)):
+        snakes.clear()
+        index = np.array(ct.geometry.size) / 3
+        index[axial] = number + within
+        preview = segment(working, method, through=ct.geometry.point_at(index), grid=ct.geometry)
+        assert len(snakes) <= (2 if method == "active-contour" else 0)
+        found = np.moveaxis(labels_on(preview, ct.geometry).array, 2 - axial, 0)
+        assert set(np.unique(found)) == {0, RIGHT, LEFT}
+        np.testing.assert_array_equal(found[number] > 0, whole[number])
+        assert not np.delete(found, number, axis=0).any()
+
+
+def test_preview_on_the_command_line(phantom, phantom_ct, tmp_path):
+    point = phantom.ct.geometry.point_at((10, 20, 40.3))
+    for out, options in (("all", []), ("one", ["--through", *point])):
+        run = covid_mtl("segment", phantom_ct, "--out", tmp_path / f"{out}.nrrd", *options)
+        assert run.returncode == 0, run.stderr
+    whole, one = (read_mask(tmp_path / f"{out}.nrrd").array for out in ("all", "one"))
+    np.testing.assert_array_equal(one[40] > 0, whole[40] > 0)
+    assert one[40].any() and not np.delete(one, 40, axis=0).any()
+
+
+def test_point_of_a_preview_has_to_lie_in_the_lungs_slices(phantom, working):
+    at = phantom.ct.geometry.point_at
+    size = np.array(phantom.ct.geometry.size)
+    for point in (at((10, -0.6, 20)), at(size - (1, 1, 0.4)), (float("nan"), 0, 0)):
+        with pytest.raises(InputError, match=r"^The point \(.*\) mm lies outside ct; give one inside it"):
+            segment(working, through=point, grid=phantom.ct.geometry, name="ct")
+    with pytest.raises(InputError, match=r"^ct shows no lung in the slice through \(.*\) mm; choose another one\.$"):
+        segment(working, through=at((10, 10, 0)), grid=phantom.ct.geometry, name="ct")
 
 
 @pytest.mark.parametrize("bridge", [0, 10])

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import ceil
 
 import numpy as np
-from scipy import ndimage
 
+from .method_parameters import PUBLISHED, Parameters
 from .volume import HU_RANGE
 
 MIN_LUNG_AREA = 15000  # mm2 of lung in a slice, below which it is only closed
-SNAKE = {"alpha": 0.02, "beta": 20, "max_num_iter": 20}
 
 
 def refine_active_contour(
-    ct: np.ndarray, initial: np.ndarray, progress: Callable[[float], None] = lambda fraction: None
+    ct: np.ndarray,
+    initial: np.ndarray,
+    progress: Callable[[float], None] = lambda fraction: None,
+    parameters: Parameters = PUBLISHED,
+    slices: Iterable[int] | None = None,
 ) -> np.ndarray:
     """Refine an initial lung segmentation slice by slice (Algorithm 1).
 
@@ -30,58 +34,75 @@ def refine_active_contour(
         Initial lungs, as from `segment_classical`.
     progress : callable, optional
         Is told the share of slices done, 0 to 1.
+    parameters : Parameters, optional
+        Of the snakes and of the closing.
+    slices : iterable of int, optional
+        The slices to refine; all by default.
 
     Returns
     -------
     ndarray of bool, shape (z, y, x)
-        The refined lungs.
+        The refined lungs; the initial ones in slices that are not refined.
     """
-    refined = np.zeros(initial.shape, bool)
-    for z in np.flatnonzero(initial.any(axis=(1, 2))):
-        progress(z / len(initial))
-        window = _window(initial[z])
-        refined[z][window] = _refine_slice(ct[z][window], initial[z][window])
+    refined = initial.copy()
+    for z in range(len(initial)) if slices is None else slices:
+        if initial[z].any():
+            progress(z / len(initial))
+            window = _window(initial[z], ceil(parameters.closing) + 5)
+            refined[z][window] = _refine_slice(ct[z][window], initial[z][window], parameters)
     return refined
 
 
-def _window(mask: np.ndarray, margin: int = 15) -> tuple[slice, slice]:
+def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     """The box around a mask with more margin than any closing or snake below can reach."""
+    from scipy import ndimage
+
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     return tuple(slice(max(0, side.start - margin), side.stop + margin) for side in box)
 
 
-def _refine_slice(ct: np.ndarray, initial: np.ndarray) -> np.ndarray:
+def _refine_slice(ct: np.ndarray, initial: np.ndarray, parameters: Parameters) -> np.ndarray:
     from skimage.measure import label
     from skimage.morphology import isotropic_closing, isotropic_erosion
 
     regions = label(initial)
     if regions.max() < 2 or initial.sum() < MIN_LUNG_AREA:
-        return isotropic_closing(initial, 5)
+        return isotropic_closing(initial, parameters.closing / 2)
     largest = regions == np.bincount(regions.ravel())[1:].argmax() + 1
 
     joined = initial.copy()
     for lung in (largest, initial & ~largest):
-        joined |= _enclosed_by_snakes(ct, lung)
+        joined |= _enclosed_by_snakes(ct, lung, parameters)
 
     regions = label(joined)
     refined = np.zeros_like(initial)
     for region in np.argsort(np.bincount(regions.ravel())[1:])[-2:] + 1:
-        refined |= isotropic_closing(isotropic_erosion(regions == region, 2), 10)
+        refined |= isotropic_closing(isotropic_erosion(regions == region, 2), parameters.closing)
     return refined
 
 
-def _enclosed_by_snakes(ct: np.ndarray, lung: np.ndarray) -> np.ndarray:
+def _enclosed_by_snakes(ct: np.ndarray, lung: np.ndarray, parameters: Parameters) -> np.ndarray:
     from skimage.draw import polygon2mask
     from skimage.measure import find_contours
     from skimage.morphology import isotropic_closing
-    from skimage.segmentation import active_contour
 
     # Integers, as in the paper's implementation: scikit-image then scales intensities by the range of
     # the type, and the edges pull at the snake as gently as they did there.
     image = np.where(lung, np.clip(ct, *HU_RANGE) - HU_RANGE[0], 0).astype(np.int16)
     enclosed = np.zeros_like(lung)
-    for contour in find_contours(isotropic_closing(lung, 10).astype(float), 0.8):
-        snake = active_contour(image, contour, **SNAKE)
+    for contour in find_contours(isotropic_closing(lung, parameters.closing).astype(float), 0.8):
+        snake = _moved(contour, image, parameters)
         enclosed |= polygon2mask(lung.shape, snake)
         enclosed[tuple(np.rint(snake).astype(int).T)] = True
     return enclosed
+
+
+def _moved(contour: np.ndarray, image: np.ndarray, parameters: Parameters) -> np.ndarray:
+    """A contour (N, 2) after the snake that starts from it has moved."""
+    from skimage.segmentation import active_contour
+
+    if parameters.iterations == 0:
+        return contour
+    return active_contour(
+        image, contour, alpha=parameters.alpha, beta=parameters.beta, max_num_iter=int(parameters.iterations)
+    )

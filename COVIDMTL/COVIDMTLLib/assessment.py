@@ -73,6 +73,7 @@ def assess(
     series: str | None = None,
     grid: str = "ct",
     name: str | None = None,
+    device: str = "auto",
     synthetic: bool = False,
     progress: Callback = silent,
 ) -> Assessment:
@@ -98,6 +99,8 @@ def assess(
         Geometry of ``lungs.nrrd``: that of the CT, or the 1 mm working grid.
     name : str, optional
         What to call the CT; the name of its file by default.
+    device : str
+        Where to run the network: "auto", "cpu", "cuda", "mps" (see `devices.choose_device`).
     synthetic : bool
         Say everywhere that the CT is not of a patient.
     progress : Callback, optional
@@ -112,19 +115,24 @@ def assess(
     InputError
         With one sentence on what is wrong with the input and what to do.
     MissingPackage
-        If PyRadiomics, PyTorch or what the report is made with is not installed.
+        If a package that the job needs, such as PyRadiomics or PyTorch, is not installed or damaged.
     """
     refine = refine or ("active-contour" if lungs is None else "none")
     if refine not in REFINEMENTS:
         raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
     if grid not in GRIDS:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
-    require("radiomics", "torch", "safetensors", *(() if out is None else ("jinja2", "matplotlib")))
+    segmented = lungs is None or refine != "none"
+    require(
+        *(segmentation.MODULES if segmented else ("SimpleITK", "scipy.ndimage")),
+        *("radiomics", "torch", "safetensors.torch"),
+        *(() if out is None else ("jinja2", "matplotlib.backends.backend_agg")),
+    )
     steps = Steps(progress, STEPS)
 
     with nullcontext() if out is None else writing.staged_folder(out) as folder:
         with steps.step("read", "Reading the CT"):
-            loaded = load_model(model)
+            loaded = load_model(model, device)
             if isinstance(ct, Volume):
                 name = name or "The volume"
                 checks.check_ct(ct, name)
@@ -157,6 +165,7 @@ def assess(
             "lungs": {"source": _source(lungs, refine)} | lung_densities(working, labels),
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
             "model": {key: loaded.card[key] for key in ("name", "version")},
+            "device": str(loaded.device),
             "software": _software(),
             "seconds": steps.seconds,
         }

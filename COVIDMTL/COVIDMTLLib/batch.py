@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .assessment import assess
+from .child import ChildFailed, assess_in_child
 from .errors import InputError
 from .progress import Callback, silent
 from .writing import staged_file
+
+__all__ = ["assess_folder", "assess_in_child", "cases"]
 
 IMAGE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd")
 TABLE = "batch.csv"
 
 
 def assess_folder(
-    folder: str | Path, out: str | Path, *, progress: Callback = silent, **options: Any
+    folder: str | Path,
+    out: str | Path,
+    *,
+    progress: Callback = silent,
+    assess: Callable[..., Any] = assess,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """Assess all CTs of a folder. Research use only.
 
@@ -34,6 +43,9 @@ def assess_folder(
         after each case.
     progress : Callback, optional
         Is told the case, the share of all cases done and a line of text; what it raises ends the batch.
+    assess : callable, optional
+        Assesses one case: `assessment.assess`, or `assess_in_child`, with which a batch survives whatever
+        happens to a case.
     **options
         Go to `assess`, such as ``model`` and ``refine``.
 
@@ -58,7 +70,7 @@ def assess_folder(
         def news(step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
             progress(name, share + fraction / len(found), text)
 
-        rows.append(_row(name, path, out / name, news, options))
+        rows.append(_row(name, path, out / name, news, assess, options))
         with staged_file(out / TABLE) as table:
             _write(rows, table)
     progress("done", 1.0, "Done")
@@ -83,13 +95,15 @@ def cases(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _row(name: str, path: Path, out: Path, progress: Callback, options: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    name: str, path: Path, out: Path, progress: Callback, assess: Callable[..., Any], options: dict[str, Any]
+) -> dict[str, Any]:
     done = out / "assessment.json"
     try:
         if not done.is_file():
             assess(path, out, name=name, progress=progress, **options)
         result = json.loads(done.read_text(encoding="utf-8"))
-    except InputError as error:
+    except (InputError, ChildFailed) as error:
         return {"case": name, "error": str(error)}
     both = result["lungs"]["both"]
     row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}

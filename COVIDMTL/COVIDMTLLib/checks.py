@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from .errors import ImplausibleCT
 from .volume import HU_RANGE, Geometry, Volume
@@ -91,6 +90,8 @@ def check_field_of_view(ct: Volume, name: str = "The volume") -> None:
     ct : Volume
         HU on the 1 mm working grid.
     """
+    from scipy import ndimage
+
     step = 4
     coarse = ndimage.uniform_filter(ct.array, step, output=np.float32)[::step, ::step, ::step]
     padding = ct.array[::step, ::step, ::step] <= HU_RANGE[0]
@@ -155,6 +156,7 @@ def _check_values(array: np.ndarray, name: str) -> None:
 
 def _cut_voxels(axial: np.ndarray, padding: np.ndarray) -> int:
     """Number of voxels of a coarse axial slice (HU) at which lung meets the end of the field of view."""
+    from scipy import ndimage
     from skimage.measure import label
     from skimage.morphology import convex_hull_image, disk, opening
 

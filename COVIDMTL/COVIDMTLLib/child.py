@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError
 from .progress import Callback, silent
@@ -50,6 +51,7 @@ class Child:
         )
         self._news: queue.Queue = queue.Queue()
         self._errors: list[str] = []
+        self._done = False
         self._readers = [
             threading.Thread(target=self._read_news, daemon=True),
             threading.Thread(target=self._read_errors, daemon=True),
@@ -104,19 +106,59 @@ class Child:
 
     def _check(self) -> None:
         code = self._process.returncode
-        if code == 0:
+        if code == 0 and self._done:
             return
         text = "".join(self._errors).strip().removeprefix("covid-mtl: ")
         if code == 2:
             raise InputError(text)
         if code < 0:
             raise ChildFailed(f"The process that did the work was ended by signal {-code}; was the memory enough?")
-        raise ChildFailed(text or f"The process that did the work ended with exit code {code}.")
+        raise ChildFailed(text or f"The process that did the work ended with exit code {code} before it was done.")
 
     def _read_news(self) -> None:
         for line in self._process.stdout:
             news = json.loads(line)
+            # The exit code alone will not do: a program that waits for whichever child ends takes it away.
+            self._done = news["step"] == "done"
             self._news.put((news["step"], news["fraction"], news["text"]))
 
     def _read_errors(self) -> None:
         self._errors.extend(self._process.stderr)
+
+
+def assess_in_child(
+    ct: str | Path,
+    out: str | Path,
+    *,
+    name: str | None = None,
+    progress: Callback = silent,
+    python: str = sys.executable,
+    **options: Any,
+) -> None:
+    """Assess one CT in a process of its own. Research use only.
+
+    Parameters
+    ----------
+    ct : path
+        Image file or DICOM folder.
+    out : path
+        Folder for the results; it is left as it was if anything goes wrong.
+    name : str, optional
+        What to call the CT; the name of its file by default.
+    progress, python
+        As of `Child`; what ``progress`` raises ends the job.
+    **options
+        The other options of ``covid-mtl assess``, such as ``model``, ``refine``, ``lungs`` and ``device``;
+        with None one is left out.
+
+    Raises
+    ------
+    InputError
+        With one sentence on what is wrong with the input and what to do.
+    ChildFailed
+        If the process ended for any other reason.
+    """
+    given = {key: value for key, value in {"name": name, **options}.items() if value is not None}
+    # In one word with its option, a value may begin with a hyphen.
+    words = [f"--{key}={value}" for key, value in given.items()]
+    Child("assess", ct, "--out", out, *words, python=python).wait(progress)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
-THRESHOLD = -420
-"""HU below which a voxel is air or aerated lung: 604 in the paper's HU + 1024."""
+from .method_parameters import PUBLISHED
 
 
-def segment_classical(ct: np.ndarray) -> np.ndarray:
+def segment_classical(ct: np.ndarray, threshold: float = PUBLISHED.threshold) -> np.ndarray:
     """Segment the lungs by threshold, borders and connected components.
 
     In each axial slice, air that touches the border is outside the body, and every solid structure but
@@ -20,6 +18,8 @@ def segment_classical(ct: np.ndarray) -> np.ndarray:
     ----------
     ct : ndarray of shape (z, y, x)
         HU on the 1 mm working grid.
+    threshold : float
+        HU below which a voxel is air or aerated lung.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def segment_classical(ct: np.ndarray) -> np.ndarray:
 
     lungs = np.zeros(ct.shape, bool)
     for lung, axial in zip(lungs, ct, strict=True):
-        air = clear_border(axial < THRESHOLD)
+        air = clear_border(axial < threshold)
         if air.any():
             solid = label(~air)
             body = np.bincount(solid.ravel())[1:].argmax() + 1
@@ -51,6 +51,8 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     ndarray of bool, shape (z, y, x)
         The largest 26-connected component; empty if the mask is.
     """
+    from scipy import ndimage
+
     labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
     if count == 0:
         return np.zeros(mask.shape, bool)

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, jobs, terminal, writing
+from .arguments import add_assessment_options, add_grid, add_parameters, add_progress
 from .errors import InputError
-from .models import DEFAULT_MODEL
+from .method_parameters import Parameters
 from .overlap import compare_masks
 from .reading import read_mask
 from .segmentation import DEFAULT_METHOD, METHODS
@@ -52,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
     assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask; found by the program if left out")
     assess.add_argument("--series", metavar="UID", help=series_help)
-    _add_assessment_options(assess)
+    assess.add_argument("--name", metavar="TEXT", help="what to call the case in the report; its file name if left out")
+    add_assessment_options(assess)
 
     segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left")
     segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
@@ -60,15 +62,23 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{' or '.join(METHODS)} (default: %(default)s)")
     segment.add_argument("--initial", type=Path, metavar="MASK", help="initial mask for active-contour to refine")
     segment.add_argument("--series", metavar="UID", help=series_help)
-    _add_grid(segment)
-    _add_progress(segment)
+    add_parameters(segment)
+    segment.add_argument(
+        "--through",
+        type=float,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="preview: only the axial slice through this point (LPS, mm); the rest of the mask is 0",
+    )
+    add_grid(segment)
+    add_progress(segment)
 
     features = _command(commands, "features", _features, "compute the 375 lung features")
     features.add_argument("ct", type=Path, metavar="CT", help=ct_help)
     features.add_argument("mask", type=Path, metavar="MASK", help="lung mask")
     features.add_argument("--out", type=Path, metavar="CSV", required=True, help="table to write")
     features.add_argument("--series", metavar="UID", help=series_help)
-    _add_progress(features)
+    add_progress(features)
 
     compare = _command(commands, "compare-masks", _compare, "compare two masks on the grid of the second; prints JSON")
     compare.add_argument("predicted", type=Path, metavar="PREDICTED")
@@ -97,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the lung that is consolidated, 0 to 0.5 (default: %(default)s)",
     )
-    _add_assessment_options(demo)
+    add_assessment_options(demo)
     return parser
 
 
@@ -107,40 +117,8 @@ def _command(commands, name: str, function, text: str) -> argparse.ArgumentParse
     return parser
 
 
-def _add_assessment_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        default=DEFAULT_MODEL,
-        metavar="NAME|PATH",
-        help="shipped model or model folder (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--refine", metavar="METHOD", help="refinement of the lungs: active-contour (default without --lungs) or none"
-    )
-    _add_grid(parser)
-    _add_progress(parser)
-
-
-def _add_grid(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--grid",
-        default="ct",
-        choices=("ct", "working"),
-        help="geometry of the mask: that of the CT (default) or the 1 mm working grid",
-    )
-
-
-def _add_progress(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--progress",
-        default="bar",
-        choices=("bar", "json", "none"),
-        help="a bar on the terminal (default), or a JSON line on standard output for each step",
-    )
-
-
 def _assess(options: argparse.Namespace) -> None:
-    _assess_into_folder(options, jobs.assess, options.ct, lungs=options.lungs, series=options.series)
+    _assess_into_folder(options, jobs.assess, options.ct, lungs=options.lungs, series=options.series, name=options.name)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -156,6 +134,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
                 folder,
                 model=options.model,
                 refine=options.refine,
+                device=options.device,
                 grid=options.grid,
                 progress=progress,
                 **more,
@@ -167,6 +146,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
 
 def _segment(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
+    parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
             run_supervised(
@@ -177,6 +157,8 @@ def _segment(options: argparse.Namespace) -> None:
                 options.initial,
                 options.series,
                 options.grid,
+                parameters,
+                options.through,
                 progress=progress,
             )
         progress(*DONE)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from .errors import InputError
 from .feature_names import FEATURE_NAMES, SUB_BANDS, WAVELET_GLCM
@@ -76,6 +75,7 @@ def lung_features(
 def _cropped(ct: np.ndarray, lungs: np.ndarray) -> tuple[sitk.Image, sitk.Image]:
     """The lung volume (HU + 1024, 0 outside) and its mask, cropped to the lungs with a margin."""
     import SimpleITK as sitk
+    from scipy import ndimage
 
     box = ndimage.find_objects((lungs != 0).astype(np.uint8))[0]
     inside = lungs[box] != 0

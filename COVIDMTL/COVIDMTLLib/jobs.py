@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import assessment, segmentation, writing
 from .features import lung_features
+from .method_parameters import Parameters
+from .packages import require
 from .progress import Callback, Steps
 from .reading import read_ct, read_mask
 from .volume import to_working_grid
@@ -21,6 +24,7 @@ def demo(
     seed: int, ground_glass: float, consolidation: float, folder: Path, *, progress: Callback, **options: Any
 ) -> dict[str, Any]:
     """Make a synthetic CT, write it as ``ct.nrrd`` and assess it."""
+    require("SimpleITK", "scipy.interpolate", "scipy.ndimage")
     from .phantom import thorax
 
     progress("phantom", 0.0, "Making a synthetic CT")
@@ -31,9 +35,19 @@ def demo(
 
 
 def segment(
-    ct: Path, out: Path, method: str, initial: Path | None, series: str | None, grid: str, *, progress: Callback
+    ct: Path,
+    out: Path,
+    method: str,
+    initial: Path | None,
+    series: str | None,
+    grid: str,
+    parameters: Parameters,
+    through: Sequence[float] | None,
+    *,
+    progress: Callback,
 ) -> None:
-    """Segment the lungs of a CT and write the mask."""
+    """Segment the lungs of a CT, all or one slice, and write the mask."""
+    require(*segmentation.MODULES)
     steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 16, "write": 1})
     with steps.step("read", "Reading the CT"):
         volume = read_ct(ct, series)
@@ -41,13 +55,15 @@ def segment(
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
-        lungs = segmentation.segment(working, method, mask, update, ct.name)
+        target = volume.geometry if grid == "ct" else None
+        lungs = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target)
     with steps.step("write", "Writing the mask"):
-        writing.write_volume(lungs, out, volume.geometry if grid == "ct" else None)
+        writing.write_volume(lungs, out, target)
 
 
 def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:
     """Compute the features of a CT within a mask and write the table."""
+    require("SimpleITK", "scipy.ndimage", "radiomics")
     steps = Steps(progress, {"read": 1, "resample": 4, "features": 30})
     with steps.step("read", "Reading the CT"):
         volume = read_ct(ct, series)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .devices import choose_device
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
 from .packages import require
 
 if TYPE_CHECKING:
+    import torch
+
     from .networks import FeaturesMTL
 
 FORMAT = "covid-mtl-model"
@@ -33,7 +36,7 @@ class Model:
     card : dict
         What ``model.json`` holds: names, scaling, training distribution, split, metrics, intended use.
     network : FeaturesMTL
-        The network, in evaluation mode.
+        The network, in evaluation mode, on the device that it runs on.
     """
 
     card: dict[str, Any]
@@ -43,6 +46,11 @@ class Model:
     def features(self) -> list[str]:
         """Names of the features that the model takes, in order."""
         return self.card["features"]
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the network runs on."""
+        return next(self.network.parameters()).device
 
     def predict(self, features: dict[str, float]) -> dict[str, np.ndarray]:
         """Assess one case.
@@ -61,9 +69,9 @@ class Model:
 
         values = scale(np.array([[features[name] for name in self.features]]), self.card["scaling"])
         with torch.inference_mode():
-            logits = self.network(torch.from_numpy(values).float())
+            logits = self.network(torch.from_numpy(values).float().to(self.device))
         names = [task["name"] for task in self.card["tasks"]]
-        return {name: torch.softmax(one[0].double(), 0).numpy() for name, one in zip(names, logits, strict=True)}
+        return {name: torch.softmax(one[0].cpu().double(), 0).numpy() for name, one in zip(names, logits, strict=True)}
 
 
 def scale(values: np.ndarray, scaling: dict[str, Any]) -> np.ndarray:
@@ -117,27 +125,43 @@ def shipped_models() -> dict[str, Path]:
     return {}
 
 
-def load_model(name: str | Path = DEFAULT_MODEL) -> Model:
+def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     """Load a shipped model by name, or any model folder by path.
+
+    Parameters
+    ----------
+    name : str or path
+    device : str
+        Where to run the network: see `devices.choose_device`.
 
     Raises
     ------
     InputError
-        If there is none, or if its card and weights are damaged, do not fit together or are of a
-        format that this version does not know.
+        If there is none, if its card and weights are damaged, do not fit together or are of a format
+        that this version does not know, or if there is no such device.
     MissingPackage
         If PyTorch or safetensors is not installed.
     """
-    require("torch", "safetensors")
-    shipped = shipped_models()
-    folder = shipped.get(str(name), Path(name))
-    if not (folder / CARD).is_file():
-        raise InputError(
-            f"There is no model {name}; shipped are {', '.join(shipped)}, any other is given as the folder "
-            f"that holds its {CARD}."
-        )
-    card = _read_card(folder)
-    return Model(card, _read_network(folder, card))
+    require("torch", "safetensors.torch")
+    folder = _folder(name)
+    card = _checked_card(folder)
+    return Model(card, _read_network(folder, card).to(choose_device(device)))
+
+
+def read_card(name: str | Path = DEFAULT_MODEL) -> dict[str, Any]:
+    """The card of a shipped model by name, or of any model folder by path; needs no PyTorch.
+
+    Returns
+    -------
+    dict
+        What ``model.json`` holds.
+
+    Raises
+    ------
+    InputError
+        If there is none, or if it is damaged or of a format that this version does not know.
+    """
+    return _checked_card(_folder(name))
 
 
 def save_model(folder: Path, card: dict[str, Any], network: FeaturesMTL) -> None:
@@ -160,7 +184,18 @@ def save_model(folder: Path, card: dict[str, Any], network: FeaturesMTL) -> None
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _folder(name: str | Path) -> Path:
+    shipped = shipped_models()
+    folder = shipped.get(str(name), Path(name))
+    if not (folder / CARD).is_file():
+        raise InputError(
+            f"There is no model {name}; shipped are {', '.join(shipped)}, any other is given as the folder "
+            f"that holds its {CARD}."
+        )
+    return folder
+
+
+def _checked_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -7,7 +7,6 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from .sides import LEFT, RIGHT
 from .volume import Volume
@@ -44,6 +43,8 @@ def three_planes(ct: Volume, lungs: Volume) -> list[Picture]:
     -------
     list of Picture
     """
+    from scipy import ndimage
+
     box = ndimage.find_objects((lungs.array > 0).astype(np.uint8))[0]
     box = tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
     hu, mask = ct.array[box], lungs.array[box]

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import checks, dicom
 from .errors import InputError
+from .packages import require
 from .volume import Volume
 
 
@@ -30,7 +31,10 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     ------
     InputError
         If it cannot be read, is not 3D, or its values are no CT (see `checks.check_ct`).
+    MissingPackage
+        If SimpleITK, or nibabel for NIfTI, is not installed.
     """
+    require("SimpleITK")
     path = Path(path)
     image = dicom.read_series(path, series) if path.is_dir() else _read_file(path)
     ct = Volume.from_image(image)
@@ -50,7 +54,10 @@ def read_mask(path: str | Path) -> Volume:
     ------
     InputError
         If it cannot be read, is not 3D, holds more than 255 labels or none, or is no label map.
+    MissingPackage
+        If SimpleITK, or nibabel for NIfTI, is not installed.
     """
+    require("SimpleITK")
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path.name} is a folder; a mask has to be one image file, such as NRRD or NIfTI.")
@@ -91,6 +98,7 @@ def _read_file(path: Path):
 
 def _check_nifti(path: Path) -> None:
     """Raise `ImplausibleCT` for NaN and infinite values, which SimpleITK reads from NIfTI as 0."""
+    require("nibabel")
     import nibabel
 
     content = nibabel.load(path)

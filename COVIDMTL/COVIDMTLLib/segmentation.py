@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,8 +10,10 @@ from . import checks
 from .active_contour import refine_active_contour
 from .classical import segment_classical
 from .errors import InputError
+from .method_parameters import PUBLISHED, Parameters
+from .preview import in_words, slices_through
 from .sides import right_and_left
-from .volume import Volume, labels_on
+from .volume import Geometry, Volume, labels_on
 
 METHODS = ("classical", "active-contour")
 """``classical``: threshold and connected components (reference 25 of the paper); ``active-contour``:
@@ -20,6 +22,16 @@ Algorithm 1 on top of it, or of an initial mask."""
 DEFAULT_METHOD = "active-contour"
 """The paper's own; the lungs whose features the models were trained on."""
 
+MODULES = (
+    "SimpleITK",
+    "scipy.ndimage",
+    "skimage.draw",
+    "skimage.measure",
+    "skimage.morphology",
+    "skimage.segmentation",
+)
+"""What a segmentation imports, for `packages.require`."""
+
 
 def segment(
     ct: Volume,
@@ -27,8 +39,11 @@ def segment(
     initial: Volume | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
     name: str = "The volume",
+    parameters: Parameters = PUBLISHED,
+    through: Sequence[float] | None = None,
+    grid: Geometry | None = None,
 ) -> Volume:
-    """Segment the lungs, right and left.
+    """Segment the lungs, right and left, or for a preview in one slice.
 
     Parameters
     ----------
@@ -41,6 +56,15 @@ def segment(
         Is told the share done, 0 to 1.
     name : str
         What to call the CT in an error.
+    parameters : Parameters, optional
+        Of the methods; as published by default.
+    through : sequence of 3 float, optional
+        A point (x, y, z) in LPS mm. Only the axial slice through it is refined, and the rest of the result
+        is 0. On the grid of the CT that slice has the outline that the whole segmentation gives it; where
+        the lungs touch, they may be parted a little differently. A CT with slices of less than 1 mm has
+        neighbours of the slice filled too, for several come from one slice of the working grid.
+    grid : Geometry, optional
+        For ``through``: the geometry of the CT, whose slice is meant; by default that of the working grid.
 
     Returns
     -------
@@ -50,7 +74,8 @@ def segment(
     Raises
     ------
     InputError
-        If the method is unknown or cannot start from a mask, or the initial mask lies elsewhere.
+        If the method is unknown or cannot start from a mask, the initial mask lies elsewhere, or the point
+        lies outside the CT or in a slice without lung.
     ImplausibleCT
         If there is no lung, or if the field of view cuts it.
     """
@@ -61,15 +86,25 @@ def segment(
             "The method classical starts from the CT alone; leave out the initial mask or refine it "
             "with active-contour."
         )
+    slices = None if through is None else slices_through(through, grid or ct.geometry, ct.geometry, name)
     checks.check_field_of_view(ct, name)
     progress(0.1)
-    lungs = segment_classical(ct.array) if initial is None else mask_on(initial, ct).array > 0
+    if initial is None:
+        lungs = segment_classical(ct.array, parameters.threshold)
+    else:
+        lungs = mask_on(initial, ct).array > 0
     checks.check_lungs(lungs, name)
     progress(0.2)
     if method == "active-contour":
-        lungs = refine_active_contour(ct.array, lungs, lambda fraction: progress(0.2 + 0.7 * fraction))
+        lungs = refine_active_contour(
+            ct.array, lungs, lambda fraction: progress(0.2 + 0.7 * fraction), parameters, slices
+        )
         checks.check_lungs(lungs, name)
     labels = right_and_left(lungs, ct.array)
+    if slices is not None:
+        labels[np.setdiff1d(np.arange(len(labels)), slices)] = 0
+        if not labels.any():
+            raise InputError(f"{name} shows no lung in the slice through {in_words(through)}; choose another one.")
     progress(1.0)
     return ct.with_array(labels)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 RIGHT, LEFT = 1, 2
 """Labels of the lungs in every mask that is written."""
@@ -29,6 +28,8 @@ def right_and_left(lungs: np.ndarray, ct: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape (z, y, x)
         1 right lung, 2 left lung, 0 elsewhere.
     """
+    from scipy import ndimage
+
     sides = np.zeros(lungs.shape, np.uint8)
     if not lungs.any():
         return sides
@@ -50,6 +51,8 @@ def right_and_left(lungs: np.ndarray, ct: np.ndarray) -> np.ndarray:
 
 def _cores(mask: np.ndarray) -> np.ndarray | None:
     """Cores of the right (1) and left (2) lung, or None if the mask is of one lung."""
+    from scipy import ndimage
+
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
     total = np.count_nonzero(mask)
     for erosion in range(1, int(depth.max())):

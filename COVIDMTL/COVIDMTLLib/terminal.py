@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .packages import require
 from .progress import Callback, silent
 
 
@@ -31,6 +32,7 @@ def progress(kind: str) -> Iterator[Callback]:
 
 
 def _bar() -> Iterator[Callback]:
+    require("tqdm")
     from tqdm import tqdm
 
     with tqdm(total=100, bar_format="{desc:<26}{percentage:3.0f} % |{bar}| {elapsed}", file=sys.stderr) as bar:

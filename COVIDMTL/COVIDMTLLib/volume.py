@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,19 @@ class Geometry:
     def voxel_volume(self) -> float:
         """Volume of a voxel in ml."""
         return float(np.prod(self.spacing)) / 1000
+
+    @property
+    def axes(self) -> np.ndarray:
+        """Direction cosines, shape (3, 3); column i is the direction of axis i."""
+        return np.reshape(self.direction, (3, 3))
+
+    def index_of(self, point: Sequence[float]) -> np.ndarray:
+        """Where a point (LPS, mm) lies along the axes x, y, z: float64 of shape (3,), whole at voxel centres."""
+        return np.linalg.solve(self.axes * self.spacing, np.subtract(point, self.origin))
+
+    def point_at(self, index: Sequence[float]) -> np.ndarray:
+        """The point (LPS, mm), shape (3,), at an index along x, y, z, which need not be whole."""
+        return self.axes * self.spacing @ index + self.origin
 
     def with_spacing(self, spacing: float) -> Geometry:
         """The grid of the same axes and the same first voxel with another, isotropic spacing in mm."""

@@ -58,8 +58,8 @@ def check_mask_format(path: str | Path) -> None:
         raise InputError(f"A mask cannot be written as {Path(path).name}; use .nrrd, .nii.gz or .mha.")
 
 
-def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None) -> None:
-    """Write a volume as an image file, compressed.
+def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None, compress: bool = True) -> None:
+    """Write a volume as an image file.
 
     Parameters
     ----------
@@ -69,12 +69,14 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None)
         Ends like an image format of SimpleITK's.
     grid : Geometry, optional
         For a label map: the grid to write it on, such as that of its CT.
+    compress : bool
+        Trade time for a smaller file.
     """
     import SimpleITK as sitk
 
     if grid is not None:
         volume = labels_on(volume, grid)
-    sitk.WriteImage(volume.to_image(), str(path), useCompression=True)
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=compress)
 
 
 @contextmanager

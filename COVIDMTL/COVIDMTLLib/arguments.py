@@ -1,0 +1,72 @@
+"""Options that several commands of the command line share, or that come in groups."""
+
+from __future__ import annotations
+
+import argparse
+
+from .devices import DEVICES
+from .method_parameters import PUBLISHED
+from .models import DEFAULT_MODEL
+
+
+def add_assessment_options(parser: argparse.ArgumentParser) -> None:
+    """What every command that assesses a CT can be told."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME|PATH",
+        help="shipped model or model folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--refine", metavar="METHOD", help="refinement of the lungs: active-contour (default without --lungs) or none"
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help=f"where to run the network: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
+        "%(default)s, the fastest there is)",
+    )
+    add_grid(parser)
+    add_progress(parser)
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """The parameters of the segmentation methods."""
+    group = parser.add_argument_group(
+        "parameters", "of classical (threshold) and of active-contour (the others); by default as published"
+    )
+    helps = {
+        "threshold": "what is less dense is lung, -900 to -100: a higher one takes in more opacity, and more of the "
+        "walls (default: %(default)s)",
+        "alpha": "how strongly the snakes contract, 0 to 1: with more they cut off corners (default: %(default)s)",
+        "beta": "how stiff the snakes are, 0 to 100: with more they pass over small notches (default: %(default)s)",
+        "iterations": "steps that the snakes move, 0 to 200: with more they come closer to the edges around the lung, "
+        "with 0 they stay within it (default: %(default)s)",
+        "closing": "radius in mm of the notches in the lung that are filled, 0 to 30: a larger one takes in more "
+        "opacity at the pleura, and more of the mediastinum (default: %(default)s)",
+    }
+    metavars = {"threshold": "HU", "alpha": "A", "beta": "B", "iterations": "N", "closing": "MM"}
+    for name, text in helps.items():
+        default = getattr(PUBLISHED, name)
+        kind = int if name == "iterations" else float
+        group.add_argument(f"--{name}", type=kind, default=default, metavar=metavars[name], help=text)
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """The geometry of the mask that is written."""
+    parser.add_argument(
+        "--grid",
+        default="ct",
+        choices=("ct", "working"),
+        help="geometry of the mask: that of the CT (default) or the 1 mm working grid",
+    )
+
+
+def add_progress(parser: argparse.ArgumentParser) -> None:
+    """How progress is shown."""
+    parser.add_argument(
+        "--progress",
+        default="bar",
+        choices=("bar", "json", "none"),
+        help="a bar on the terminal (default), or a JSON line on standard output for each step",
+    )
