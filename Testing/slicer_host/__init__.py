@@ -40,15 +40,17 @@ def _start(folder: Path | None):
 
     import slicer
 
-    from . import mrml_widgets, packaging
+    from . import mrml_widgets, packaging, sample_data, segmentation_widgets
 
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.modules = sys.modules["slicer.modules"] = type(sys)("slicer.modules")
     for name in ("qMRMLWidget", "qMRMLNodeComboBox", "qSlicerWidget"):
         setattr(slicer, name, getattr(mrml_widgets, name))
+    slicer.qMRMLSegmentationShow3DButton = segmentation_widgets.qMRMLSegmentationShow3DButton
     for name in ("qMRMLSliderWidget", "qMRMLSpinBox", "qMRMLRangeWidget"):  # Slicer's own files compare with them
         setattr(slicer, name, ctk.not_covered(name))
     _put("packaging", packaging)
+    sys.modules["SampleData"] = sample_data
 
     from . import app, modules
     from .host import Host
@@ -56,6 +58,7 @@ def _start(folder: Path | None):
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
     slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget
     slicer.app = app.Application(slicer.mrmlScene)
+    packaging.packages.extensions = {"PyTorch", "SlicerRadiomics"}
     host = Host(slicer.app, packaging.packages, folder)
     if folder is None:
         from . import module_base, parameter_nodes, translation

@@ -6,10 +6,19 @@ import tempfile
 from pathlib import Path
 
 import slicer
-from PySide6.QtCore import QCoreApplication, QSettings, QStandardPaths
+from PySide6.QtCore import QCoreApplication, QObject, QSettings, QStandardPaths, Signal
 from PySide6.QtWidgets import QApplication, QMainWindow
 
+from .files import FileManager
+from .layout import LayoutManager
 from .modules import ModuleManager, ModuleSelector
+from .packaging import packages
+
+
+class StartUp(QObject):
+    """One start of Slicer, which tells when it is over."""
+
+    startupCompleted = Signal()
 
 
 class Application:
@@ -29,11 +38,18 @@ class Application:
         self.slicerHome = self._folder.name
         self._use_own_settings()
         self._logic = slicer.vtkSlicerApplicationLogic()
+        self._logic.SetHomeDirectory(self.slicerHome)
+        self._logic.SetShareDirectory("share")
+        Path(self.slicerHome, "share", "ColorFiles").mkdir(parents=True)  # or the logic of colours complains
+        self._logic.SetTemporaryPath(self.temporaryPath)
         self._logic.SetMRMLScene(scene)
-        self._modules = ModuleManager(scene)
+        self._modules = ModuleManager(scene, self._logic)
         self._window = MainWindow(self._modules)
-        self._layouts = LayoutManager(scene)
-        self._files = SceneFiles(scene, self.temporaryPath)
+        self._layouts = LayoutManager(scene, self._logic)
+        self.cachePath = str(Path(self.temporaryPath, "cache"))
+        Path(self.cachePath).mkdir()
+        self._files = FileManager(scene, self.cachePath)
+        self._start_up = StartUp()
         self.testing = False
 
     def _use_own_settings(self) -> None:
@@ -49,11 +65,32 @@ class Application:
             raise AttributeError(name)
         return getattr(self._qt, name)
 
+    @property
+    def startupCompleted(self):
+        return self._start_up.startupCompleted
+
+    def connect(self, signal, slot):
+        return self._sender(signal).connect(signal, slot)
+
+    def disconnect(self, signal, slot):
+        return self._sender(signal).disconnect(signal, slot)
+
+    def _sender(self, signal):
+        return self._start_up if signal == "startupCompleted()" else self._qt
+
+    def complete_startup(self):
+        """Emit ``startupCompleted()`` to those that wait for it: each hears it once, as in one run of Slicer."""
+        over, self._start_up = self._start_up, StartUp()
+        over.startupCompleted.emit()
+
     def applicationLogic(self):
         return self._logic
 
     def coreIOManager(self):
         return self._files
+
+    def extensionsManagerModel(self):
+        return ExtensionsModel()
 
     def ioManager(self):
         return self._files
@@ -93,6 +130,13 @@ class Application:
         return QCoreApplication.translate(context, text)
 
 
+class ExtensionsModel:
+    """Which extensions there are, by ``host.packages.extensions``."""
+
+    def isExtensionInstalled(self, name):
+        return name in packages.extensions
+
+
 class MainWindow(QMainWindow):
     """A window by the name that ``slicer.util.mainWindow`` looks for; never shown."""
 
@@ -102,69 +146,3 @@ class MainWindow(QMainWindow):
 
     def moduleSelector(self):
         return self._selector
-
-
-class LayoutManager:
-    """A layout without views. The three slice views are in the scene, as composite nodes without a widget."""
-
-    VIEWS = ("Red", "Green", "Yellow")
-
-    def __init__(self, scene):
-        self.layout = 0
-        for name in self.VIEWS:
-            node = slicer.vtkMRMLSliceCompositeNode()
-            node.SetSingletonTag(name)
-            node.SetLayoutName(name)
-            node.SetName(name)
-            scene.AddNode(node)
-
-    def setLayout(self, layout):
-        self.layout = layout
-
-    def sliceViewNames(self):
-        return ()  # no widget can be had of any of them
-
-    def mrmlSliceLogics(self):
-        return slicer.app.applicationLogic().GetSliceLogics() or slicer.vtkCollection()
-
-    threeDViewCount = tableViewCount = plotViewCount = 0
-
-    def resetThreeDViews(self):
-        """Nothing: there are no views."""
-
-    resetSliceViews = resetThreeDViews
-
-
-class SceneFiles:
-    """Save and load whole scenes: .mrb with the data, .mrml without. Other files are not covered."""
-
-    def __init__(self, scene, folder: str):
-        self._scene = scene
-        self._remote = slicer.vtkMRMLRemoteIOLogic()  # a scene unpacks .mrb files in this one's cache
-        self._remote.SetMRMLScene(scene)
-        self._remote.GetCacheManager().SetRemoteCacheDirectory(folder)
-        self._remote.AddDataIOToScene()
-
-    def fileType(self, path):
-        return "SceneFile" if Path(path).suffix in (".mrb", ".mrml") else "NoFile"
-
-    def saveNodes(self, file_type, properties, messages=None):
-        path = self._path(file_type, properties)
-        if path.endswith(".mrb"):
-            return self._scene.WriteToMRB(path, None, messages)
-        self._scene.SetURL(path)
-        self._scene.SetRootDirectory(str(Path(path).parent))
-        return bool(self._scene.Commit(path, messages))
-
-    def loadNodes(self, file_type, properties, nodes=None, messages=None):
-        path, clear = self._path(file_type, properties), properties.get("clear", False)
-        if path.endswith(".mrb"):
-            return self._scene.ReadFromMRB(path, clear, messages)
-        self._scene.SetURL(path)
-        return bool(self._scene.Connect(messages) if clear else self._scene.Import(messages))
-
-    def _path(self, file_type, properties):
-        path = str(Path(properties["fileName"]).absolute())
-        if file_type != "SceneFile" or not path.endswith((".mrb", ".mrml")):
-            raise NotImplementedError(f"slicer_host saves and loads only .mrb and .mrml, not {path}")
-        return path

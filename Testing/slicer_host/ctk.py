@@ -10,10 +10,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMessageBox,
+    QPushButton,
     QSlider,
-    QToolButton,
     QWidget,
 )
+
+from .ctk_collapsible import ctkCollapsibleButton, ctkCollapsibleGroupBox  # noqa: F401
 
 
 class ctkComboBox(QComboBox):
@@ -28,70 +30,12 @@ class ctkDoubleSpinBox(QDoubleSpinBox):
     """A spin box for floats."""
 
 
+class ctkMenuButton(QPushButton):
+    """A button; without its second area, which opens a menu."""
+
+
 class ctkMessageBox(QMessageBox):
     """A message box; without its "don't show again"."""
-
-
-class ctkCollapsibleButton(QWidget):
-    """A header with a button that shows and hides what is below it.
-
-    CTK paints the header into the widget's own margin; here it is a child in that margin, so that a layout given
-    to the widget stays clear of it.
-    """
-
-    HEADER_HEIGHT = 24
-    contentsCollapsed = Signal(bool)
-    toggled = Signal(bool)
-
-    def __init__(self, text="", parent=None):
-        if isinstance(text, QWidget):
-            text, parent = "", text
-        super().__init__(parent)
-        self._header = QToolButton(self, objectName="_header")
-        self._header.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
-        self._header.setAutoRaise(True)
-        self._header.clicked.connect(self._toggle)
-        self._collapsed = False
-        self._put_away: list[QWidget] = []  # the children to show again; not those that the panel has hidden
-        self.setContentsMargins(0, self.HEADER_HEIGHT, 0, 0)
-        self._set_text(text)
-        self._show_state()
-
-    def _toggle(self):
-        self._set_collapsed(not self._collapsed)
-
-    def _set_text(self, text):
-        self._header.text = text
-
-    def _set_collapsed(self, collapsed):
-        if collapsed != self._collapsed:
-            self._collapsed = collapsed
-            self._show_state()
-            self.contentsCollapsed.emit(collapsed)
-            self.toggled.emit(not collapsed)
-
-    def _show_state(self):
-        self._header.arrowType = Qt.RightArrow if self._collapsed else Qt.DownArrow
-        self.setMaximumHeight(self.HEADER_HEIGHT if self._collapsed else 16777215)
-        if self._collapsed:
-            shown = [child for child in self.children() if isinstance(child, QWidget) and not child.isHidden()]
-            self._put_away += [child for child in shown if child is not self._header]
-        for child in self._put_away:
-            child.setVisible(not self._collapsed)
-        if not self._collapsed:
-            self._put_away.clear()
-
-    def resizeEvent(self, event):
-        self._header.setGeometry(0, 0, self.width, self.HEADER_HEIGHT)
-        super().resizeEvent(event)
-
-    def showEvent(self, event):
-        self._show_state()  # children may have come since
-        super().showEvent(event)
-
-    text = Property(str, lambda self: self._header.text, _set_text)
-    collapsed = Property(bool, lambda self: self._collapsed, _set_collapsed)
-    checked = Property(bool, lambda self: not self._collapsed, lambda self, value: self._set_collapsed(not value))
 
 
 class ctkPathLineEdit(QWidget):

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent
 
 from .messages import Messages
 from .modules import qSlicerScriptedLoadableModule
+from .sample_data import SampleDataLogic
 
 
 class Host:
@@ -33,6 +34,11 @@ class Host:
         self.app.moduleManager().add(module)
         return module
 
+    def start_up(self) -> None:
+        """Tell the modules loaded since the last time that Slicer has started, as ``startupCompleted()`` does."""
+        self.app.complete_startup()
+        self.process_events()
+
     def open(self, module):
         """Switch to a module; its Python widget, set up and entered."""
         slicer.util.selectModule(module.name)
@@ -52,6 +58,10 @@ class Host:
         """Tell a module's panel that it goes, as at the end of Slicer."""
         self.leave()
         self.app.moduleManager().moduleAboutToBeUnloaded.emit(module.name)
+
+    def click_sample(self, name: str):
+        """Click a button of Slicer's panel Sample Data; gives what its custom downloader returns."""
+        return SampleDataLogic().click(name)
 
     def close_scene(self) -> None:
         """What File / Close Scene does."""
@@ -86,8 +96,9 @@ class Host:
         """Save a picture of a widget, as wide as asked and as high as it wants to be."""
         widget = getattr(widget, "parent", widget) if not hasattr(widget, "grab") else widget
         widget.show()
-        self.process_events()  # so that what was shown and hidden before counts in the height
-        widget.resize(width, max(widget.heightForWidth(width), widget.sizeHint.height()))
+        for _ in range(2):  # labels with rich text know how high they are only after they have been laid out once
+            self.process_events()  # so that what was shown and hidden before counts in the height
+            widget.resize(width, max(widget.heightForWidth(width), widget.sizeHint.height()))
         self.process_events()
         if not widget.grab().save(str(path)):
             raise OSError(f"No picture could be saved as {path}")

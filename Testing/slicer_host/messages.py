@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import slicer
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message; ``kind`` is info, warning, error, confirm, delay, box, dialog or file."""
+    """One message; ``kind`` is info, warning, error, confirm, delay, box, dialog, file or open."""
 
     kind: str
     text: str
@@ -45,6 +46,7 @@ class Messages(list):
         QMessageBox.question = self._static_box("confirm")
         for name in ("getOpenFileName", "getSaveFileName", "getExistingDirectory"):
             setattr(QFileDialog, name, self._file_dialog())
+        QDesktopServices.openUrl = self._url_opener()
 
     def _shown(self, kind):
         def show(text, windowTitle=None, parent=None, standardButtons=None, **more):
@@ -85,6 +87,13 @@ class Messages(list):
             return QMessageBox.Ok
 
         return staticmethod(ask)
+
+    def _url_opener(self):
+        def open_url(url):
+            self.keep("open", url.toLocalFile() if url.isLocalFile() else url.toString())
+            return True
+
+        return staticmethod(open_url)
 
     def _file_dialog(self):
         # PythonQt gives the path alone, PySide6 a pair of path and filter.

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import slicer
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout
 
 from .mrml_widgets import qSlicerWidget
@@ -17,14 +17,16 @@ class ModuleManager(QObject):
 
     moduleAboutToBeUnloaded = Signal(str)
 
-    def __init__(self, scene):
+    def __init__(self, scene, application_logic):
         super().__init__()
         self._loaded = {}
         for found in filter(None, (re.fullmatch("vtkSlicer(.+)ModuleLogic", name) for name in dir(slicer))):
             # Of some the name is that of a Python module, and the class has a shorter one.
             logics = (getattr(slicer, name, None) for name in (found[0], f"vtkSlicer{found[1]}Logic"))
             for logic in (logic for logic in logics if isinstance(logic, type)):
-                setattr(slicer.modules, found[1].lower(), CoreModule(found[1], logic, scene))
+                setattr(slicer.modules, found[1].lower(), CoreModule(found[1], logic, scene, application_logic))
+        slicer.modules.colors = CoreModule("Colors", slicer.vtkSlicerColorLogic, scene, application_logic)
+        application_logic.SetColorLogic(slicer.modules.colors.logic())  # brings the colours that images are shown in
         slicer.modules.segmentations.logic()  # brings the conversions between the forms of a segmentation
 
     def add(self, module):
@@ -46,13 +48,16 @@ class ModuleManager(QObject):
 class CoreModule:
     """A module of Slicer's own: nothing but its logic, made when first asked for."""
 
-    def __init__(self, name, logic_class, scene):
+    def __init__(self, name, logic_class, scene, application_logic):
         self.name = self.title = name
         self._class, self._scene, self._logic = logic_class, scene, None
+        self._application_logic = application_logic
 
     def logic(self):
         if self._logic is None:
             self._logic = self._class()
+            self._logic.SetMRMLApplicationLogic(self._application_logic)
+            self._application_logic.SetModuleLogic(self.name, self._logic)
             self._logic.SetMRMLScene(self._scene)
         return self._logic
 
@@ -100,7 +105,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
         super().__init__()
         self._module = module
         self.moduleName = module.name
-        self.entered = False
+        self._entered = False
         self.setLayout(QVBoxLayout())
         self.setMRMLScene(slicer.mrmlScene)
         self.reload()
@@ -116,12 +121,14 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
         return self._python
 
     def enter(self):
-        self.entered = True
+        self._entered = True
         getattr(self._python, "enter", lambda: None)()
 
     def exit(self):
-        self.entered = False
+        self._entered = False
         getattr(self._python, "exit", lambda: None)()
+
+    isEntered = Property(bool, lambda self: self._entered)
 
 
 class ModuleSelector:
@@ -147,7 +154,7 @@ class ModuleSelector:
         """Leave the panel that is shown, if any."""
         if self.selectedModule:
             panel = self._modules.module(self.selectedModule).widgetRepresentation()
-            if panel is not None and panel.entered:
+            if panel is not None and panel.isEntered:
                 panel.exit()
         self.selectedModule = ""
 

@@ -52,6 +52,7 @@ class qMRMLNodeComboBox(QWidget):
         self._requested_id: str | None = None  # set while there was no scene
         self._filters: list[tuple[str, str, str | None]] = []
         self._options = {"nodeTypes": (), "noneEnabled": False, "showHidden": False, "showChildNodeTypes": True}
+        self._options |= {"hideChildNodeTypes": (), "interactionNodeSingletonTag": ""}
         self._options |= {"noneDisplay": "", "baseName": "", "selectNodeUponCreation": True}
         self._options |= {"addEnabled": True, "removeEnabled": True, "renameEnabled": False, "editEnabled": False}
         self._combo.currentIndexChanged.connect(self._user_chose)
@@ -99,6 +100,8 @@ class qMRMLNodeComboBox(QWidget):
         if node.GetHideFromEditors() and not self._options["showHidden"]:
             return False
         if self._options["showChildNodeTypes"]:
+            if any(node.IsA(kind) for kind in self._options["hideChildNodeTypes"]):
+                return False
             kinds = [kind for kind in self._options["nodeTypes"] if node.IsA(kind)]
         else:
             kinds = [kind for kind in self._options["nodeTypes"] if node.GetClassName() == kind]
@@ -193,6 +196,8 @@ class qMRMLNodeComboBox(QWidget):
     noneDisplay = _option(str, "noneDisplay")
     showHidden = _option(bool, "showHidden")
     showChildNodeTypes = _option(bool, "showChildNodeTypes")
+    hideChildNodeTypes = _option("QStringList", "hideChildNodeTypes")
+    interactionNodeSingletonTag = _option(str, "interactionNodeSingletonTag")
     baseName = _option(str, "baseName")
     selectNodeUponCreation = _option(bool, "selectNodeUponCreation")
     addEnabled = _option(bool, "addEnabled")

@@ -1,19 +1,38 @@
 """``slicer.packaging``: what a panel asks to have installed, and an answer that a test sets. It installs nothing."""
 
+import importlib
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
+import slicer
 from packaging.requirements import Requirement
 
 
 class Packages:
     """What a test sets and reads."""
 
+    MODULES = {"PyTorch": ("PyTorchUtils", "pytorch_utils")}  # by extension: its module, and the stand-in for it
+
     def __init__(self):
-        self.answer = "installed"  # or "declined", or "fails"
+        self.answer = "installed"  # or "declined", "fails", or "half": it ends well, and nothing is there
         self.missing: set[str] | None = None  # names to take for missing; None: look at this Python's packages
         self.asked: list[list[str]] = []  # one list of requirements for each time that some were missing
+        self._extensions: frozenset[str] = frozenset()
+
+    @property
+    def extensions(self) -> frozenset[str]:
+        """The names of the extensions that are there; without PyTorch, ``import PyTorchUtils`` fails."""
+        return self._extensions
+
+    @extensions.setter
+    def extensions(self, names):
+        self._extensions = frozenset(names)
+        for extension, (module, stand_in) in self.MODULES.items():
+            sys.modules.pop(module, None)
+            if extension in self._extensions:
+                sys.modules[module] = importlib.import_module(f".{stand_in}", __package__)
 
 
 packages = Packages()
@@ -49,9 +68,11 @@ def _is_there(requirement) -> bool:
         return False
 
 
-def pip_ensure(requirements, constraints=None, skip_packages=None, prompt_install=True, **_):
-    """Ask for what is missing; RuntimeError where the user declines."""
+def pip_ensure(requirements, constraints=None, skip_packages=None, prompt_install=True, skip_in_testing=True, **_):
+    """Ask for what is missing; RuntimeError where the user declines. While Slicer tests, nothing happens."""
     missing = [requirement for requirement in _list_of(requirements) if not _is_there(requirement)]
+    if missing and skip_in_testing and slicer.app.testingEnabled():
+        return
     if missing and prompt_install and packages.answer == "declined":
         packages.asked.append([str(requirement) for requirement in missing])
         raise RuntimeError("User declined package installation")
@@ -65,5 +86,5 @@ def pip_install(requirements, constraints=None, **_):
     packages.asked.append([str(requirement) for requirement in wanted])
     if packages.answer == "fails":
         raise subprocess.CalledProcessError(1, ["pip", "install"])
-    if packages.missing is not None:
+    if packages.missing is not None and packages.answer != "half":
         packages.missing -= {requirement.name for requirement in wanted}
