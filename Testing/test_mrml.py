@@ -284,10 +284,10 @@ def test_assessment_of_a_node_is_that_of_its_file(phantom, node_of, scene, tmp_p
     assert by_command.returncode == 0, by_command.stderr
     expected = json.loads((tmp_path / "out" / "assessment.json").read_text())
     found = assessment_of(node)
-    assert found["case"] == "CT of ä_ 1.nrrd"
+    assert found["case"] == "CT of ä, 1"
     for key in ("tasks", "aggregate", "training_range", "lungs", "warnings", "model"):
         assert found[key] == expected[key]
-    assert "CT of ä_ 1.nrrd" in report_of(node)
+    assert "CT of ä, 1" in report_of(node)
 
 
 def test_segmentation_run_fills_a_segmentation(phantom, node_of, scene):

@@ -15,12 +15,18 @@ PROBABILITIES = "COVIDMTL.Probabilities"
 LUNGS = "COVIDMTL.Lungs"
 SERIES = "COVIDMTL.Series"
 CHART = "COVIDMTL.Chart"
+SEGMENTATION = "COVIDMTL.Segmentation"
 """Roles of the nodes that the text node with the assessment refers to."""
 
 SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
 
 
-def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode, report: str) -> slicer.vtkMRMLTextNode:
+def store_assessment(
+    result: dict[str, Any],
+    ct: slicer.vtkMRMLScalarVolumeNode,
+    report: str,
+    segmentation: slicer.vtkMRMLSegmentationNode | None = None,
+) -> slicer.vtkMRMLTextNode:
     """Put an assessment into the scene of a CT, in place of an earlier one of it.
 
     Parameters
@@ -30,22 +36,28 @@ def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode,
     ct : vtkMRMLScalarVolumeNode
     report : str
         What ``report.html`` holds.
+    segmentation : vtkMRMLSegmentationNode, optional
+        The lungs that were assessed.
 
     Returns
     -------
     vtkMRMLTextNode
-        Holds the assessment as JSON and refers to the CT, the report, the tables and the plot chart.
+        Holds the assessment as JSON and refers to the CT, the report, the tables, the plot chart and the lungs.
     """
     text = _node_of(ct) or _add(ct, "vtkMRMLTextNode", "COVID-MTL assessment")
     text.SetText(json.dumps(result))
+    if segmentation is not None:
+        text.SetNodeReferenceID(SEGMENTATION, segmentation.GetID())
     text.SetNodeReferenceID(CT, ct.GetID())
     _part(text, REPORT, ct, "vtkMRMLTextNode", "COVID-MTL report").SetText(report)
     probabilities = _part(text, PROBABILITIES, ct, "vtkMRMLTableNode", "COVID-MTL probabilities")
     rows = list(_probability_rows(result))
-    _fill(probabilities, ("Task", "Class", "Task and class", "Probability", "Verdict"), rows)
+    fill_table(probabilities, ("Task", "Class", "Task and class", "Probability", "Verdict"), rows)
     lungs = _part(text, LUNGS, ct, "vtkMRMLTableNode", "COVID-MTL lungs")
     columns = ("Volume, ml", "Mean, HU", "Share at ground-glass density", "Share at consolidation density")
-    _fill(lungs, ("Lung", *columns), [(title, *_lung_values(result["lungs"][side])) for side, title in SIDES.items()])
+    fill_table(
+        lungs, ("Lung", *columns), [(title, *_lung_values(result["lungs"][side])) for side, title in SIDES.items()]
+    )
     _plot(text, ct, probabilities)
     return text
 
@@ -53,13 +65,19 @@ def store_assessment(result: dict[str, Any], ct: slicer.vtkMRMLScalarVolumeNode,
 def assessment_of(ct: slicer.vtkMRMLScalarVolumeNode) -> dict[str, Any] | None:
     """The assessment of a CT that its scene holds, as ``assessment.json`` has it, or None."""
     text = _node_of(ct)
-    return json.loads(text.GetText()) if text else None
+    return json.loads(text.GetText()) if text and text.GetText() else None
 
 
 def report_of(ct: slicer.vtkMRMLScalarVolumeNode) -> str | None:
     """The report of a CT that its scene holds, as HTML, or None."""
+    report = part_of(ct, REPORT)
+    return report.GetText() if report else None
+
+
+def part_of(ct: slicer.vtkMRMLScalarVolumeNode, role: str) -> slicer.vtkMRMLNode | None:
+    """The node that has a role in the assessment of a CT, such as `PROBABILITIES`, or None."""
     text = _node_of(ct)
-    return text.GetNodeReference(REPORT).GetText() if text else None
+    return text.GetNodeReference(role) if text else None
 
 
 def _node_of(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode | None:
@@ -91,7 +109,7 @@ def _lung_values(lung: dict[str, float | None]) -> tuple[float, ...]:
     return tuple(float("nan") if lung[key] is None else lung[key] for key in keys)
 
 
-def _fill(node: slicer.vtkMRMLTableNode, names: Sequence[str], rows: Sequence[tuple]) -> None:
+def fill_table(node: slicer.vtkMRMLTableNode, names: Sequence[str], rows: Sequence[tuple]) -> None:
     """Fill a table; a column is of text or of numbers as its first cell is."""
     node.RemoveAllColumns()
     for name, cells in zip(names, zip(*rows, strict=True), strict=True):

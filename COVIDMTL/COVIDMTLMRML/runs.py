@@ -7,22 +7,40 @@ however it ended.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import slicer
 from COVIDMTLLib.child import Child
+from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.progress import Callback, silent
 from COVIDMTLLib.reading import read_mask
-from COVIDMTLLib.segmentation import DEFAULT_METHOD
+from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.volume import Volume
 from COVIDMTLLib.writing import write_volume
 
-from .results import store_assessment
-from .segmentations import labels_of, show_lungs
+from .results import SEGMENTATION, part_of, store_assessment
+from .segmentations import add_lungs_node, labels_of, show_lungs
 from .volumes import volume_of
+
+
+def job_python() -> str:
+    """The Python that runs jobs: PythonSlicer inside Slicer, where ``sys.executable`` may be Slicer itself."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def segmentation_options(method: str, parameters: Parameters, initial: Path | None = None) -> list[object]:
+    """The options of ``covid-mtl segment`` for a method, its parameters and a file with lungs to start from."""
+    options = ["--method", method]
+    for field in fields(parameters):
+        options += [f"--{field.name}", repr(getattr(parameters, field.name))]
+    return options if initial is None else [*options, "--initial", initial]
 
 
 class Run(ABC):
@@ -33,8 +51,6 @@ class Run(ABC):
     ct : vtkMRMLScalarVolumeNode
     segmentation : vtkMRMLSegmentationNode, optional
         Lungs to start from.
-    python : str
-        The Python to run the job with; inside Slicer its PythonSlicer.
 
     Raises
     ------
@@ -42,24 +58,19 @@ class Run(ABC):
         If a node cannot be used.
     """
 
-    def __init__(
-        self,
-        ct: slicer.vtkMRMLScalarVolumeNode,
-        segmentation: slicer.vtkMRMLSegmentationNode | None = None,
-        python: str = sys.executable,
-    ):
+    def __init__(self, ct: slicer.vtkMRMLScalarVolumeNode, segmentation: slicer.vtkMRMLSegmentationNode | None = None):
         self.ct = ct
         self._temporary = tempfile.TemporaryDirectory(prefix="covid-mtl-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         try:
             # Named like the node, for that is what errors and the report call it.
             self._ct_file = self.folder / f"{_file_name(ct)}.nrrd"
-            write_volume(volume_of(ct), self._ct_file)
+            write_volume(volume_of(ct), self._ct_file, compress=False)
             self._mask_file = None
             if segmentation is not None:
                 self._mask_file = self.folder / f"{_file_name(segmentation)}.mask.nrrd"
                 write_volume(labels_of(segmentation, ct), self._mask_file)
-            self._child = Child(*self._arguments(), python=python)
+            self._child = Child(*self._arguments(), python=job_python())
         except BaseException:
             self._temporary.cleanup()
             raise
@@ -89,6 +100,12 @@ class Run(ABC):
         self._child.cancel()
         self._temporary.cleanup()
 
+    def check_scene(self) -> None:
+        """Raise `InputError` if the CT has gone from its scene since the run was started."""
+        if self.ct.GetScene() is None:
+            self._temporary.cleanup()
+            raise InputError(f"{self.ct.GetName()} was removed from the scene during the run; the result was dropped.")
+
 
 class SegmentationRun(Run):
     """Segmentation of the lungs of a CT.
@@ -97,22 +114,46 @@ class SegmentationRun(Run):
     ----------
     method : str
         One of `COVIDMTLLib.segmentation.METHODS`.
-    ct, segmentation, python
+    parameters : Parameters
+        Of the methods.
+    through : sequence of 3 float, optional
+        Point (LPS, mm) in the world; then only the axial slice through it is segmented, as a preview.
+    ct, segmentation
         As of `Run`.
     """
 
-    def __init__(self, ct, segmentation=None, method: str = DEFAULT_METHOD, python: str = sys.executable):
-        self.method = method
-        super().__init__(ct, segmentation, python)
+    def __init__(
+        self,
+        ct,
+        segmentation=None,
+        method: str = DEFAULT_METHOD,
+        parameters: Parameters = PUBLISHED,
+        through: Sequence[float] | None = None,
+    ):
+        self.method, self.parameters, self.through = method, parameters, through
+        super().__init__(ct, segmentation)
 
     def _arguments(self) -> list[object]:
-        initial = [] if self._mask_file is None else ["--initial", self._mask_file]
-        return ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", "--method", self.method, *initial]
+        options = segmentation_options(self.method, self.parameters, self._mask_file)
+        arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", *options]
+        if self.through is not None:
+            # Without an exponent, which the command line would take for an option where it is negative.
+            arguments += ["--through", *(f"{mm:.4f}" for mm in self.through)]
+        return arguments
 
-    def finish(self, output: slicer.vtkMRMLSegmentationNode) -> None:
-        """Put the lungs, right and left, into a segmentation node; the run is over."""
+    def finish(self, output: slicer.vtkMRMLSegmentationNode) -> Volume:
+        """Put the lungs, right and left, into a segmentation node; the run is over.
+
+        Returns
+        -------
+        Volume
+            The same as labels on the grid of the CT: 1 right lung, 2 left lung.
+        """
+        self.check_scene()
         with self._temporary:
-            show_lungs(read_mask(self.folder / "lungs.nrrd"), output, self.ct)
+            lungs = read_mask(self.folder / "lungs.nrrd")
+            show_lungs(lungs, output, self.ct)
+            return lungs
 
 
 class AssessmentRun(Run):
@@ -122,9 +163,11 @@ class AssessmentRun(Run):
     ----------
     model : str or path
         Name of a shipped model, or a model folder.
+    device : str
+        One of `COVIDMTLLib.devices.DEVICES`.
     refine : {"active-contour", "none"}, optional
         See `COVIDMTLLib.assessment.assess`.
-    ct, segmentation, python
+    ct, segmentation
         As of `Run`.
     """
 
@@ -133,32 +176,38 @@ class AssessmentRun(Run):
         ct,
         segmentation=None,
         model: str | Path = DEFAULT_MODEL,
+        device: str = "auto",
         refine: str | None = None,
-        python: str = sys.executable,
     ):
-        self.model, self.refine = model, refine
-        super().__init__(ct, segmentation, python)
+        self.model, self.device, self.refine = model, device, refine
+        super().__init__(ct, segmentation)
 
     def _arguments(self) -> list[object]:
         lungs = [] if self._mask_file is None else ["--lungs", self._mask_file]
         refine = [] if self.refine is None else ["--refine", self.refine]
-        return ["assess", self._ct_file, "--out", self.folder / "out", "--model", self.model, *lungs, *refine]
+        fixed = ["--out", self.folder / "out", "--name", self.ct.GetName()]
+        return ["assess", self._ct_file, *fixed, "--model", self.model, "--device", self.device, *lungs, *refine]
 
     def finish(self, lungs: slicer.vtkMRMLSegmentationNode | None = None) -> slicer.vtkMRMLTextNode:
-        """Store the assessment in the scene, and the lungs in a segmentation node if one is given; the
-        run is over.
+        """Store the assessment in the scene; the run is over.
+
+        Parameters
+        ----------
+        lungs : vtkMRMLSegmentationNode, optional
+            Is given the lungs that were assessed; by default that of an earlier run on the CT, or a new one.
 
         Returns
         -------
         vtkMRMLTextNode
             See `store_assessment`.
         """
+        self.check_scene()
         with self._temporary:
             out = self.folder / "out"
-            if lungs is not None:
-                show_lungs(read_mask(out / "lungs.nrrd"), lungs, self.ct)
+            lungs = lungs or part_of(self.ct, SEGMENTATION) or add_lungs_node(self.ct)
+            show_lungs(read_mask(out / "lungs.nrrd"), lungs, self.ct)
             result = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
-            return store_assessment(result, self.ct, (out / "report.html").read_text(encoding="utf-8"))
+            return store_assessment(result, self.ct, (out / "report.html").read_text(encoding="utf-8"), lungs)
 
 
 def _file_name(node: slicer.vtkMRMLNode) -> str:

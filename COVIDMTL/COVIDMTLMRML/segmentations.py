@@ -49,6 +49,12 @@ def labels_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLSc
     return Volume(inside.astype(np.uint8), geometry_of(ct))
 
 
+def add_lungs_node(ct: slicer.vtkMRMLScalarVolumeNode, title: str = "lungs") -> slicer.vtkMRMLSegmentationNode:
+    """Add an empty segmentation node, named after a CT, to its scene."""
+    scene = ct.GetScene()
+    return scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(f"{ct.GetName()} {title}"))
+
+
 def show_lungs(
     labels: Volume, segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode
 ) -> None:

@@ -43,11 +43,30 @@ def geometry_of(node: slicer.vtkMRMLScalarVolumeNode) -> Geometry:
     to_ras = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(to_ras)
     to_lps = RAS_TO_LPS @ _world(node) @ slicer.util.arrayFromVTKMatrix(to_ras)
-    spacing = np.linalg.norm(to_lps[:3, :3], axis=0)
+    # Not under a transform, the CT keeps the very numbers of its file, and results their last digit.
+    in_file = node.GetParentTransformNode() is None
+    spacing = np.array(node.GetSpacing()) if in_file else np.linalg.norm(to_lps[:3, :3], axis=0)
     direction = to_lps[:3, :3] / spacing
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
         raise InputError(f"{node.GetName()} is under a transform that shears it; harden the transform and resample.")
-    return Geometry(node.GetImageData().GetDimensions(), tuple(spacing), tuple(to_lps[:3, 3]), tuple(direction.ravel()))
+    size, origin = node.GetImageData().GetDimensions(), to_lps[:3, 3]
+    return Geometry(size, *(tuple(part.ravel().tolist()) for part in (spacing, origin, direction)))
+
+
+def add_volume(volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add a CT to the scene as a scalar volume node.
+
+    Parameters
+    ----------
+    volume : Volume
+        HU (z, y, x), any geometry.
+    name : str
+    """
+    to_lps = np.eye(4)
+    to_lps[:3, :3] = np.reshape(volume.geometry.direction, (3, 3)) * volume.geometry.spacing
+    to_lps[:3, 3] = volume.geometry.origin
+    to_ras = slicer.util.vtkMatrixFromArray(RAS_TO_LPS @ to_lps)
+    return slicer.util.addVolumeFromArray(volume.array, ijkToRAS=to_ras, name=name)
 
 
 def _world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:

@@ -1,0 +1,341 @@
+"""COVIDMTL: assessment of COVID-19 pneumonia on a chest CT. Research use only."""
+
+import enum
+import json
+from pathlib import Path
+
+import qt
+import slicer
+from COVIDMTLLib import RESEARCH_USE_ONLY
+from COVIDMTLLib.batch import assess_folder, assess_in_child
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.progress import silent
+from COVIDMTLLib.writing import staged_file
+from COVIDMTLMRML.results import CHART, PROBABILITIES, SEGMENTATION, assessment_of, part_of, report_of
+from COVIDMTLMRML.runs import AssessmentRun, job_python
+from COVIDMTLMRML.volumes import add_volume
+from COVIDMTLPanel.background import Background
+from COVIDMTLPanel.installation import ensure_packages
+from COVIDMTLPanel.job_widget import JobWidget
+from COVIDMTLPanel.model_list import ModelList
+from COVIDMTLPanel.summaries import card_html, lungs_html, verdicts_html, warnings_html
+from COVIDMTLPanel.views import show_chart, show_table
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+)
+
+
+class COVIDMTL(ScriptedLoadableModule):
+    """The module as Slicer lists it."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("COVID-MTL")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The COVID-MTL developers"]
+        self.parent.helpText = _(
+            "Assesses COVID-19 pneumonia on a chest CT: lungs, 375 lung features, probabilities of COVID-19 by "
+            "radiology and by nucleic acid test, and severity. Research use only. See the "
+            '<a href="https://github.com/COVID-MTL/SlicerCOVIDMTL#covidmtl">documentation</a>.'
+        )
+        self.parent.acknowledgementText = _(
+            "After Bao et al., COVID-MTL: multitask learning with Shift3D and random-weighted loss for COVID-19 "
+            "diagnosis and severity assessment, Pattern Recognition 124, 2022, 108499. Lung features are computed by "
+            "PyRadiomics (van Griethuysen et al., Cancer Research 77, 2017, e104)."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Offer a synthetic CT in the module Sample Data; it is drawn when asked for, not downloaded."""
+    import SampleData
+
+    icon = Path(__file__).parent / "Resources" / "Icons" / "SyntheticChestCT.png"
+    SampleData.SampleDataLogic.registerCustomSampleDataCategory("COVIDMTL", title=_("COVID-MTL"))
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="COVIDMTL",
+        sampleName="SyntheticChestCT",
+        nodeNames="SyntheticChestCT",
+        # Slicer wants an address and a file name of every sample, of one that is drawn too.
+        uris="synthetic:SyntheticChestCT",
+        fileNames="SyntheticChestCT.nrrd",
+        thumbnailFileName=str(icon),
+        customDownloader=lambda source: [addSyntheticCT()],
+    )
+
+
+def addSyntheticCT(seed: int = 0, **options) -> vtkMRMLScalarVolumeNode:
+    """Draw a synthetic chest CT with opacities, add it to the scene and show it; options as of `thorax`."""
+    from COVIDMTLLib.phantom import thorax  # imports SciPy, which would slow down the start of Slicer
+
+    options = {"ground_glass": 0.12, "consolidation": 0.03} | options
+    ct = add_volume(thorax(seed, **options).ct, "SyntheticChestCT")
+    ct.GetDisplayNode().SetAutoWindowLevel(False)
+    ct.GetDisplayNode().SetWindowLevel(1400, -500)
+    slicer.util.setSliceViewerLayers(background=ct, fit=True)
+    return ct
+
+
+class Device(enum.Enum):
+    """Where the network runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+    def label(self) -> str:
+        """The text that a selector shows."""
+        titles = {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)"), "mps": _("GPU (Apple)")}
+        return titles[self.value]
+
+
+@parameterNodeWrapper
+class COVIDMTLParameterNode:
+    """What the panel keeps in the scene.
+
+    inputVolume - The CT.
+    lungs - The lungs to assess; found by Algorithm 1 if there are none.
+    outputSegmentation - Where the lungs that were assessed are put.
+    model - Name of a shipped model, or path of a model folder.
+    device - Where the network runs.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    lungs: vtkMRMLSegmentationNode
+    outputSegmentation: vtkMRMLSegmentationNode
+    model: str = DEFAULT_MODEL
+    device: Device = Device.AUTO
+
+
+class COVIDMTLWidget(JobWidget):
+    """The panel."""
+
+    def makeLogic(self):
+        return COVIDMTLLogic()
+
+    def setup(self) -> None:
+        self._models, self._cards = ModelList(), {}
+        super().setup()
+        self.ui.modelComboBox.connect("currentIndexChanged(int)", self.onModelSelected)
+        self.ui.addModelButton.connect("clicked(bool)", self.onAddModel)
+        self.ui.openReportButton.connect("clicked(bool)", self.onOpenReport)
+        self.ui.saveReportButton.connect("clicked(bool)", self.onSaveReport)
+        self.ui.tableButton.connect("clicked(bool)", lambda: show_table(self._part(PROBABILITIES)))
+        self.ui.plotButton.connect("clicked(bool)", lambda: show_chart(self._part(CHART)))
+
+    def applyToolTip(self) -> str:
+        return _("Assess the CT")
+
+    def startJob(self) -> Background:
+        ensure_packages(
+            Path(self.resourcePath("COVIDMTL-requirements.txt")),
+            requester=_("COVID-MTL"),
+            extensions=("PyTorch", "SlicerRadiomics"),
+        )
+        p = self._parameterNode
+        return self.logic.start(
+            p.inputVolume,
+            p.lungs,
+            p.outputSegmentation,
+            model=p.model,
+            device=p.device.value,
+            **self.jobCallbacks(self.onFinished),
+        )
+
+    def onFinished(self, result: dict) -> None:
+        """Show what was found."""
+        if self._parameterNode is not None:
+            self.showResults()
+            self.ui.resultsCollapsibleButton.collapsed = False
+
+    def initializeParameterNode(self) -> None:
+        self._cards = {}  # model folders may have come or gone since
+        super().initializeParameterNode()
+
+    def onParametersModified(self, caller=None, event=None) -> None:
+        self._showModels()
+        super().onParametersModified(caller, event)
+
+    def onModelSelected(self, index: int) -> None:
+        """Called when another model was chosen, by the user or by `_showModels`."""
+        model = self.ui.modelComboBox.itemData(index)
+        if self._parameterNode is not None and model and model != self._parameterNode.model:
+            self._parameterNode.model = model
+
+    def onAddModel(self) -> None:
+        """Let the user choose a model folder."""
+        folder = qt.QFileDialog.getExistingDirectory(self.parent, _("Choose a model folder"))
+        if not folder:
+            return
+        try:
+            self._parameterNode.model = self._models.add(folder)
+        except InputError as error:
+            slicer.util.errorDisplay(str(error))
+
+    def onOpenReport(self) -> None:
+        """Show the report in the web browser."""
+        with slicer.util.tryWithErrorDisplay(_("The report could not be opened.")):
+            path = Path(slicer.app.temporaryPath) / "COVID-MTL-report.html"
+            path.write_text(report_of(self._parameterNode.inputVolume), encoding="utf-8")
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+
+    def onSaveReport(self) -> None:
+        """Save the report where the user wants it."""
+        ct = self._parameterNode.inputVolume
+        name = qt.QFileDialog.getSaveFileName(
+            self.parent, _("Save the report"), f"{ct.GetName()} COVID-MTL.html", _("Web page (*.html)")
+        )
+        if not name:
+            return
+        try:
+            self.logic.saveReport(ct, name)
+        except InputError as error:
+            slicer.util.errorDisplay(str(error))
+
+    def showResults(self) -> None:
+        ct = self._parameterNode.inputVolume if self._parameterNode is not None else None
+        result = assessment_of(ct) if ct is not None else None
+        texts = ["", "", ""]
+        if result:
+            texts = [warnings_html(result["warnings"]), verdicts_html(result), lungs_html(result["lungs"])]
+        labels = (self.ui.warningsLabel, self.ui.verdictsLabel, self.ui.lungsLabel)
+        for label, text in zip(labels, texts, strict=True):
+            label.text = text
+            label.visible = bool(text)
+        self.ui.resultsCaptionLabel.text = (
+            f"<b>{result['case']}</b><br/>{RESEARCH_USE_ONLY}" if result else _("Nothing assessed yet.")
+        )
+        for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.tableButton, self.ui.plotButton):
+            button.enabled = result is not None
+
+    def _part(self, role: str):
+        return part_of(self._parameterNode.inputVolume, role)
+
+    def _showModels(self) -> None:
+        """Bring the list of models and the card up to date with the parameter."""
+        combo, model = self.ui.modelComboBox, self._parameterNode.model
+        combo.blockSignals(True)
+        if model not in self._cards:
+            self._cards = self._models.cards(also=model)
+            combo.clear()
+            for name, card in self._cards.items():
+                combo.addItem(card.get("title", card["name"]), name)
+        combo.currentIndex = combo.findData(model)
+        combo.blockSignals(False)
+        missing = _("The model {model} is not there; choose another one.").format(model=model)
+        self.ui.modelCardLabel.text = card_html(self._cards[model]) if model in self._cards else missing
+
+
+class COVIDMTLLogic(ScriptedLoadableModuleLogic):
+    """Assessments by script; results are those of the command line ``covid-mtl``, to the last digit."""
+
+    def getParameterNode(self):
+        """The parameters of the panel."""
+        return COVIDMTLParameterNode(super().getParameterNode())
+
+    def process(
+        self,
+        ct: vtkMRMLScalarVolumeNode,
+        lungs: vtkMRMLSegmentationNode | None = None,
+        output: vtkMRMLSegmentationNode | None = None,
+        *,
+        model: str = DEFAULT_MODEL,
+        device: str = "auto",
+        refine: str | None = None,
+        progress=silent,
+    ) -> dict:
+        """Assess a CT and wait for the end. Research use only.
+
+        :param ct: chest CT in HU.
+        :param lungs: the lungs to assess, taken as they are; found by Algorithm 1 if there are none.
+        :param output: is given the lungs that were assessed; by default the node of an earlier run on this CT,
+            or a new one.
+        :param model: name of a shipped model, or path of a model folder.
+        :param device: "auto", "cpu", "cuda" or "mps".
+        :param refine: "active-contour" or "none"; see COVIDMTLLib.assessment.assess.
+        :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
+        :returns: what assessment.json holds; it is also stored in the scene, with tables, plot and report.
+        :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
+        """
+        run = AssessmentRun(ct, lungs, model, device, refine)
+        run.wait(progress)
+        return self._finish(run, output)
+
+    def start(
+        self,
+        ct: vtkMRMLScalarVolumeNode,
+        lungs: vtkMRMLSegmentationNode | None = None,
+        output: vtkMRMLSegmentationNode | None = None,
+        *,
+        model: str = DEFAULT_MODEL,
+        device: str = "auto",
+        refine: str | None = None,
+        **callbacks,
+    ) -> Background:
+        """As process, but return at once.
+
+        :param callbacks: progress, finished (is told the result) and failed (is told the exception).
+        :returns: the run in the background, which has cancel().
+        """
+        run = AssessmentRun(ct, lungs, model, device, refine)
+        return Background(run, lambda: self._finish(run, output), **callbacks)
+
+    def processFile(self, ct, out, *, progress=silent, **options) -> dict:
+        """Assess an image file or DICOM folder into a folder, as ``covid-mtl assess`` does.
+
+        :param options: those of the command line: lungs, model, device, refine, series, grid, name.
+        :returns: what assessment.json holds.
+        """
+        assess_in_child(ct, out, progress=progress, python=job_python(), **options)
+        return json.loads((Path(out) / "assessment.json").read_text(encoding="utf-8"))
+
+    def processFolder(self, folder, out, *, progress=silent, **options) -> list[dict]:
+        """Assess every CT of a folder, one row each in batch.csv; a failed case is named and does not stop the
+        rest, and a stopped batch goes on where it was.
+
+        :param options: those of the command line, for every case.
+        :returns: the rows.
+        """
+        return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)
+
+    def saveReport(self, ct: vtkMRMLScalarVolumeNode, path) -> None:
+        """Write the report of a CT that was assessed as a web page."""
+        report = report_of(ct)
+        if report is None:
+            raise InputError(f"{ct.GetName()} has not been assessed; press Apply first.")
+        with staged_file(path) as file:
+            file.write_text(report, encoding="utf-8")
+
+    def _finish(self, run: AssessmentRun, output: vtkMRMLSegmentationNode | None) -> dict:
+        return json.loads(run.finish(output).GetText())
+
+
+class COVIDMTLTest(ScriptedLoadableModuleTest):
+    """Self test: a synthetic CT is assessed with its own lungs."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_assessment_is_stored_with_the_ct()
+
+    def test_assessment_is_stored_with_the_ct(self):
+        self.delayDisplay("Assessing a small synthetic CT")
+        ct = addSyntheticCT(seed=3, spacing=(1.6, 1.6, 2.0), size=0.48)
+        result = COVIDMTLLogic().process(ct)
+        self.assertEqual(assessment_of(ct), result)
+        for task in result["tasks"].values():
+            self.assertAlmostEqual(sum(task["probabilities"]), 1)
+        lungs = part_of(ct, SEGMENTATION)
+        self.assertEqual(lungs.GetSegmentation().GetNumberOfSegments(), 2)
+        self.delayDisplay("Test passed")

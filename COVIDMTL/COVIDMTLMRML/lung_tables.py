@@ -1,0 +1,63 @@
+"""What a lung segmentation measures, and how well it agrees with a reference, as a table node."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.sides import LEFT, RIGHT
+from COVIDMTLLib.volume import Volume
+
+from .results import fill_table
+
+AGREEMENT = {"dice": "Dice", "jaccard": "Jaccard", "mcc": "MCC", "precision": "Precision"}
+"""Titles of the measures of `COVIDMTLLib.overlap.overlap` (section 4.1 of the paper)."""
+
+
+def measure_lungs(lungs: Volume, reference: Volume | None = None) -> dict[str, float]:
+    """Volumes of the lungs in ml, and their agreement with a reference.
+
+    Parameters
+    ----------
+    lungs : Volume
+        1 right lung, 2 left lung.
+    reference : Volume, optional
+        Mask on the same grid; every value but 0 is lung.
+
+    Returns
+    -------
+    dict
+        Values by their titles.
+    """
+    millilitres = lungs.geometry.voxel_volume
+    measures = {
+        "Right lung, ml": np.count_nonzero(lungs.array == RIGHT) * millilitres,
+        "Left lung, ml": np.count_nonzero(lungs.array == LEFT) * millilitres,
+        "Both lungs, ml": np.count_nonzero(lungs.array) * millilitres,
+    }
+    if reference is not None:
+        agreement = overlap(lungs.array, reference.array)
+        measures |= {title: agreement[key] for key, title in AGREEMENT.items()}
+    return measures
+
+
+def add_lung_table(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTableNode:
+    """Add an empty table node, named after a CT, to its scene."""
+    scene = ct.GetScene()
+    return scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(f"{ct.GetName()} lung volumes"))
+
+
+def fill_lung_table(node: slicer.vtkMRMLTableNode, measures: dict[str, float]) -> None:
+    """Put what `measure_lungs` gives into a table node, in place of what it held."""
+    fill_table(node, ("Measure", "Value"), list(measures.items()))
+
+
+def read_lung_table(node: slicer.vtkMRMLTableNode) -> dict[str, float]:
+    """What `fill_lung_table` put into a table node; empty if the node holds something else."""
+    table = node.GetTable()
+    names, values = (table.GetColumnByName(name) for name in ("Measure", "Value"))
+    if names is None or values is None:
+        return {}
+    return {
+        names.GetValue(row): float(values.GetVariantValue(row).ToDouble()) for row in range(table.GetNumberOfRows())
+    }

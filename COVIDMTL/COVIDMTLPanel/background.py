@@ -1,0 +1,75 @@
+"""A job that goes on while the application stays responsive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from COVIDMTLLib.progress import Callback, silent
+from COVIDMTLMRML.runs import Run
+
+INTERVAL = 100
+"""Milliseconds between two looks at the job."""
+
+
+class Background:
+    """Watches a run by a timer and finishes it. Exactly one of ``finished`` and ``failed`` is called, neither
+    after `cancel`.
+
+    Parameters
+    ----------
+    run : Run
+        Just started.
+    finish : callable
+        Takes nothing; puts the results of the run into the scene.
+    progress : Callback, optional
+        Is told step, share done and a line of text.
+    finished : callable, optional
+        Is told what ``finish`` returned.
+    failed : callable, optional
+        Is told the exception that ended the run.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        finish: Callable[[], Any],
+        progress: Callback = silent,
+        finished: Callable[[Any], None] = lambda result: None,
+        failed: Callable[[Exception], None] = lambda error: None,
+    ):
+        self._run, self._finish = run, finish
+        self._progress, self._finished, self._failed = progress, finished, failed
+        self._timer = qt.QTimer()
+        self._timer.setInterval(INTERVAL)
+        self._timer.connect("timeout()", self._look)
+        self._timer.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the run is neither finished nor failed nor cancelled."""
+        return self._run is not None
+
+    def cancel(self) -> None:
+        """End the run at once; nothing is left of it. Does nothing when it is over."""
+        run = self._stop()
+        if run is not None:
+            run.cancel()
+
+    def _look(self) -> None:
+        try:
+            if self._run is None or self._run.poll(self._progress):
+                return
+            self._stop()
+            result = self._finish()
+        except Exception as error:
+            self._stop()
+            self._failed(error)
+            return
+        self._finished(result)
+
+    def _stop(self) -> Run | None:
+        self._timer.stop()
+        run, self._run = self._run, None
+        return run

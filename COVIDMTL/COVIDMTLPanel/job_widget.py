@@ -1,0 +1,192 @@
+"""The panel of a module that runs one job at a time: inputs, Apply, progress, Cancel, results."""
+
+from __future__ import annotations
+
+import traceback
+from abc import abstractmethod
+
+import slicer
+import vtk
+from COVIDMTLLib.child import ChildFailed
+from COVIDMTLLib.errors import InputError
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from .background import Background
+
+
+class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Base class of both panels.
+
+    The .ui file is named like the module and has ``applyButton``, ``cancelButton``, ``progressBar`` and
+    ``statusLabel``; its other widgets are tied to parameters by ``SlicerParameterName``.
+    """
+
+    def __init__(self, parent=None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+        self._job: Background | None = None
+
+    @abstractmethod
+    def makeLogic(self):
+        """The logic of the module."""
+
+    @abstractmethod
+    def startJob(self) -> Background:
+        """Start what Apply is for, with `jobCallbacks`."""
+
+    @abstractmethod
+    def showResults(self) -> None:
+        """Show the results that the scene holds for what is selected, or that there are none."""
+
+    def setup(self) -> None:
+        """Called when the user opens the module the first time, and on reload."""
+        ScriptedLoadableModuleWidget.setup(self)
+        panel = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
+        self.layout.addWidget(panel)
+        self.ui = slicer.util.childWidgetVariables(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.logic = self.makeLogic()
+
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        # Node references are told of before their nodes are there while a scene is loaded, and not again.
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        self.ui.applyButton.connect("clicked(bool)", self.onApply)
+        self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
+        self._showRunning(False)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Called before the panel goes: at the end of Slicer, and on reload."""
+        self._stopJob()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """Called each time the user opens this module."""
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """Called each time the user opens a different module; a job that runs goes on."""
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller=None, event=None) -> None:
+        """Called just before the scene is closed."""
+        if self._stopJob():
+            self._say(_("Cancelled: the scene was closed."))
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller=None, event=None) -> None:
+        """Called just after the scene was closed, or another one loaded."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Make sure that the parameter node exists and is observed; choose the only possible CT for the user."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if not self._parameterNode.inputVolume:
+            ct = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if ct is not None:
+                self._parameterNode.inputVolume = ct
+
+    def setParameterNode(self, parameterNode) -> None:
+        """Tie the widgets to a parameter node, or to none."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self._parameterNode = parameterNode
+        if self._parameterNode:
+            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+            self.onParametersModified()
+
+    def onParametersModified(self, caller=None, event=None) -> None:
+        """Called when the user or a script changed a parameter."""
+        self._checkCanApply()
+        self.showResults()
+
+    def onApply(self) -> None:
+        """Run the job."""
+        self._start(self.startJob)
+
+    def onCancel(self) -> None:
+        """End the job at once."""
+        if self._stopJob():
+            self._say(_("Cancelled; the scene is as it was."))
+
+    def jobCallbacks(self, finished) -> dict:
+        """Callbacks of a job; ``finished`` is told its result when the panel is ready for the next one."""
+
+        def onFinished(result) -> None:
+            self._job = None
+            self._showRunning(False)
+            self._say(_("Done."))
+            with slicer.util.tryWithErrorDisplay(_("The results could not be shown.")):
+                finished(result)
+
+        return {"progress": self._onProgress, "finished": onFinished, "failed": self._onFailed}
+
+    def _start(self, start) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The job could not be started."), waitCursor=True):
+            try:
+                self._job = start()
+            except InputError as error:
+                refused = error
+            else:
+                self._showRunning(True)
+                return
+        self._onFailed(refused)
+
+    def _stopJob(self) -> bool:
+        """End the job, if one runs; whether one did."""
+        job, self._job = self._job, None
+        if job is None:
+            return False
+        job.cancel()
+        self._showRunning(False)
+        return True
+
+    def _onProgress(self, step: str, fraction: float, text: str) -> None:
+        self.ui.progressBar.value = round(100 * fraction)
+        if step != "done":
+            self._say(_("{text} ...").format(text=text))
+
+    def _onFailed(self, error: Exception) -> None:
+        self._job = None
+        self._showRunning(False)
+        self._say(_("Failed: {reason}").format(reason=error))
+        # What is wrong with the input is a sentence; only what should not have happened gets its traceback.
+        if isinstance(error, InputError | ChildFailed):
+            slicer.util.errorDisplay(str(error))
+        else:
+            slicer.util.errorDisplay(str(error), detailedText="".join(traceback.format_exception(error)))
+
+    def _say(self, text: str) -> None:
+        self.ui.statusLabel.text = text
+
+    def _showRunning(self, running: bool) -> None:
+        self.ui.progressBar.visible = running
+        self.ui.progressBar.value = 0
+        self.ui.cancelButton.visible = running
+        if running:
+            self._say(_("Starting ..."))
+        self._checkCanApply()
+
+    def _checkCanApply(self) -> None:
+        ready = self._parameterNode is not None and self._parameterNode.inputVolume is not None
+        self.ui.applyButton.enabled = ready and self._job is None
+        if self._job is not None:
+            self.ui.applyButton.toolTip = _("Wait for the end of the run, or cancel it")
+        else:
+            self.ui.applyButton.toolTip = self.applyToolTip() if ready else _("Select a CT volume")
+
+    @abstractmethod
+    def applyToolTip(self) -> str:
+        """What Apply does."""

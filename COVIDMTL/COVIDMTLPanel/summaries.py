@@ -1,0 +1,110 @@
+"""Results as rich text for labels of a panel: warnings first, verdicts with bars, small tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from slicer.i18n import tr as _
+
+BAR, VERDICT_BAR, REST = "#8fa8bf", "#2f6f9f", "#dfe5ea"
+"""Colours of the bar of a class, of the class that is the verdict, and of what is left to 1."""
+
+WARNING, ON_WARNING = "#fff3cd", "#533f03"
+
+
+def warnings_html(warnings: Iterable[str]) -> str:
+    """Warnings, each in a box of its own; empty text if there are none."""
+    row = f'<tr><td bgcolor="{WARNING}" style="color: {ON_WARNING}">&#9888;&nbsp;%s</td></tr>'
+    rows = "".join(row % escape(warning) for warning in warnings)
+    return f'<table width="100%" cellpadding="4" cellspacing="2">{rows}</table>' if rows else ""
+
+
+def verdicts_html(result: dict[str, Any]) -> str:
+    """Verdict and probabilities of each task as bars.
+
+    Parameters
+    ----------
+    result : dict
+        What ``assessment.json`` holds.
+    """
+    parts = []
+    for task in result["tasks"].values():
+        parts.append(f"<p><b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>")
+        bars = (
+            _bar(name, probability, name == task["verdict"])
+            for name, probability in zip(task["classes"], task["probabilities"], strict=True)
+        )
+        parts.append(f'<table width="100%" cellspacing="1">{"".join(bars)}</table>')
+    if result["aggregate"]:
+        verdict = escape(result["aggregate"]["verdict"])
+        parts.append(f"<p><b>{_('Both diagnoses together')}: {verdict}</b></p>")
+    return "".join(parts)
+
+
+def lungs_html(lungs: dict[str, Any]) -> str:
+    """Volumes and densities of the lungs (see `COVIDMTLLib.densities.lung_densities`)."""
+    rows = []
+    for side, title in (("right", _("Right")), ("left", _("Left")), ("both", _("Both"))):
+        lung = lungs[side]
+        shares = (lung["ground_glass_share"], lung["consolidation_share"])
+        rows.append([title, f"{lung['volume_ml']:.0f} ml", *("-" if s is None else f"{s:.1%}" for s in shares)])
+    caption = _("Share of the lung at the density of ground glass and of consolidation:")
+    return f"<p>{caption}</p>" + table_html([_("Lung"), _("Volume"), _("Ground glass"), _("Consolidation")], rows)
+
+
+def measures_html(measures: dict[str, float]) -> str:
+    """Volumes and agreement of a segmentation (see `COVIDMTLMRML.lung_tables.measure_lungs`)."""
+    rows = []
+    for title, value in measures.items():
+        name, _comma, unit = title.partition(", ")
+        rows.append([name, f"{value:.0f} {unit}" if unit else f"{value:.4f}"])
+    return table_html([], rows)
+
+
+def card_html(card: dict[str, Any]) -> str:
+    """A model card (``model.json``) in a few lines."""
+    lines = [f"<b>{escape(card.get('title', card['name']))}</b>, {_('version')} {escape(str(card['version']))}"]
+    if card.get("intended_use"):
+        lines.append(escape(card["intended_use"]))
+    rows = []
+    for task in card["tasks"]:
+        auc = card.get("metrics", {}).get(task["name"], {}).get("auc")
+        rows.append([task["title"], ", ".join(task["classes"]), "-" if auc is None else f"{auc:.3f}"])
+    lines.append(table_html([_("Task"), _("Classes"), _("Test AUC")], rows))
+    if card.get("license"):
+        lines.append(f"{_('License')}: {escape(card['license'])}")
+    return "".join(line if line.startswith("<table") else f"<p>{line}</p>" for line in lines)
+
+
+def table_html(header: list[str], rows: list[list[str]]) -> str:
+    """A table; columns of numbers are aligned to the right."""
+    columns = zip(header, rows[-1], strict=True) if header else ()
+    head = "".join(f"<th align='{_alignment(cell)}'>{escape(title)}</th>" for title, cell in columns)
+    body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+    return f'<table width="100%" cellpadding="2"><tr>{head}</tr>{body}</table>'
+
+
+def _cell(text: str) -> str:
+    return f"<td align='{_alignment(text)}'>{escape(text)}</td>"
+
+
+def _alignment(text: str) -> str:
+    return "right" if text[:1].isdigit() else "left"
+
+
+def _bar(name: str, probability: float, is_verdict: bool) -> str:
+    # Qt's rich text has no inline blocks: a bar is a table of two coloured cells, at least 1 % wide each.
+    width = min(99, max(1, round(100 * probability)))
+    colour = VERDICT_BAR if is_verdict else BAR
+    label = f"<b>{escape(name)}</b>" if is_verdict else escape(name)
+    bar = (
+        '<table width="100%" cellspacing="0" cellpadding="0"><tr>'
+        f'<td width="{width}%" bgcolor="{colour}">&nbsp;</td><td width="{100 - width}%" bgcolor="{REST}">&nbsp;</td>'
+        "</tr></table>"
+    )
+    return (
+        f'<tr><td width="38%">{label}</td><td width="47%">{bar}</td>'
+        f'<td width="15%" align="right">{probability:.1%}</td></tr>'
+    )
