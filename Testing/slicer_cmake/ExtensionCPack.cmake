@@ -1,0 +1,20 @@
+# Describe the extension in <name>.s4ext, install that, and let cpack make an archive of what is installed.
+foreach(_file README LICENSE)
+  if(NOT EXISTS "${EXTENSION_${_file}_FILE}")
+    message(FATAL_ERROR "EXTENSION_${_file}_FILE leads to no file: ${EXTENSION_${_file}_FILE}")
+  endif()
+endforeach()
+
+set(_description "")
+foreach(_name DEPENDS HOMEPAGE CONTRIBUTORS ICONURL DESCRIPTION SCREENSHOTURLS)
+  string(REPLACE ";" " " _value "${EXTENSION_${_name}}")
+  string(TOLOWER ${_name} _key)
+  string(APPEND _description "${_key} ${_value}\n")
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" "${_description}")
+install(FILES "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" DESTINATION ${Slicer_SHARE_DIR})
+
+set(CPACK_GENERATOR TGZ)
+set(CPACK_PACKAGE_DESCRIPTION_FILE "${EXTENSION_README_FILE}")
+set(CPACK_RESOURCE_FILE_LICENSE "${EXTENSION_LICENSE_FILE}")
+include(CPack)
