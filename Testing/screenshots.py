@@ -1,0 +1,101 @@
+"""The pictures of the README: both panels in every state, beside slice views, on the real CT.
+
+    python Testing/screenshots.py CT_FOLDER [--out FOLDER]
+
+CT_FOLDER holds lung1_image.nrrd and lung1_reference_lung.nrrd.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import panels
+import slicer
+from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.volume import labels_on
+from panels import MODULES, add_lungs, geometry_of, host, wait
+from skimage.io import imread, imsave
+from slice_views import render_3d, render_slice
+
+WIDTH, GAP = 400, 12
+THROUGH_RIGHT_LUNG = 80  # mm to the right of the origin of lung1_image
+STATES = ("empty", "running", "finished", "failed")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ct", type=Path, help="folder with lung1_image.nrrd and lung1_reference_lung.nrrd")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
+    options = parser.parse_args()
+    options.out.mkdir(exist_ok=True)
+    for name in MODULES:
+        states = dict(zip(STATES, panel_states(name, options.ct), strict=True))
+        imsave(options.out / f"{name}-states.png", side_by_side(states.values()))
+        finished = states["finished"]
+        imsave(options.out / f"{name}.png", side_by_side([finished, views(finished.shape[0])]))
+        host.close_scene()
+
+
+def panel_states(name: str, folder: Path):
+    """Pictures of a panel, empty, running, failed, and finished in the end, in the order of `STATES`."""
+    panel = host.open(MODULES[name])
+    empty = picture_of(panel)
+    panel.ui.inputSelector.setCurrentNode(panels.add_empty_ct())
+    panel.ui.applyButton.click()
+    failed = picture_of(panel)
+    slicer.mrmlScene.RemoveNode(panel.ui.inputSelector.currentNode())
+    panel.ui.statusLabel.text = ""
+
+    ct = slicer.util.loadVolume(str(folder / "lung1_image.nrrd"))
+    reference = labels_on(read_mask(folder / "lung1_reference_lung.nrrd"), geometry_of(ct))
+    panel.ui.inputSelector.setCurrentNode(ct)
+    if name == "SegmentRefine":
+        node = add_lungs(reference, ct, "Reference")
+        node.GetDisplayNode().SetVisibility(False)
+        panel.ui.referenceSelector.setCurrentNode(node)
+    panel.ui.applyButton.click()
+    wait(panel, 0.4)
+    running = picture_of(panel)
+    wait(panel)
+    return empty, running, picture_of(panel), failed
+
+
+def picture_of(panel) -> np.ndarray:
+    """A panel as wide as it mostly is in Slicer, uint8 (height, width, 3)."""
+    with tempfile.TemporaryDirectory() as folder:
+        return imread(host.screenshot(panel.parent, Path(folder) / "panel.png", WIDTH))[..., :3]
+
+
+def views(height: int) -> np.ndarray:
+    """Axial, coronal and sagittal slices and the 3D view, as Slicer lays them out."""
+    ct = slicer.util.getNode("lung1_image")
+    size = ((height - GAP) // 2,) * 2
+    axial, coronal, sagittal = (
+        render_slice(slicer.mrmlScene, ct, orientation, offset, size, close_up=True)
+        for orientation, offset in (("Axial", None), ("Coronal", None), ("Sagittal", THROUGH_RIGHT_LUNG))
+    )
+    rows = [[axial, render_3d(slicer.mrmlScene, size)], [coronal, sagittal]]
+    return side_by_side([side_by_side(row) for row in rows], axis=0)
+
+
+def side_by_side(pictures, axis: int = 1) -> np.ndarray:
+    """Pictures in a row, or a column, on white."""
+    pictures = list(pictures)
+    across = 1 - axis
+    longest = max(picture.shape[across] for picture in pictures)
+    parts = []
+    for picture in pictures:
+        padding = [(0, 0)] * 3
+        padding[across] = (0, longest - picture.shape[across])
+        padding[axis] = (GAP if parts else 0, 0)
+        parts.append(np.pad(picture, padding, constant_values=255))
+    return np.concatenate(parts, axis)
+
+
+if __name__ == "__main__":
+    main()
