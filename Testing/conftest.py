@@ -1,6 +1,10 @@
 """What the tests share: the real data where they are at hand, a small synthetic CT, the command line."""
 
 import os
+
+# Before anything starts threads: the tests run on as many workers as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +40,12 @@ def cohort_folder():
 def phantom():
     """A small synthetic thorax with some ground glass."""
     return thorax(3, ground_glass=0.1, spacing=(1.6, 1.6, 2.0), size=0.48)
+
+
+@pytest.fixture(scope="session")
+def larger_phantom():
+    """The same patient in a size in which snakes have something to do, and half of the lungs are still lungs."""
+    return thorax(3, ground_glass=0.1, spacing=(1.6, 1.6, 2.0), size=0.6)
 
 
 @pytest.fixture(scope="session")

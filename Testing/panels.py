@@ -47,8 +47,10 @@ def clean_host(tmp_path, monkeypatch):
 
 def nothing_is_left(of=()) -> bool:
     """Whether no process and no temporary file of a job is there, nor one of some processes."""
-    gone = not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in of)
-    return gone and jobs() == [] and not any(Path(tempfile.gettempdir()).iterdir())
+    _gone, there = psutil.wait_procs(of, timeout=1)
+    # A zombie has ended, and waits for a parent that may be none that cares.
+    alive = [one for one in there if one.status() != psutil.STATUS_ZOMBIE]
+    return not alive and jobs() == [] and not any(Path(tempfile.gettempdir()).iterdir())
 
 
 def jobs() -> list[psutil.Process]:

@@ -157,11 +157,11 @@ def assert_refused(run, sentence, out):
 
 
 @pytest.mark.parametrize("kind", BAD_CTS)
-def test_bad_ct(kind, phantom, tmp_path):
+def test_bad_ct(kind, larger_phantom, tmp_path):
     build, sentence = BAD_CTS[kind]
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
-    run = covid_mtl("assess", build(phantom, tmp_path / "in"), "--out", tmp_path / "out")
+    run = covid_mtl("assess", build(larger_phantom, tmp_path / "in"), "--out", tmp_path / "out")
     assert_refused(run, sentence, tmp_path / "out")
 
 

@@ -21,8 +21,8 @@ def dice(a, b):
 
 
 @pytest.fixture(scope="module")
-def working(phantom):
-    return to_working_grid(phantom.ct)
+def working(larger_phantom):
+    return to_working_grid(larger_phantom.ct)
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_real_ct(real_ct, tmp_path, method, bar):
     assert np.quantile(x[labels == RIGHT], 0.98) < 165 < np.quantile(x[labels == LEFT], 0.02)
 
 
-def test_both_methods_find_the_lungs_of_the_phantom(phantom, working):
-    truth = labels_on(phantom.lungs, working.geometry).array
+def test_both_methods_find_the_lungs_of_the_phantom(larger_phantom, working):
+    truth = labels_on(larger_phantom.lungs, working.geometry).array
     classical = segment(working, "classical").array
     refined = segment(working, "active-contour").array
     # Ground glass at the pleura is what a threshold loses, so the bar is below that of healthy lungs.
@@ -60,8 +60,8 @@ def test_both_methods_find_the_lungs_of_the_phantom(phantom, working):
         assert dice(classical == label, truth == label) > 0.88
 
 
-def test_refinement_starts_from_the_mask_it_is_given(phantom, working):
-    truth = labels_on(phantom.lungs, working.geometry).array
+def test_refinement_starts_from_the_mask_it_is_given(larger_phantom, working):
+    truth = labels_on(larger_phantom.lungs, working.geometry).array
     lost = truth.copy()
     lost[:, : int(np.argwhere(truth)[:, 1].mean())] = 0
     refined = segment(working, "active-contour", working.with_array(lost)).array
@@ -170,19 +170,19 @@ def test_preview_on_the_command_line(phantom, phantom_ct, tmp_path):
     assert one[40].any() and not np.delete(one, 40, axis=0).any()
 
 
-def test_point_of_a_preview_has_to_lie_in_the_lungs_slices(phantom, working):
-    at = phantom.ct.geometry.point_at
-    size = np.array(phantom.ct.geometry.size)
+def test_point_of_a_preview_has_to_lie_in_the_lungs_slices(larger_phantom, working):
+    at = larger_phantom.ct.geometry.point_at
+    size = np.array(larger_phantom.ct.geometry.size)
     for point in (at((10, -0.6, 20)), at(size - (1, 1, 0.4)), (float("nan"), 0, 0)):
         with pytest.raises(InputError, match=r"^The point \(.*\) mm lies outside ct; give one inside it"):
-            segment(working, through=point, grid=phantom.ct.geometry, name="ct")
+            segment(working, through=point, grid=larger_phantom.ct.geometry, name="ct")
     with pytest.raises(InputError, match=r"^ct shows no lung in the slice through \(.*\) mm; choose another one\.$"):
-        segment(working, through=at((10, 10, 0)), grid=phantom.ct.geometry, name="ct")
+        segment(working, through=at((10, 10, 0)), grid=larger_phantom.ct.geometry, name="ct")
 
 
 @pytest.mark.parametrize("bridge", [0, 10])
-def test_sides_are_told_apart_even_when_the_lungs_are_joined(phantom, working, bridge):
-    truth = labels_on(phantom.lungs, working.geometry).array
+def test_sides_are_told_apart_even_when_the_lungs_are_joined(larger_phantom, working, bridge):
+    truth = labels_on(larger_phantom.lungs, working.geometry).array
     mask = truth > 0
     z, y, _ = (int(v) for v in np.argwhere(mask).mean(axis=0))
     across = np.flatnonzero(mask[z, y])
@@ -194,8 +194,8 @@ def test_sides_are_told_apart_even_when_the_lungs_are_joined(phantom, working, b
 
 
 @pytest.mark.parametrize("label", [RIGHT, LEFT])
-def test_single_lung_is_on_its_own_side(phantom, working, label):
-    truth = labels_on(phantom.lungs, working.geometry).array
+def test_single_lung_is_on_its_own_side(larger_phantom, working, label):
+    truth = labels_on(larger_phantom.lungs, working.geometry).array
     sides = right_and_left(truth == label, working.array)
     np.testing.assert_array_equal(sides, np.where(truth == label, label, 0))
 
@@ -230,8 +230,8 @@ def test_overlap_agrees_with_scikit_learn():
     assert list(found) == ["dice", "jaccard", "mcc", "precision"]
 
 
-def test_masks_are_compared_on_the_grid_of_the_reference(phantom, working, tmp_path):
-    coarse, fine = phantom.lungs, labels_on(phantom.lungs, working.geometry)
+def test_masks_are_compared_on_the_grid_of_the_reference(larger_phantom, working, tmp_path):
+    coarse, fine = larger_phantom.lungs, labels_on(larger_phantom.lungs, working.geometry)
     assert compare_masks(fine, coarse)["dice"] > 0.98
     right = coarse.with_array((coarse.array == RIGHT).astype(np.uint8))
     share = right.array.sum() / (coarse.array > 0).sum()
