@@ -16,7 +16,11 @@ from COVIDMTLLib.packages import MissingPackage, require
 FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
 FOREIGN = {"slicer", "qt", "ctk", "vtk"}
-NETWORK_MODULES = {"networks", "losses"}
+NETWORK_MODULES = {
+    *("attention", "case_attention", "checkpoints", "inference", "losses", "model_weights", "networks"),
+    *("shift3d", "transfer"),
+}
+"""Modules that import PyTorch at once, since they are of use only with it."""
 
 
 def test_importing_the_core_loads_nothing_heavy():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +10,62 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .errors import InputError
 
-class RandomWeightedLoss(nn.Module):
+MISSING = -100
+"""The label of a case that has none for a task, as in PyTorch's own cross-entropy."""
+
+
+class MeanLoss(nn.Module):
+    """The mean of the tasks' cross-entropies, and what the other losses are in evaluation: so all compare.
+
+    A case whose label is `MISSING` is left out of the mean over its task. A task without any label in a batch
+    adds 0, and the others keep their weights: what a task counts for never depends on the labels of another.
+
+    Parameters
+    ----------
+    tasks : int
+        Number of tasks.
+
+    Raises
+    ------
+    InputError
+        If there is no task.
+    """
+
+    def __init__(self, tasks: int):
+        super().__init__()
+        if tasks < 1:
+            raise InputError(f"A loss of {tasks} tasks cannot be; give 1 or more.")
+        self.tasks = tasks
+
+    def weights(self) -> torch.Tensor:
+        """Weights (tasks,) that sum to 1."""
+        return torch.full((self.tasks,), 1 / self.tasks)
+
+    def forward(self, logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch.
+
+        Parameters
+        ----------
+        logits : sequence of tensors (N, classes)
+            One for each task.
+        labels : tensor (N, tasks)
+            Class numbers, or `MISSING`.
+        """
+        losses, _ = self.cross_entropies(logits, labels)
+        return losses @ self.weights().to(losses, non_blocking=True)
+
+    def cross_entropies(
+        self, logits: Sequence[torch.Tensor], labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy (tasks,) of each task, and whether (tasks,) it has a label; without one it is 0."""
+        losses = torch.stack([functional.cross_entropy(one, labels[:, task]) for task, one in enumerate(logits)])
+        labelled = (labels != MISSING).any(dim=0)
+        return torch.where(labelled, losses, 0.0), labelled
+
+
+class RandomWeightedLoss(MeanLoss):
     """The random-weighted multitask loss (section 4.3, Eq. 6).
 
     The cross-entropies of the tasks are summed with weights that are the mean of ``draws`` draws from a
@@ -26,29 +81,115 @@ class RandomWeightedLoss(nn.Module):
         Concentration of the Dirichlet distribution.
     seed : int
         Seed of the loss's own random generator.
+
+    Raises
+    ------
+    InputError
+        If there is no task, no draw or no concentration.
     """
 
     def __init__(self, tasks: int, draws: int = 2, alpha: float = 1.0, seed: int = 0):
-        super().__init__()
-        self.tasks, self.draws, self.alpha = tasks, draws, alpha
+        super().__init__(tasks)
+        if draws < 1 or alpha <= 0:
+            raise InputError(f"{draws} draws with alpha {alpha} give no weights; both must be positive.")
+        self.draws, self.alpha = draws, alpha
         self.generator = np.random.default_rng(seed)
 
     def weights(self) -> torch.Tensor:
         """Weights (tasks,) that sum to 1."""
         if not self.training:
-            return torch.full((self.tasks,), 1 / self.tasks)
+            return super().weights()
         # By numpy, since torch's own Dirichlet distribution takes no generator.
         return torch.from_numpy(self.generator.dirichlet([self.alpha] * self.tasks, self.draws).mean(axis=0))
 
-    def forward(self, logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch.
 
-        Parameters
-        ----------
-        logits : sequence of tensors (N, classes)
-            One for each task.
-        labels : tensor (N, tasks)
-            Class numbers.
-        """
-        losses = torch.stack([functional.cross_entropy(one, labels[:, task]) for task, one in enumerate(logits)])
-        return losses @ self.weights().to(losses)
+class TwoTaskRandomLoss(MeanLoss):
+    """The random-weighted loss of two tasks (Eq. 5): one uniform number is the weight of the first, what it
+    lacks to 1 that of the second; in evaluation both are a half.
+
+    Parameters
+    ----------
+    tasks : int
+        Number of tasks.
+    seed : int
+        Seed of the loss's own random generator.
+
+    Raises
+    ------
+    InputError
+        If there are not two tasks.
+    """
+
+    def __init__(self, tasks: int = 2, seed: int = 0):
+        super().__init__(tasks)
+        if tasks != 2:
+            raise InputError(f"The loss two-task is for 2 tasks, not {tasks}; use random-weighted.")
+        self.generator = np.random.default_rng(seed)
+
+    def weights(self) -> torch.Tensor:
+        """Weights (2,) that sum to 1."""
+        if not self.training:
+            return super().weights()
+        share = self.generator.random()
+        return torch.tensor([share, 1 - share])
+
+
+class UncertaintyLoss(MeanLoss):
+    """The task-uncertainty loss (Kendall, Gal and Cipolla, CVPR 2018), in its form for classification.
+
+    A task's cross-entropy is divided by a variance that is learned, and half the logarithm of the variance is
+    added, so that it does not grow without bounds. Its parameters, ``log_variances`` (tasks,), start at 0 and
+    belong to the optimiser beside those of the network. A task without any label in a batch adds nothing, so
+    its variance stays. At the start each task weighs 1, not 1 / tasks, so that steps are longer than with the
+    other losses at the same learning rate. In evaluation it is the mean loss.
+
+    Parameters
+    ----------
+    tasks : int
+        Number of tasks.
+    """
+
+    def __init__(self, tasks: int):
+        super().__init__(tasks)
+        self.log_variances = nn.Parameter(torch.zeros(tasks))
+
+    def forward(self, logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return super().forward(logits, labels)
+        losses, labelled = self.cross_entropies(logits, labels)
+        return (losses * torch.exp(-self.log_variances) + labelled * self.log_variances / 2).sum()
+
+
+LOSSES = {
+    "random-weighted": RandomWeightedLoss,
+    "two-task": TwoTaskRandomLoss,
+    "uncertainty": UncertaintyLoss,
+    "mean": MeanLoss,
+}
+"""Losses by the names that configurations use."""
+
+
+def make_loss(name: str, tasks: int, **options) -> MeanLoss:
+    """The loss that goes by a name.
+
+    Parameters
+    ----------
+    name : str
+        One of `LOSSES`.
+    tasks : int
+        Number of tasks.
+    **options
+        Those of the loss's class.
+
+    Raises
+    ------
+    InputError
+        If there is no such loss, or it has no such option or value.
+    """
+    if name not in LOSSES:
+        raise InputError(f"There is no loss {name}; choose one of {', '.join(LOSSES)}.")
+    known = set(inspect.signature(LOSSES[name]).parameters) - {"tasks"}
+    if unknown := sorted(set(options) - known):
+        has = ", ".join(sorted(known)) or "no options"
+        raise InputError(f"The loss {name} has no option {unknown[0]}; it has {has}.")
+    return LOSSES[name](tasks, **options)

@@ -159,6 +159,26 @@ def labels_on(labels: Volume, grid: Geometry) -> Volume:
     return Volume.from_image(_resample(labels.to_image(), grid, sitk.sitkNearestNeighbor, extrapolate=False))
 
 
+def linear_on(volume: Volume, grid: Geometry) -> Volume:
+    """A volume on another grid, linearly.
+
+    Parameters
+    ----------
+    volume : Volume
+        Values (z, y, x), any geometry.
+    grid : Geometry
+        In the same patient coordinates (LPS, mm).
+
+    Returns
+    -------
+    Volume
+        Values of the same type on the grid; 0 where the volume does not reach.
+    """
+    import SimpleITK as sitk
+
+    return Volume.from_image(_resample(volume.to_image(), grid, sitk.sitkLinear, extrapolate=False))
+
+
 def _resample(image: sitk.Image, grid: Geometry, interpolator: int, extrapolate: bool) -> sitk.Image:
     import SimpleITK as sitk
 

@@ -1,0 +1,71 @@
+"""What the 3D networks see of a CT: its lungs in a crop of fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .volume import HU_RANGE, Geometry, Volume
+
+BOX = (340, 390, 390)
+"""Voxels (z, y, x) of the box in which the paper's authors centre a lung volume."""
+
+CROP = (200, 250, 250)
+"""Voxels (z, y, x) that a network sees (section 5.1)."""
+
+START = (70, 70, 70)
+"""Where the crop starts in the box at test time: in the middle of it, and so in the middle of the CT."""
+
+HIGHEST = 2000
+"""Largest value of HU + 1024 that is kept."""
+
+MEAN, STD = 16.71, 85.17
+"""Of the lung volumes of the cohort, most voxels of which are 0."""
+
+
+def prepare(
+    ct: Volume,
+    lungs: np.ndarray,
+    *,
+    box: Sequence[int] = BOX,
+    start: Sequence[int] = START,
+    size: Sequence[int] = CROP,
+    clip: float = HIGHEST,
+    mean: float = MEAN,
+    std: float = STD,
+) -> Volume:
+    """The lung volume of a CT as the networks take it.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU on the 1 mm working grid.
+    lungs : ndarray of shape (z, y, x)
+        Lung mask or labels on the same grid; every value but 0 is lung.
+    box, start, size : sequence of 3 int
+        Voxels (z, y, x) of the box in whose middle the CT lies, the first of the crop in it, and how many it has.
+    clip, mean, std : float
+        Of HU + 1024.
+
+    Returns
+    -------
+    Volume
+        float32 of the shape ``size``: HU + 1024 inside the lungs and 0 elsewhere, up to ``clip``, then less ``mean``
+        and over ``std``. Its geometry says where the crop lies, which may be beyond the CT.
+    """
+    first = [begin - _margin(outer, inner) for begin, outer, inner in zip(start, box, ct.array.shape, strict=True)]
+    inside = tuple(slice(max(0, f), max(0, f + n)) for f, n in zip(first, size, strict=True))
+    values = np.clip(ct.array[inside].astype(np.float32) - HU_RANGE[0], 0, clip)
+    values[lungs[inside] == 0] = 0
+    crop = np.zeros(size, np.float32)
+    crop[tuple(slice(max(0, -f), max(0, -f) + n) for f, n in zip(first, values.shape, strict=True))] = values
+    crop -= mean
+    crop /= std
+    grid = ct.geometry
+    return Volume(crop, Geometry(tuple(size[::-1]), grid.spacing, tuple(grid.point_at(first[::-1])), grid.direction))
+
+
+def _margin(outer: int, inner: int) -> int:
+    """Voxels before an array that is centred in a box; less than 0 if it is larger. Odd ones round towards 0."""
+    return int((outer - inner) / 2)

@@ -1,0 +1,21 @@
+"""The networks of the paper. Only this package, the losses and what is built on them import PyTorch at once."""
+
+from .auxiliary import AuxiliaryFNN
+from .config import build_network
+from .covid_mtl import CovidMTLNet
+from .decovnet import DeCoVNet
+from .features_mtl import FeaturesMTL
+from .initialisation import initialise
+from .resnet3d import ResNet3D34
+from .squeezenet3d import SqueezeNet3D
+
+__all__ = [
+    "AuxiliaryFNN",
+    "CovidMTLNet",
+    "DeCoVNet",
+    "FeaturesMTL",
+    "ResNet3D34",
+    "SqueezeNet3D",
+    "build_network",
+    "initialise",
+]

@@ -1,0 +1,28 @@
+"""The branch of COVID-MTL that sees the lung features."""
+
+from __future__ import annotations
+
+from torch import nn
+
+HIDDEN = (256, 128, 64)
+EMBEDDING = 32
+"""Nodes of the auxiliary FNN (section 5.1): three hidden layers and the 32 that the heads see."""
+
+
+class AuxiliaryFNN(nn.Sequential):
+    """The auxiliary feed-forward network of COVID-MTL (Fig. 1, section 5.1): 256, 128, 64 and 32 nodes.
+
+    Takes a tensor (N, features) of scaled features and returns (N, 32), without a last activation.
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    """
+
+    def __init__(self, features: int):
+        widths = (features, *HIDDEN)
+        layers = []
+        for into, out in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(into, out), nn.ReLU()]
+        super().__init__(*layers, nn.Linear(widths[-1], EMBEDDING))
