@@ -53,7 +53,7 @@ def test_assessment_is_complete(assessed, phantom):
     assert 0 < both["consolidation_share"] < both["ground_glass_share"] < 1
     assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
     assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()
-    assert result["model"]["name"] == "features-mtl" and result["device"] == "cpu"
+    assert (result["models"][0]["name"], result["models"][0]["device"]) == ("features-mtl", "cpu")
     header, values = csv.reader((out / "features.csv").open())
     assert tuple(header) == FEATURE_NAMES and np.isfinite(np.array(values, float)).all()
 

@@ -1,4 +1,4 @@
-"""Models as files: the shipped one is what its card says, a damaged one is refused with a sentence."""
+"""The shipped model, devices, scaling, the training range, and what several models say together."""
 
 import json
 import shutil
@@ -11,11 +11,14 @@ import torch
 from conftest import covid_mtl
 from COVIDMTLLib import training_range
 from COVIDMTLLib.devices import choose_device
+from COVIDMTLLib.ensembles import combine
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
-from safetensors.torch import load_file, save_file
+from COVIDMTLLib.networks import FeaturesMTL
+from COVIDMTLLib.verdicts import aggregate, verdict
+from safetensors.torch import load_file
 
 
 @pytest.fixture
@@ -26,16 +29,6 @@ def folder(tmp_path):
 def edit(folder, **changes):
     card = json.loads((folder / CARD).read_text())
     (folder / CARD).write_text(json.dumps({k: v for k, v in (card | changes).items() if v is not None}))
-
-
-def reweigh(folder, change):
-    """Change the weights and the hash with them."""
-    from hashlib import sha256
-
-    weights = load_file(folder / WEIGHTS)
-    change(weights)
-    save_file(weights, folder / WEIGHTS)
-    edit(folder, weights={"file": WEIGHTS, "sha256": sha256((folder / WEIGHTS).read_bytes()).hexdigest()})
 
 
 def test_shipped_model_is_complete():
@@ -52,6 +45,22 @@ def test_shipped_model_is_complete():
         assert p.sum() == pytest.approx(1) and (p > 0).all()
 
 
+def test_card_of_the_first_format_means_what_it_did():
+    """The shipped model, of before cards described a network, gives the bits that its weights and scaling make."""
+    model = load_model(device="cpu")
+    assert model.card["format_version"] == 1 and model.takes_features and not model.takes_volume
+    network = FeaturesMTL(375, [2, 2, 3]).eval()
+    network.load_state_dict(load_file(shipped_models()["features-mtl"] / WEIGHTS))
+    mean, std = (np.array(model.card["scaling"][key]) for key in ("mean", "std"))
+    for values in mean + std * np.random.default_rng(0).normal(0, 2, (20, 375)):
+        z = 0.1 * np.clip((values - mean) / std, -3, 3)
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(z[None]).float())
+        found = model.predict(dict(zip(FEATURE_NAMES, values, strict=True)))
+        for one, expected in zip(found.values(), logits, strict=True):
+            np.testing.assert_array_equal(one, torch.softmax(expected[0].double(), 0))
+
+
 def test_order_of_the_features_given_does_not_matter():
     model = load_model()
     values = np.array(model.card["scaling"]["mean"]) * 1.1
@@ -59,44 +68,6 @@ def test_order_of_the_features_given_does_not_matter():
     backward = dict(reversed(forward.items()))
     for a, b in zip(model.predict(forward).values(), model.predict(backward).values(), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def nan_weights(weights):
-    weights["fnn.0.bias"][3] = float("nan")
-
-
-def smaller(weights):
-    weights["fnn.0.weight"] = weights["fnn.0.weight"][:, :-1].clone()
-
-
-DAMAGED = {
-    "no JSON": (lambda f: (f / CARD).write_text("{"), "is no JSON"),
-    "other JSON": (lambda f: (f / CARD).write_text("[1]"), "something else than a COVID-MTL model"),
-    "later format": (lambda f: edit(f, format_version=99), "format version 99"),
-    "incomplete card": (lambda f: edit(f, scaling=None), "lacks scaling"),
-    "no weights": (lambda f: (f / WEIGHTS).unlink(), "missing or damaged"),
-    "truncated weights": (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:1000]), "missing or damaged"),
-    "pickle": (lambda f: torch.save({"fnn.0.weight": torch.ones(3)}, f / WEIGHTS), "missing or damaged"),
-    "other weights": (
-        lambda f: save_file({k: v + 1 for k, v in load_file(f / WEIGHTS).items()}, f / WEIGHTS),
-        "is not the one its model.json names",
-    ),
-    "NaN": (lambda f: reweigh(f, nan_weights), "not all finite"),
-    "wrong shape": (lambda f: reweigh(f, smaller), "do not fit the network"),
-    "unknown feature": (lambda f: edit(f, features=["Mean", "MeanHaemoglobin"]), "MeanHaemoglobin"),
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGED)
-def test_damaged_model_is_refused(folder, kind):
-    damage, sentence = DAMAGED[kind]
-    damage(folder)
-    with pytest.raises(InputError, match=sentence) as refused:
-        load_model(folder)
-    if "weights" not in kind and kind not in ("pickle", "NaN", "wrong shape"):
-        with pytest.raises(InputError) as card_refused:
-            read_card(folder)
-        assert str(card_refused.value) == str(refused.value)
 
 
 def test_card_is_read_without_pytorch(folder):
@@ -154,13 +125,47 @@ def test_model_can_be_given_as_a_folder(folder, phantom, phantom_ct, tmp_path):
     run = covid_mtl("assess", phantom_ct, "--out", tmp_path / "out", "--model", folder, "--refine", "none")
     assert run.returncode == 0, run.stderr
     result = json.loads((tmp_path / "out" / "assessment.json").read_text())
-    assert result["model"] == {"name": "mine", "version": "7"}
+    assert [(one["name"], one["version"]) for one in result["models"]] == [("mine", "7")]
     assert result["lungs"]["source"] == "classical"
 
 
 def test_scaling_is_clipped_z_score():
     scaling = {"mean": [10.0, 0.0], "std": [2.0, 1.0], "clip": 3.0, "gain": 0.1}
     np.testing.assert_allclose(scale(np.array([[12.0, -50.0]]), scaling), [[0.1, -0.3]])
+
+
+def said(name, classes, *probabilities):
+    return {name: verdict(name.upper(), classes, list(probabilities))}
+
+
+def test_models_together_are_the_mean_of_those_that_have_the_task():
+    two = ["negative", "positive"]
+    first = said("covid_ct", two, 0.9, 0.1) | said("grade", ["a", "b", "c"], 0.5, 0.3, 0.2)
+    second = said("covid_ct", two, 0.2, 0.8) | said("grade", ["c", "a", "b"], 0.1, 0.2, 0.7)
+    third = said("covid_ct", two[::-1], 0.3, 0.7) | said("other", ["x", "y"], 0.4, 0.6)
+    together = combine([first, second, third])
+    assert "mean" in together["rule"] and together["apart"] == [] and together["aggregate"] is None
+    covid, grade, other = (together["tasks"][name] for name in ("covid_ct", "grade", "other"))
+    np.testing.assert_allclose(covid["probabilities"], [0.6, 0.4])
+    np.testing.assert_allclose(grade["probabilities"], [0.35, 0.5, 0.15])
+    assert (covid["verdict"], grade["verdict"], grade["classes"]) == ("negative", "b", ["a", "b", "c"])
+    assert (covid["models"], grade["models"], other["models"]) == ([0, 1, 2], [0, 1], [2])
+    assert {**other, "models": None} == {**third["other"], "models": None}
+
+
+def test_tasks_of_other_classes_stay_apart():
+    two = ["negative", "positive"]
+    together = combine([said("covid_ct", two, 0.9, 0.1), said("covid_ct", ["no", "perhaps", "yes"], 0.1, 0.2, 0.7)])
+    assert (together["tasks"], together["apart"]) == ({}, ["covid_ct"])
+
+
+def test_networks_of_one_diagnosis_each_make_the_papers_aggregate():
+    two = ["negative", "positive"]
+    models = [said("covid_ct", two, 0.7, 0.3), said("covid_nat", two, 0.4, 0.6), said("covid_ct", two, 0.9, 0.1)]
+    together = combine(models)
+    assert together["aggregate"]["verdict"] == "positive" and together["aggregate"]["probability"] == 0.6
+    assert "either" in together["aggregate"]["rule"]
+    assert aggregate(said("covid_ct", ["a", "b", "c"], 0.1, 0.2, 0.7) | models[1]) is None
 
 
 def test_training_range_tells_usual_from_unusual():

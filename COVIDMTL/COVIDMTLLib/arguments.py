@@ -13,9 +13,10 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
     """What every command that assesses a CT can be told."""
     parser.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
+        action="append",
         metavar="NAME|PATH",
-        help="shipped model or model folder (default: %(default)s)",
+        help="shipped model, model folder or zip of it; given several times, the models' verdicts stand side by side "
+        f"and are aggregated (default: {DEFAULT_MODEL})",
     )
     parser.add_argument(
         "--refine", metavar="METHOD", help="refinement of the lungs: active-contour (default without --lungs) or none"

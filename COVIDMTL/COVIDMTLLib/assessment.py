@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import platform
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,15 +16,16 @@ import numpy as np
 
 from . import RESEARCH_USE_ONLY, __version__, checks, segmentation, training_range, writing
 from .densities import lung_densities
+from .ensembles import judge_all
 from .errors import InputError
 from .features import lung_features
+from .lung_volume import prepare
 from .models import DEFAULT_MODEL, Model, load_model
 from .packages import require
 from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
 from .sides import LEFT, RIGHT
-from .verdicts import judge
-from .volume import Geometry, Volume, to_working_grid
+from .volume import Geometry, Volume, linear_on, to_working_grid
 
 REFINEMENTS = ("active-contour", "none")
 GRIDS = ("ct", "working")
@@ -49,8 +51,11 @@ class Assessment:
     lungs : Volume
         1 right lung, 2 left lung, on the working grid.
     features : dict
-        The 375 features by name.
-    model : Model
+        The 375 features by name; empty if no model takes them.
+    models : list of Model
+    attention : dict
+        For each task that a model on volumes has, how much each voxel of the working grid made the models say
+        what they say (section 6): float32 `Volume`, 0 to 1.
     ct_geometry : Geometry
         The geometry that the CT came in.
     """
@@ -59,7 +64,8 @@ class Assessment:
     ct: Volume
     lungs: Volume
     features: dict[str, float]
-    model: Model
+    models: list[Model]
+    attention: dict[str, Volume]
     ct_geometry: Geometry
 
 
@@ -68,7 +74,7 @@ def assess(
     out: str | Path | None = None,
     *,
     lungs: str | Path | Volume | None = None,
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | Sequence[str | Path] = DEFAULT_MODEL,
     refine: str | None = None,
     series: str | None = None,
     grid: str = "ct",
@@ -84,12 +90,13 @@ def assess(
     ct : path or Volume
         Image file or DICOM folder, or a volume in HU of any geometry.
     out : path, optional
-        Folder for ``assessment.json``, ``lungs.nrrd``, ``features.csv`` and ``report.html``. It is left as
-        it was if anything goes wrong.
+        Folder for ``assessment.json``, ``lungs.nrrd`` and ``report.html``, ``features.csv`` if a model takes
+        features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
     lungs : path or Volume, optional
         Lung mask, on any grid; segmented if there is none.
-    model : str or path
-        Name of a shipped model, or a model folder.
+    model : str or path, or several
+        Name of a shipped model, or a model folder or a zip of it. Of several, the verdicts stand side by side and
+        are aggregated (see `ensembles.combine`).
     refine : {"active-contour", "none"}, optional
         Refinement of the lungs; by default a given mask is taken as it is and a computed one refined
         by Algorithm 1 of the paper, as the lungs of the cohort were.
@@ -132,7 +139,7 @@ def assess(
 
     with nullcontext() if out is None else writing.staged_folder(out) as folder:
         with steps.step("read", "Reading the CT"):
-            loaded = load_model(model, device)
+            models = _load(model, device)
             if isinstance(ct, Volume):
                 name = name or "The volume"
                 checks.check_ct(ct, name)
@@ -145,10 +152,14 @@ def assess(
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
             labels = _find_lungs(working, lungs, refine, name, update)
-        with steps.step("features", "Computing 375 features") as update:
-            features = lung_features(working, labels.array, update)
+        features = {}
+        if any(one.takes_features for one in models):
+            with steps.step("features", "Computing 375 features") as update:
+                features = lung_features(working, labels.array, update)
         with steps.step("network", "Assessing"):
-            verdicts = judge(features, loaded)
+            inputs = [_input(one, working, labels) for one in models]
+            verdicts = judge_all(models, features, inputs)
+            attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry)
 
         result = {
             "research_use_only": RESEARCH_USE_ONLY,
@@ -159,17 +170,15 @@ def assess(
                 *checks.warn_about(ct),
                 *checks.check_lungs(labels.array, name),
                 *_one_lung(labels.array),
-                *training_range.warnings(verdicts["training_range"]),
+                *_unlike(verdicts["models"]),
             ],
             **verdicts,
             "lungs": {"source": _source(lungs, refine)} | lung_densities(working, labels),
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
-            "model": {key: loaded.card[key] for key in ("name", "version")},
-            "device": str(loaded.device),
             "software": _software(),
             "seconds": steps.seconds,
         }
-        assessment = Assessment(result, working, labels, features, loaded, ct.geometry)
+        assessment = Assessment(result, working, labels, features, models, attention, ct.geometry)
         if folder is not None:
             with steps.step("report", "Writing the report"):
                 _write(assessment, folder, grid)
@@ -182,6 +191,35 @@ def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update
     if given is not None and refine == "none":
         return segmentation.given_lungs(given, ct, name)
     return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
+
+
+def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:
+    return prepare(ct, lungs.array, **model.card["input"]) if model.takes_volume else None
+
+
+def _attention(models, features, inputs, tasks, grid) -> dict[str, Volume]:
+    if not any(one.takes_volume for one in models):
+        return {}
+    from .case_attention import attention_of
+
+    return attention_of(models, features, inputs, tasks, grid)
+
+
+def _load(model: str | Path | Sequence[str | Path], device: str) -> list[Model]:
+    names = [model] if isinstance(model, (str, Path)) else list(model)
+    if not names:
+        raise InputError("There is no model to assess with; give one at least.")
+    models = [load_model(name, device) for name in names]
+    twice = [one.card["name"] for one in models if [other.card["name"] for other in models].count(one.card["name"]) > 1]
+    if twice:
+        raise InputError(f"Two of the models are called {twice[0]}; give each once.")
+    return models
+
+
+def _unlike(judged: Sequence[dict[str, Any]]) -> list[str]:
+    """Warnings of a CT unlike the training data, each once."""
+    ranges = (one["training_range"] for one in judged)
+    return list(dict.fromkeys(text for one in ranges if one for text in training_range.warnings(one)))
 
 
 def _source(given: Volume | None, refine: str) -> str:
@@ -210,7 +248,10 @@ def _software() -> dict[str, str]:
 def _write(assessment: Assessment, folder: Path, grid: str) -> None:
     from .report import write_report
 
-    write_features(assessment.features, folder / "features.csv")
+    if assessment.features:
+        write_features(assessment.features, folder / "features.csv")
+    for task, volume in assessment.attention.items():
+        writing.write_volume(linear_on(volume, assessment.ct_geometry), folder / f"attention_{task}.nrrd")
     writing.write_volume(assessment.lungs, folder / "lungs.nrrd", assessment.ct_geometry if grid == "ct" else None)
     write_report(assessment, folder / "report.html")
 

@@ -149,7 +149,7 @@ def assess_in_child(
         As of `Child`; what ``progress`` raises ends the job.
     **options
         The other options of ``covid-mtl assess``, such as ``model``, ``refine``, ``lungs`` and ``device``;
-        with None one is left out.
+        with None one is left out, with a list given several times.
 
     Raises
     ------
@@ -159,6 +159,7 @@ def assess_in_child(
         If the process ended for any other reason.
     """
     given = {key: value for key, value in {"name": name, **options}.items() if value is not None}
+    several = {key: value if isinstance(value, (list, tuple)) else [value] for key, value in given.items()}
     # In one word with its option, a value may begin with a hyphen.
-    words = [f"--{key}={value}" for key, value in given.items()]
+    words = [f"--{key}={value}" for key, values in several.items() for value in values]
     Child("assess", ct, "--out", out, *words, python=python).wait(progress)

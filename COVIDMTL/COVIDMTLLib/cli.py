@@ -7,10 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from . import RESEARCH_USE_ONLY, __version__, jobs, terminal, writing
+from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_parameters, add_progress
 from .errors import InputError
 from .method_parameters import Parameters
+from .models import DEFAULT_MODEL
 from .overlap import compare_masks
 from .reading import read_mask
 from .segmentation import DEFAULT_METHOD, METHODS
@@ -108,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
         help="share of the lung that is consolidated, 0 to 0.5 (default: %(default)s)",
     )
     add_assessment_options(demo)
+
+    text = "list, show and check models, and import published ones"
+    model = commands.add_parser("model", help=text, description=f"{text[0].upper()}{text[1:]}. {RESEARCH_USE_ONLY}")
+    subcommands = model.add_subparsers(metavar="COMMAND", required=True)
+    for name, (function, text, add_options) in model_commands.COMMANDS.items():
+        add_options(_command(subcommands, name, function, text))
     return parser
 
 
@@ -132,7 +139,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
                 job,
                 *arguments,
                 folder,
-                model=options.model,
+                model=options.model or DEFAULT_MODEL,
                 refine=options.refine,
                 device=options.device,
                 grid=options.grid,

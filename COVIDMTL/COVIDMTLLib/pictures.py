@@ -43,10 +43,7 @@ def three_planes(ct: Volume, lungs: Volume) -> list[Picture]:
     -------
     list of Picture
     """
-    from scipy import ndimage
-
-    box = ndimage.find_objects((lungs.array > 0).astype(np.uint8))[0]
-    box = tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
+    box = _box(lungs)
     hu, mask = ct.array[box], lungs.array[box]
     # The slice with most lung of each kind; of the sagittal ones that is always through one lung.
     z, y, x = (int(np.count_nonzero(mask, axis=other).argmax()) for other in ((1, 2), (0, 2), (0, 1)))
@@ -59,7 +56,39 @@ def three_planes(ct: Volume, lungs: Volume) -> list[Picture]:
     return [Picture(caption, _png(*plane), plane[0].shape[1] / plane[0].shape[0]) for caption, plane in planes.items()]
 
 
-def _png(hu: np.ndarray, labels: np.ndarray, height: int = 480) -> str:
+def attention_pictures(ct: Volume, lungs: Volume, attention: Volume) -> list[Picture]:
+    """Axial, coronal and sagittal pictures through the place of most attention, in colour over the CT.
+
+    Parameters
+    ----------
+    ct, lungs : Volume
+        As of `three_planes`.
+    attention : Volume
+        0 to 1, on the same grid.
+
+    Returns
+    -------
+    list of Picture
+    """
+    box = _box(lungs)
+    hu, mask, shares = ct.array[box], lungs.array[box], attention.array[box]
+    # Attention is coarse, and has plateaus: the middle of what is nearly the most.
+    z, y, x = np.argwhere(shares >= 0.9 * shares.max()).mean(axis=0).round().astype(int)
+    planes = {"Axial": np.s_[z], "Coronal": np.s_[::-1, y], "Sagittal": np.s_[::-1, :, x]}
+    return [
+        Picture(caption, _png(hu[at], mask[at], shares[at]), hu[at].shape[1] / hu[at].shape[0])
+        for caption, at in planes.items()
+    ]
+
+
+def _box(lungs: Volume) -> tuple[slice, ...]:
+    from scipy import ndimage
+
+    box = ndimage.find_objects((lungs.array > 0).astype(np.uint8))[0]
+    return tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
+
+
+def _png(hu: np.ndarray, labels: np.ndarray, attention: np.ndarray | None = None, height: int = 480) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -69,6 +98,9 @@ def _png(hu: np.ndarray, labels: np.ndarray, height: int = 480) -> str:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.imshow(hu, cmap="gray", vmin=LUNG_WINDOW[0], vmax=LUNG_WINDOW[1], interpolation="bicubic")
+    if attention is not None:
+        # Transparent where there is none, so that the lung can be judged beside what the network saw in it.
+        axes.imshow(attention, cmap="inferno", vmin=0, vmax=1, alpha=0.5 * attention, interpolation="bilinear")
     for label, colour in COLOURS.items():
         if (labels == label).any():
             axes.contour(labels == label, [0.5], colors=[colour], linewidths=1.2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import RESEARCH_USE_ONLY, __version__, training_range
 from .feature_names import in_words
-from .pictures import COLOURS, three_planes
+from .pictures import COLOURS, attention_pictures, three_planes
 from .sides import LEFT, RIGHT
 
 if TYPE_CHECKING:
@@ -22,23 +22,37 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-    card = assessment.model.card
-    distribution = card["training_distribution"]
     page = environment.get_template(TEMPLATE).render(
         result=assessment.result,
-        card=card,
+        cards=[model.card for model in assessment.models],
         planes=three_planes(assessment.ct, assessment.lungs),
-        features=[
-            _shown(feature)
-            for feature in training_range.standing_out(assessment.features, assessment.model.features, distribution)
-        ],
-        cases=distribution["cases"],
+        attention={
+            task: attention_pictures(assessment.ct, assessment.lungs, volume)
+            for task, volume in assessment.attention.items()
+        },
+        unusual=_features_that_stand_out(assessment),
         colours={"right": COLOURS[RIGHT], "left": COLOURS[LEFT]},
         research_use_only=RESEARCH_USE_ONLY,
         version=__version__,
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
     )
     Path(path).write_text(page, encoding="utf-8")
+
+
+def _features_that_stand_out(assessment: Assessment) -> dict[str, Any] | None:
+    """The features of a CT beside those of the training cases of the first model that takes features, if one does."""
+    numbered = ((number, model) for number, model in enumerate(assessment.models) if model.takes_features)
+    number, model = next(numbered, (None, None))
+    if model is None:
+        return None
+    distribution = model.card["training_distribution"]
+    found = training_range.standing_out(assessment.features, model.features, distribution)
+    return {
+        "features": [_shown(feature) for feature in found],
+        "cases": distribution["cases"],
+        "number": len(model.features),
+        "range": assessment.result["models"][number]["training_range"],
+    }
 
 
 def _shown(feature: dict[str, Any]) -> dict[str, Any]:

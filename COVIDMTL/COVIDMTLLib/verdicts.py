@@ -1,54 +1,72 @@
-"""From features to verdicts: the tasks, their aggregate, and how usual the case is."""
+"""From a case to verdicts: the tasks, their aggregate, and how usual the case is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from . import training_range
 from .models import Model
+from .volume import Volume
 
 
-def judge(features: dict[str, float], model: Model) -> dict[str, Any]:
-    """Assess a case by its features.
+def judge(features: Mapping[str, float] | None, model: Model, volume: Volume | None = None) -> dict[str, Any]:
+    """Assess a case.
 
     Parameters
     ----------
-    features : dict
-        The 375 features by name.
+    features : mapping
+        The 375 features by name; None will do for a model that takes none.
     model : Model
+    volume : Volume, optional
+        As `lung_volume.prepare` makes it, for a model that takes it.
 
     Returns
     -------
     dict
         ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task;
-        ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`.
+        ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`, or None for a model that
+        takes no features.
+
+    Raises
+    ------
+    InputError
+        As `Model.predict` does.
     """
-    probabilities = model.predict(features)
+    probabilities = model.predict(features, volume)
     tasks = {
-        task["name"]: {
-            "title": task["title"],
-            "classes": task["classes"],
-            "probabilities": probabilities[task["name"]].tolist(),
-            "verdict": task["classes"][int(np.argmax(probabilities[task["name"]]))],
-        }
+        task["name"]: verdict(task["title"], task["classes"], probabilities[task["name"]].tolist())
         for task in model.card["tasks"]
     }
-    comparison = training_range.compare(features, model.features, model.card["training_distribution"])
+    comparison = None
+    if model.takes_features:
+        comparison = training_range.compare(features, model.features, model.card["training_distribution"])
     return {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
 
 
-def aggregate(tasks: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def verdict(title: str, classes: list[str], probabilities: list[float]) -> dict[str, Any]:
+    """A task's ``title``, ``classes``, ``probabilities`` and the ``verdict``: the class of the largest."""
+    return {
+        "title": title,
+        "classes": classes,
+        "probabilities": probabilities,
+        "verdict": classes[int(np.argmax(probabilities))],
+    }
+
+
+def aggregate(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """The paper's aggregate of the two diagnoses: positive if either of them is (section 8).
 
     Whoever is positive by CT or by nucleic acid test is at risk of transmitting the virus. The
     probability is the larger of the two, so that it crosses 1/2 exactly when either does. None for
-    a model without both tasks.
+    a model without both tasks, or with other than two classes in them, the second of which is positive.
     """
-    if not {"covid_ct", "covid_nat"} <= tasks.keys():
+    both = [tasks[name]["probabilities"] for name in ("covid_ct", "covid_nat") if name in tasks]
+    if [len(probabilities) for probabilities in both] != [2, 2]:
         return None
-    probability = max(tasks[name]["probabilities"][1] for name in ("covid_ct", "covid_nat"))
+    probability = max(positive for _, positive in both)
     return {
         "rule": "positive if either diagnosis is positive (Bao et al., section 8); the larger of the two probabilities",
         "probability": probability,

@@ -1,0 +1,54 @@
+"""Attention of all models for one case (section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .attention import attention_maps, to_geometry
+from .model import Model
+from .volume import Geometry, Volume
+
+
+def attention_of(
+    models: Sequence[Model],
+    features: Mapping[str, float],
+    volumes: Sequence[Volume | None],
+    tasks: Mapping[str, Mapping[str, Any]],
+    grid: Geometry,
+) -> dict[str, Volume]:
+    """How much each place of a CT made the models say what they say.
+
+    Of each model the map of the class that is the verdict, cut off below 0, in shares of its largest value; of
+    several models the mean.
+
+    Parameters
+    ----------
+    models, features, volumes
+        As of `ensembles.judge_all`.
+    tasks : mapping
+        The verdict of each task; tasks that are not in it have no attention.
+    grid : Geometry
+        To bring the maps to.
+
+    Returns
+    -------
+    dict
+        float32 `Volume`, 0 to 1, for each task that a model on volumes has.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    for model, volume in zip(models, volumes, strict=True):
+        if volume is None:
+            continue
+        # A task that models have with different classes has no verdict of all of them, and no attention.
+        shared = [(i, task) for i, task in enumerate(model.card["tasks"]) if task["name"] in tasks]
+        classes = {i: task["classes"].index(tasks[task["name"]]["verdict"]) for i, task in shared}
+        maps = attention_maps(model.network, **model.tensors(features, volume), classes=classes)
+        for i, task in shared:
+            positive = np.maximum(maps[i], 0)
+            share = positive / positive.max() if positive.max() > 0 else positive
+            on_grid = to_geometry(share, model.network.backbone.stride, volume.geometry, grid)
+            found.setdefault(task["name"], []).append(on_grid.array)
+    return {name: Volume(np.mean(arrays, axis=0, dtype=np.float32), grid) for name, arrays in found.items()}

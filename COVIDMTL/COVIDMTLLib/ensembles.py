@@ -1,0 +1,82 @@
+"""What several models say together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .model import Model
+from .verdicts import aggregate, judge, verdict
+from .volume import Volume
+
+RULE = "the mean probability of each class over the models that have the task with the same classes"
+
+
+def combine(verdicts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Aggregate the verdicts of several models (Table 10).
+
+    A task that only one model has keeps that model's verdict, so that a network trained against radiology and one
+    trained against nucleic acid tests, each alone, give both diagnoses and their aggregate, as the paper's
+    single-task networks do.
+
+    Parameters
+    ----------
+    verdicts : sequence of dict
+        The ``tasks`` that `verdicts.judge` gives, of each model.
+
+    Returns
+    -------
+    dict
+        ``rule``, in words; ``tasks``: for each the title and the order of classes of the first model that has it,
+        mean probabilities, their verdict, and ``models``, the numbers from 0 of those that it is the mean of;
+        ``apart``: names of the tasks that models have with different classes, about which only each of them can
+        speak; ``aggregate``: see `verdicts.aggregate`, of the means.
+    """
+    tasks, apart = {}, []
+    for name in dict.fromkeys(name for one in verdicts for name in one):
+        models = [number for number, one in enumerate(verdicts) if name in one]
+        first = verdicts[models[0]][name]
+        by_class = [
+            dict(zip(verdicts[number][name]["classes"], verdicts[number][name]["probabilities"], strict=True))
+            for number in models
+        ]
+        if any(one.keys() != by_class[0].keys() for one in by_class):
+            apart.append(name)
+            continue
+        means = [float(np.mean([one[class_] for one in by_class])) for class_ in first["classes"]]
+        tasks[name] = verdict(first["title"], first["classes"], means) | {"models": models}
+    return {"rule": RULE, "tasks": tasks, "apart": apart, "aggregate": aggregate(tasks)}
+
+
+def judge_all(
+    models: Sequence[Model], features: Mapping[str, float], volumes: Sequence[Volume | None]
+) -> dict[str, Any]:
+    """Assess a case with one model or several.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    features : mapping
+        The 375 features by name, if a model takes them.
+    volumes : sequence of Volume or None
+        What each model takes of the CT, as `lung_volume.prepare` makes it.
+
+    Returns
+    -------
+    dict
+        ``tasks`` and ``aggregate``, of the model or of all (see `combine`); ``ensemble``: ``rule`` and ``apart`` of
+        `combine`, or None for one model; ``models``: name, version, title, device, type of numbers, and what
+        `verdicts.judge` says, of each.
+    """
+    judged = [judge(features, model, volume) for model, volume in zip(models, volumes, strict=True)]
+    each = [
+        {key: model.card.get(key, "") for key in ("name", "version", "title")} | model.runner.used | one
+        for model, one in zip(models, judged, strict=True)
+    ]
+    if len(each) == 1:
+        return {"tasks": judged[0]["tasks"], "aggregate": judged[0]["aggregate"], "ensemble": None, "models": each}
+    together = combine([one["tasks"] for one in judged])
+    ensemble = {key: together[key] for key in ("rule", "apart")}
+    return {"tasks": together["tasks"], "aggregate": together["aggregate"], "ensemble": ensemble, "models": each}

@@ -1,0 +1,123 @@
+"""A trained model that is ready to assess cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InputError
+from .model_cards import takes_features, takes_volume
+from .scaling import scale
+from .volume import Volume
+
+if TYPE_CHECKING:
+    import torch
+
+    from .inference import Runner
+    from .networks import CovidMTLNet, FeaturesMTL
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes
+    ----------
+    card : dict
+        What ``model.json`` holds: names, input, scaling, training distribution, split, metrics, intended use.
+    runner : Runner
+        The network, ready to run on its device.
+    """
+
+    card: dict[str, Any]
+    runner: Runner
+
+    @property
+    def takes_features(self) -> bool:
+        """Whether the network sees lung features."""
+        return takes_features(self.card)
+
+    @property
+    def takes_volume(self) -> bool:
+        """Whether the network sees the lung volume."""
+        return takes_volume(self.card)
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features that the model takes, in order; none if it takes none."""
+        return self.card.get("features", [])
+
+    @property
+    def network(self) -> CovidMTLNet | FeaturesMTL:
+        """The network as it runs; see `load_network` for one to train."""
+        return self.runner.network
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the network runs on."""
+        return self.runner.device
+
+    def predict(
+        self, features: Mapping[str, float] | None = None, volume: Volume | np.ndarray | torch.Tensor | None = None
+    ) -> dict[str, np.ndarray]:
+        """Assess one case.
+
+        Parameters
+        ----------
+        features, volume
+            See `tensors`.
+
+        Returns
+        -------
+        dict
+            For each task the probabilities of its classes, float64 of shape (classes,).
+
+        Raises
+        ------
+        InputError
+            As `tensors` does, or if what comes out are no numbers.
+        """
+        found = self.runner.probabilities(**self._case(features, volume))
+        if not all(np.isfinite(one).all() for one in found):
+            raise InputError(f"Model {self.card['name']} gives no numbers for this case; its weights make no sense.")
+        return {task["name"]: one for task, one in zip(self.card["tasks"], found, strict=True)}
+
+    def tensors(
+        self, features: Mapping[str, float] | None = None, volume: Volume | np.ndarray | torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """A case as `network` takes it, by keyword, scaled and on its device.
+
+        Parameters
+        ----------
+        features : mapping
+            Unscaled features by name; more than the model takes do no harm.
+        volume : Volume, ndarray or tensor of shape (z, y, x)
+            As `lung_volume.prepare` makes it. Not looked at by a model on features alone, nor features by one on
+            the volume alone.
+
+        Raises
+        ------
+        InputError
+            If what the model takes is missing, or the volume has another size than the card says.
+        """
+        return self.runner.tensors(**self._case(features, volume))
+
+    def _case(self, features, volume) -> dict[str, np.ndarray | torch.Tensor]:
+        name, case = self.card["name"], {}
+        if self.takes_features:
+            missing = [one for one in self.features if features is None or one not in features]
+            if missing:
+                raise InputError(f"Model {name} takes lung features, and {missing[0]} is not given.")
+            case["features"] = scale(np.array([features[one] for one in self.features]), self.card["scaling"])
+        if self.takes_volume:
+            if volume is None:
+                raise InputError(f"Model {name} takes a lung volume, and none is given.")
+            case["volume"] = volume.array if isinstance(volume, Volume) else volume
+            given, wanted = tuple(case["volume"].shape), tuple(self.card["input"]["size"])
+            if given != wanted:
+                given, wanted = (" x ".join(map(str, size)) for size in (given, wanted))
+                raise InputError(f"Model {name} takes a lung volume of {wanted} voxels, and this one has {given}.")
+        return case

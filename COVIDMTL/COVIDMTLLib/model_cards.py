@@ -1,0 +1,176 @@
+"""Model cards: what ``model.json`` has to hold, and what it means. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .feature_names import FEATURE_NAMES
+from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
+from .model_files import CARD
+from .training_range import QUANTILES
+
+FORMAT = "covid-mtl-model"
+FORMAT_VERSIONS = (1, 2)
+"""1: a network on features, which the card does not describe; 2: with the ``network`` of `networks.build_network`."""
+
+OF_FEATURES = ("features", "scaling", "training_distribution")
+"""What a card holds if its network takes features, and only then."""
+
+LARGEST_BOX = 1000
+"""Voxels along an axis of an input beyond which it is a mistake, or meant to use up the memory."""
+
+INPUT = {"box": BOX, "start": START, "size": CROP, "clip": HIGHEST, "mean": MEAN, "std": STD}
+"""The ``input`` of a network on volumes, as the paper's have it: what `lung_volume.prepare` does to a CT."""
+
+
+def published_input() -> dict[str, Any]:
+    """The ``input`` of a card for a network trained as the paper's: `INPUT` as JSON has it."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in INPUT.items()}
+
+
+def takes_features(card: dict[str, Any]) -> bool:
+    """Whether the network of a card sees lung features."""
+    return card["format_version"] == 1 or card["network"].get("features") is not None
+
+
+def takes_volume(card: dict[str, Any]) -> bool:
+    """Whether the network of a card sees the lung volume."""
+    return card["format_version"] > 1 and card["network"].get("architecture") != "features-mtl"
+
+
+def network_config(card: dict[str, Any]) -> dict[str, Any]:
+    """What `networks.build_network` takes to build the network of a card."""
+    if card["format_version"] > 1:
+        return card["network"]
+    tasks = [{key: task[key] for key in ("name", "title", "classes")} for task in card["tasks"]]
+    return {"architecture": "features-mtl", "features": len(card["features"]), "tasks": tasks}
+
+
+def parse_card(content: bytes, model: str) -> dict[str, Any]:
+    """The card that a file holds; ``model`` is what to call it in messages.
+
+    Raises
+    ------
+    InputError
+        If it is no JSON, or `check_card` finds fault with it.
+    """
+    try:
+        card = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"The {CARD} of model {model} is damaged: it is no JSON; get the model again.") from error
+    check_card(card, model)
+    return card
+
+
+def check_card(card: Any, model: str) -> None:
+    """Raise `InputError` unless a card is whole, of a format that is known here, and consistent."""
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise InputError(f"The {CARD} of model {model} is of something else than a COVID-MTL model.")
+    version = card.get("format_version")
+    if version not in FORMAT_VERSIONS or isinstance(version, bool):
+        known = " and ".join(map(str, FORMAT_VERSIONS))
+        raise InputError(
+            f"Model {model} has format version {version}, and this version of the software reads {known}; update one "
+            "of them."
+        )
+    _check_keys(card, model, ["name", "version", "tasks", "weights", *(["network"] if version > 1 else [])])
+    if not isinstance(card.get("network", {}), dict):
+        _refuse(model, "network")
+    needed = [*(OF_FEATURES if takes_features(card) else ()), *(["input"] if takes_volume(card) else [])]
+    _check_keys(card, model, needed)
+    unfit = [key for key in (*OF_FEATURES, "input") if key in card and key not in needed]
+    if unfit:
+        raise InputError(f"Model {model} has {unfit[0]} in its {CARD}, which its network has no use for.")
+    for key in ("name", "version", "title", "intended_use"):
+        if not isinstance(card.get(key, ""), str):
+            _refuse(model, key)
+    if not isinstance(card["weights"], dict) or not isinstance(card["weights"].get("sha256"), str):
+        _refuse(model, "weights")
+    _check_tasks(card, model)
+    if takes_features(card):
+        _check_features(card, model)
+    if takes_volume(card):
+        _check_input(card["input"], model)
+
+
+def _refuse(model: str, key: str) -> None:
+    raise InputError(f"The {CARD} of model {model} has no sensible {key}; get the model again.")
+
+
+def _check_keys(card, model, needed):
+    missing = [key for key in needed if key not in card]
+    if missing:
+        raise InputError(f"The {CARD} of model {model} lacks {', '.join(missing)}; get the model again.")
+
+
+def _check_tasks(card, model):
+    tasks = card["tasks"]
+    if not isinstance(tasks, list) or not tasks:
+        _refuse(model, "tasks")
+    for task in tasks:
+        classes = task.get("classes") if isinstance(task, dict) else None
+        if not isinstance(classes, list) or len(classes) < 2:
+            _refuse(model, "tasks")
+        if not all(isinstance(text, str) and text for text in (task.get("name"), task.get("title"), *classes)):
+            _refuse(model, "tasks")
+    if card["format_version"] > 1 and card["network"].get("tasks") != tasks:
+        raise InputError(f"The {CARD} of model {model} names other tasks than its network has; get the model again.")
+
+
+def _check_features(card, model):
+    names, scaling, distribution = (card[key] for key in OF_FEATURES)
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        _refuse(model, "features")
+    unknown = [name for name in names if name not in FEATURE_NAMES]
+    if unknown:
+        raise InputError(f"Model {model} wants features that this version does not compute: {unknown[0][:80]!r}, say.")
+    count = len(names)
+    if len(set(names)) < count or (card["format_version"] > 1 and card["network"]["features"] != count):
+        raise InputError(f"The {CARD} of model {model} names other features than its network has; get the model again.")
+    if (
+        not isinstance(scaling, dict)
+        or not all(_numbers(scaling.get(key), (count,)) for key in ("mean", "std"))
+        or not all(_numbers(scaling.get(key)) for key in ("clip", "gain"))
+        or min(*scaling["std"], scaling["clip"]) <= 0
+    ):
+        _refuse(model, "scaling")
+    shares = distribution.get("unusual_share") if isinstance(distribution, dict) else None
+    if (
+        not isinstance(shares, dict)
+        or not _numbers(distribution.get("values"), (count, len(QUANTILES)))
+        or not all(_numbers(shares.get(key)) for key in ("unusual", "outside"))
+    ):
+        _refuse(model, "training_distribution")
+
+
+def _check_input(given, model):
+    if (
+        not isinstance(given, dict)
+        or given.keys() != INPUT.keys()
+        or not all(_whole(given[key]) for key in ("box", "start", "size"))
+        or not all(_numbers(given[key]) for key in ("clip", "mean", "std"))
+        or not all(0 <= a and 0 < n and a + n <= b <= LARGEST_BOX for a, n, b in zip(*_corners(given), strict=True))
+        or min(given["clip"], given["std"]) <= 0
+    ):
+        _refuse(model, "input")
+
+
+def _corners(given):
+    return given["start"], given["size"], given["box"]
+
+
+def _whole(values: Any) -> bool:
+    return isinstance(values, list) and len(values) == 3 and all(type(value) is int for value in values)
+
+
+def _numbers(values: Any, shape: tuple[int, ...] = ()) -> bool:
+    """Whether values from JSON are finite numbers in lists of this shape."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        return False
+    return array.dtype.kind in "if" and array.shape == shape and bool(np.isfinite(array).all())
