@@ -3,16 +3,19 @@
 import enum
 import json
 from pathlib import Path
+from typing import Annotated
 
 import qt
 import slicer
 from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.batch import assess_folder, assess_in_child
+from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.writing import staged_file
-from COVIDMTLMRML.results import CHART, PROBABILITIES, SEGMENTATION, assessment_of, part_of, report_of
+from COVIDMTLMRML.attention import attention_nodes
+from COVIDMTLMRML.results import CHART, PROBABILITIES, SEGMENTATION, assessment_of, node_of, part_of, report_of
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
@@ -24,7 +27,7 @@ from COVIDMTLPanel.views import show_chart, show_table
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -107,6 +110,8 @@ class COVIDMTLParameterNode:
     outputSegmentation - Where the lungs that were assessed are put.
     model - Name of a shipped model, or path of a model folder.
     device - Where the network runs.
+    attention - Name of the task whose attention is shown over the CT; none if empty.
+    attentionOpacity - How much of the CT it covers.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -114,6 +119,8 @@ class COVIDMTLParameterNode:
     outputSegmentation: vtkMRMLSegmentationNode
     model: str = DEFAULT_MODEL
     device: Device = Device.AUTO
+    attention: str = ""
+    attentionOpacity: Annotated[float, WithinRange(0, 1)] = 0.5
 
 
 class COVIDMTLWidget(JobWidget):
@@ -124,9 +131,12 @@ class COVIDMTLWidget(JobWidget):
 
     def setup(self) -> None:
         self._models, self._cards = ModelList(), {}
+        self._overlay = None
         super().setup()
         self.ui.modelComboBox.connect("currentIndexChanged(int)", self.onModelSelected)
         self.ui.addModelButton.connect("clicked(bool)", self.onAddModel)
+        self.ui.importModelButton.connect("clicked(bool)", self.onImportModel)
+        self.ui.attentionComboBox.connect("currentIndexChanged(int)", self.onAttentionSelected)
         self.ui.openReportButton.connect("clicked(bool)", self.onOpenReport)
         self.ui.saveReportButton.connect("clicked(bool)", self.onSaveReport)
         self.ui.tableButton.connect("clicked(bool)", lambda: show_table(self._part(PROBABILITIES)))
@@ -181,6 +191,29 @@ class COVIDMTLWidget(JobWidget):
         except InputError as error:
             slicer.util.errorDisplay(str(error))
 
+    def onImportModel(self) -> None:
+        """Let the user choose a checkpoint and a new folder, and make a model of it."""
+        checkpoint = qt.QFileDialog.getOpenFileName(self.parent, _("Choose a checkpoint of PyTorch"))
+        if not checkpoint:
+            return
+        parent = qt.QFileDialog.getExistingDirectory(self.parent, _("Choose where to put the model's folder"))
+        if not parent:
+            return
+        with slicer.util.tryWithErrorDisplay(_("The checkpoint could not be imported."), waitCursor=True):
+            try:
+                folder = self.logic.importModel(checkpoint, Path(parent) / f"{Path(checkpoint).stem}-model")
+                self._parameterNode.model = self._models.add(folder)
+                return
+            except (InputError, ChildFailed) as error:
+                refused = str(error)
+        slicer.util.errorDisplay(refused)
+
+    def onAttentionSelected(self, index: int) -> None:
+        """Called when another task's attention was chosen, by the user or by `_showAttention`."""
+        task = self.ui.attentionComboBox.itemData(index) or ""
+        if self._parameterNode is not None and task != self._parameterNode.attention:
+            self._parameterNode.attention = task
+
     def onOpenReport(self) -> None:
         """Show the report in the web browser."""
         with slicer.util.tryWithErrorDisplay(_("The report could not be opened.")):
@@ -216,6 +249,28 @@ class COVIDMTLWidget(JobWidget):
         )
         for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.tableButton, self.ui.plotButton):
             button.enabled = result is not None
+
+        self._showAttention(ct, result)
+
+    def _showAttention(self, ct, result) -> None:
+        """Offer the attention maps of the assessment, and lay the chosen one over the CT."""
+        maps = attention_nodes(node_of(ct)) if result else {}
+        self.ui.attentionWidget.visible = bool(maps)
+        combo = self.ui.attentionComboBox
+        combo.blockSignals(True)
+        combo.clear()
+        combo.addItem(_("None"), "")
+        for task in maps:
+            combo.addItem(result["tasks"][task]["title"], task)
+        chosen = self._parameterNode.attention if maps else ""
+        combo.currentIndex = max(0, combo.findData(chosen))
+        combo.blockSignals(False)
+        overlay = maps.get(chosen)
+        if overlay is None and self._overlay is None:
+            return
+        opacity = self._parameterNode.attentionOpacity if overlay is not None else 0
+        slicer.util.setSliceViewerLayers(foreground=overlay, foregroundOpacity=opacity)
+        self._overlay = overlay
 
     def _part(self, role: str):
         return part_of(self._parameterNode.inputVolume, role)
@@ -307,6 +362,18 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         """
         return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)
 
+    def importModel(self, checkpoint, folder, *, featuresFrom: str = DEFAULT_MODEL, progress=silent) -> Path:
+        """Make a model folder of a published checkpoint, as ``covid-mtl model import`` does.
+
+        :param checkpoint: state dict that PyTorch saved; nothing in it is executed.
+        :param folder: a new folder.
+        :param featuresFrom: the model whose features and scaling a network that takes features is to have.
+        :returns: the folder.
+        """
+        options = ["--out", folder, "--features-from", featuresFrom]
+        Child("model", "import", checkpoint, *options, python=job_python()).wait(progress)
+        return Path(folder)
+
     def saveReport(self, ct: vtkMRMLScalarVolumeNode, path) -> None:
         """Write the report of a CT that was assessed as a web page."""
         report = report_of(ct)
@@ -331,7 +398,7 @@ class COVIDMTLTest(ScriptedLoadableModuleTest):
 
     def test_assessment_is_stored_with_the_ct(self):
         self.delayDisplay("Assessing a small synthetic CT")
-        ct = addSyntheticCT(seed=3, spacing=(1.6, 1.6, 2.0), size=0.48)
+        ct = addSyntheticCT(seed=3, spacing=(1.6, 1.6, 2.0), size=0.6)
         result = COVIDMTLLogic().process(ct)
         self.assertEqual(assessment_of(ct), result)
         for task in result["tasks"].values():

@@ -285,7 +285,7 @@ def test_assessment_of_a_node_is_that_of_its_file(phantom, node_of, scene, tmp_p
     expected = json.loads((tmp_path / "out" / "assessment.json").read_text())
     found = assessment_of(node)
     assert found["case"] == "CT of ä, 1"
-    for key in ("tasks", "aggregate", "training_range", "lungs", "warnings", "model"):
+    for key in ("tasks", "aggregate", "models", "lungs", "warnings"):
         assert found[key] == expected[key]
     assert "CT of ä, 1" in report_of(node)
 

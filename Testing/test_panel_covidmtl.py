@@ -18,7 +18,7 @@ from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, t
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")
 
-SAME = ("tasks", "aggregate", "training_range", "lungs", "warnings", "model", "ct", "device")
+SAME = ("tasks", "aggregate", "models", "lungs", "warnings", "ct")
 """What an assessment says that does not depend on where and when it was made."""
 
 
@@ -139,7 +139,7 @@ def test_model_of_the_users_own(phantom, tmp_path):
     panel.ui.deviceComboBox.currentText = "CPU"
     ct = add_ct(phantom)
     result = assessed(panel, ct, add_lungs(phantom.lungs, ct))
-    assert result["model"]["name"] == "mine" and result["device"] == "cpu"
+    assert result["models"][0]["name"] == "mine" and result["models"][0]["device"] == "cpu"
 
     fresh = host.reload(MODULES["COVIDMTL"])
     assert fresh.ui.modelComboBox.count == 2 and fresh.ui.modelComboBox.currentText == "A model of mine"

@@ -44,7 +44,7 @@ def store_assessment(
     vtkMRMLTextNode
         Holds the assessment as JSON and refers to the CT, the report, the tables, the plot chart and the lungs.
     """
-    text = _node_of(ct) or _add(ct, "vtkMRMLTextNode", "COVID-MTL assessment")
+    text = node_of(ct) or _add(ct, "vtkMRMLTextNode", "COVID-MTL assessment")
     text.SetText(json.dumps(result))
     if segmentation is not None:
         text.SetNodeReferenceID(SEGMENTATION, segmentation.GetID())
@@ -64,7 +64,7 @@ def store_assessment(
 
 def assessment_of(ct: slicer.vtkMRMLScalarVolumeNode) -> dict[str, Any] | None:
     """The assessment of a CT that its scene holds, as ``assessment.json`` has it, or None."""
-    text = _node_of(ct)
+    text = node_of(ct)
     return json.loads(text.GetText()) if text and text.GetText() else None
 
 
@@ -74,16 +74,17 @@ def report_of(ct: slicer.vtkMRMLScalarVolumeNode) -> str | None:
     return report.GetText() if report else None
 
 
-def part_of(ct: slicer.vtkMRMLScalarVolumeNode, role: str) -> slicer.vtkMRMLNode | None:
-    """The node that has a role in the assessment of a CT, such as `PROBABILITIES`, or None."""
-    text = _node_of(ct)
-    return text.GetNodeReference(role) if text else None
-
-
-def _node_of(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode | None:
+def node_of(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode | None:
+    """The node that holds the assessment of a CT, or None."""
     scene, kind = ct.GetScene(), "vtkMRMLTextNode"
     nodes = (scene.GetNthNodeByClass(i, kind) for i in range(scene.GetNumberOfNodesByClass(kind)))
     return next((node for node in nodes if node.GetNodeReference(CT) is ct), None)
+
+
+def part_of(ct: slicer.vtkMRMLScalarVolumeNode, role: str) -> slicer.vtkMRMLNode | None:
+    """The node that has a role in the assessment of a CT, such as `PROBABILITIES`, or None."""
+    text = node_of(ct)
+    return text.GetNodeReference(role) if text else None
 
 
 def _part(text: slicer.vtkMRMLTextNode, role: str, ct: slicer.vtkMRMLNode, kind: str, title: str) -> slicer.vtkMRMLNode:

@@ -25,6 +25,7 @@ from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.volume import Volume
 from COVIDMTLLib.writing import write_volume
 
+from .attention import store_attention
 from .results import SEGMENTATION, part_of, store_assessment
 from .segmentations import add_lungs_node, labels_of, show_lungs
 from .volumes import volume_of
@@ -206,8 +207,17 @@ class AssessmentRun(Run):
             out = self.folder / "out"
             lungs = lungs or part_of(self.ct, SEGMENTATION) or add_lungs_node(self.ct)
             show_lungs(read_mask(out / "lungs.nrrd"), lungs, self.ct)
+            attended = sorted(path.stem.removeprefix("attention_") for path in out.glob("attention_*.nrrd"))
             result = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
-            return store_assessment(result, self.ct, (out / "report.html").read_text(encoding="utf-8"), lungs)
+            text = store_assessment(result, self.ct, (out / "report.html").read_text(encoding="utf-8"), lungs)
+            store_attention(text, self.ct, {task: _read(out / f"attention_{task}.nrrd") for task in attended})
+            return text
+
+
+def _read(path: Path) -> Volume:
+    import SimpleITK as sitk
+
+    return Volume.from_image(sitk.ReadImage(str(path)))
 
 
 def _file_name(node: slicer.vtkMRMLNode) -> str:

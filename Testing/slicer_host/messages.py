@@ -23,7 +23,7 @@ class Messages(list):
     def __init__(self):
         super().__init__()
         self.confirm = True  # to a question, and to a dialog: accept or reject
-        self.file = ""  # to a file dialog; nothing stands for cancelled
+        self.file = ""  # to a file dialog, or a list of answers to one after the other; nothing stands for cancelled
 
     def of(self, kind: str) -> list[str]:
         """The texts of all messages of a kind."""
@@ -99,6 +99,6 @@ class Messages(list):
         # PythonQt gives the path alone, PySide6 a pair of path and filter.
         def choose(parent=None, title="", *_, **__):
             self.keep("file", title)
-            return self.file
+            return self.file.pop(0) if isinstance(self.file, list) else self.file
 
         return staticmethod(choose)
