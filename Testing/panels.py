@@ -32,10 +32,11 @@ PATIENCE = 300
 
 @pytest.fixture
 def clean_host(tmp_path, monkeypatch):
-    """An empty scene, no messages; by the end no slot has raised, and no process, file or scene is left."""
+    """An empty scene, no messages, no settings; by the end no slot has raised, and nothing of a job is left."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     host.close_scene()
+    slicer.app.settings().clear()
     host.messages.clear()
     host.errors.clear()
     yield host

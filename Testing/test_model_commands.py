@@ -111,9 +111,16 @@ def test_tasks_of_an_imported_network_can_be_named(run, published, tmp_path):
     assert (card["name"], card["title"], card["tasks"]) == ("flu-net", "Flu", tasks) and "features" not in card
 
 
+def test_features_for_a_network_that_takes_none_are_said_to_be_unneeded(run, published, tmp_path):
+    """So that a panel need not know what a checkpoint holds before it is imported."""
+    arguments = ("--out", tmp_path / "m", "--features-from", "features-mtl")
+    code, text, errors = run("import", published("volume, two tasks"), *arguments)
+    assert (code, errors) == (0, "") and "takes no features, so that features-mtl was not needed" in text
+    assert "features" not in read_card(tmp_path / "m")
+
+
 BAD = {
     "no features given": ("volume and features", [], "say with --features-from which model has them"),
-    "features for none": ("volume, two tasks", ["--features-from", "features-mtl"], "takes no features"),
     "features of nobody": ("volume and features", ["--features-from", "nobody"], "There is no model nobody"),
     "tasks of no sense": ("volume, two tasks", ["--tasks", "LIST"], "task"),
     "tasks that are no list": ("volume, two tasks", ["--tasks", "DICT"], "have to be a list"),

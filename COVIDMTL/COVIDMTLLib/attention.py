@@ -9,7 +9,7 @@ import torch
 
 from .networks import CovidMTLNet
 from .networks.heads import Head
-from .volume import Geometry, Volume
+from .volume import Geometry, Volume, linear_on
 
 
 def attention_maps(
@@ -76,23 +76,5 @@ def to_geometry(found: np.ndarray, stride: Sequence[int], crop: Geometry, ct: Ge
     spacing = tuple(float(s * n) for s, n in zip(crop.spacing, stride[::-1], strict=True))
     grid = Geometry(found.shape[::-1], spacing, crop.origin, crop.direction)
     # First to the crop, the last voxels of which may lie beyond the centres of the map's, then to the CT.
-    seen = _resampled(Volume(found.astype(np.float32), grid), crop, extrapolate=True)
-    return _resampled(seen, ct, extrapolate=False)
-
-
-def _resampled(volume: Volume, grid: Geometry, extrapolate: bool) -> Volume:
-    import SimpleITK as sitk
-
-    image = sitk.Resample(
-        volume.to_image(),
-        grid.size,
-        sitk.Transform(),
-        sitk.sitkLinear,
-        grid.origin,
-        grid.spacing,
-        grid.direction,
-        0.0,
-        sitk.sitkFloat32,
-        extrapolate,
-    )
-    return Volume.from_image(image)
+    seen = linear_on(Volume(found.astype(np.float32), grid), crop, extrapolate=True)
+    return linear_on(seen, ct)

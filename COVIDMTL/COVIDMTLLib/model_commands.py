@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from . import RESEARCH_USE_ONLY, terminal
-from .arguments import add_progress
 from .errors import InputError
 from .model_cards import takes_features, takes_volume
 from .model_import import import_checkpoint
@@ -118,7 +117,12 @@ def _import(parser: argparse.ArgumentParser) -> None:
         help="for a network that takes features: the model whose feature names and scaling it is to have, such as "
         "features-mtl; a checkpoint does not hold them",
     )
-    add_progress(parser)
+    parser.add_argument(
+        "--progress",
+        default="none",
+        choices=("json", "none"),
+        help="a JSON line on standard output at the start and at the end, in place of what was found (default: none)",
+    )
 
 
 COMMANDS = {

@@ -159,7 +159,7 @@ def labels_on(labels: Volume, grid: Geometry) -> Volume:
     return Volume.from_image(_resample(labels.to_image(), grid, sitk.sitkNearestNeighbor, extrapolate=False))
 
 
-def linear_on(volume: Volume, grid: Geometry) -> Volume:
+def linear_on(volume: Volume, grid: Geometry, extrapolate: bool = False) -> Volume:
     """A volume on another grid, linearly.
 
     Parameters
@@ -168,15 +168,17 @@ def linear_on(volume: Volume, grid: Geometry) -> Volume:
         Values (z, y, x), any geometry.
     grid : Geometry
         In the same patient coordinates (LPS, mm).
+    extrapolate : bool
+        Go on beyond the volume with its outermost values, instead of 0.
 
     Returns
     -------
     Volume
-        Values of the same type on the grid; 0 where the volume does not reach.
+        Values of the same type on the grid.
     """
     import SimpleITK as sitk
 
-    return Volume.from_image(_resample(volume.to_image(), grid, sitk.sitkLinear, extrapolate=False))
+    return Volume.from_image(_resample(volume.to_image(), grid, sitk.sitkLinear, extrapolate))
 
 
 def _resample(image: sitk.Image, grid: Geometry, interpolator: int, extrapolate: bool) -> sitk.Image:
