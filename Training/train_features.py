@@ -21,6 +21,7 @@ import safetensors
 import torch
 import yaml
 from COVIDMTLLib import __version__, training_range, writing
+from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
@@ -34,15 +35,6 @@ from tqdm import tqdm
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "COVIDMTL" / "Resources" / "Models" / "features-mtl"
 
-TASKS = [
-    {"name": "covid_ct", "title": "COVID-19 by radiology (CT)", "classes": ["negative", "positive"]},
-    {"name": "covid_nat", "title": "COVID-19 by nucleic acid test", "classes": ["negative", "positive"]},
-    {
-        "name": "severity",
-        "title": "Severity of COVID-19",
-        "classes": ["control/suspected", "mild/regular", "severe/critically ill"],
-    },
-]
 CLASSES = [len(task["classes"]) for task in TASKS]
 
 PUBLISHED_AUC = {"covid_ct": 0.886, "covid_nat": 0.802, "severity": 0.741}

@@ -20,7 +20,7 @@ TASKS = [
         "classes": ["control/suspected", "mild/regular", "severe/critically ill"],
     },
 ]
-"""The tasks of the release, in its order."""
+"""The tasks of the paper, in the order of its release."""
 
 NAMES = (
     (r"(?:features\.)?convbn\.(.+)", lambda of: f"backbone.stem.0.{of[1]}"),
