@@ -51,6 +51,7 @@ def test_assessment_is_complete(assessed, phantom):
     assert both["volume_ml"] == pytest.approx(truth, rel=0.12)
     assert both["volume_ml"] == pytest.approx(right["volume_ml"] + left["volume_ml"], abs=0.11)
     assert 0 < both["consolidation_share"] < both["ground_glass_share"] < 1
+    assert result["patient"] == {"age": None, "sex": None, "labs": {}}
     assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
     assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()
     assert (result["models"][0]["name"], result["models"][0]["device"]) == ("features-mtl", "cpu")
@@ -97,6 +98,7 @@ def test_report_is_one_page_with_all_that_matters(assessed):
     assert page.count("data:image/png;base64,") == 3
     text = re.sub(r"<[^>]+>", " ", page)
     assert RESEARCH_USE_ONLY in text
+    assert "Known of the patient" not in text
     for warning in result["warnings"]:
         assert page.index(warning) < page.index(f"<h3>{result['tasks']['covid_ct']['title']}")
     for task in result["tasks"].values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .devices import DEVICES
 from .method_parameters import PUBLISHED
@@ -26,6 +27,16 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help=f"where to run the network: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
         "%(default)s, the fastest there is)",
+    )
+    group = parser.add_argument_group("patient", "what is known besides the CT; the model uses what it can")
+    group.add_argument("--age", metavar="YEARS", help="age of the patient, 0 to 120")
+    group.add_argument("--sex", metavar="female|male", help="sex of the patient")
+    group.add_argument(
+        "--labs",
+        type=Path,
+        metavar="FILE",
+        help="laboratory values: CSV with the columns name, value and unit, CSV with a row of names and one of values, "
+        "or JSON",
     )
     add_grid(parser)
     add_progress(parser)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from .features import lung_features
 from .lung_volume import prepare
 from .models import DEFAULT_MODEL, Model, load_model
 from .packages import require
+from .patient import Patient, check_patient, unused
 from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
 from .sides import LEFT, RIGHT
@@ -80,6 +81,9 @@ def assess(
     grid: str = "ct",
     name: str | None = None,
     device: str = "auto",
+    age: float | None = None,
+    sex: str | None = None,
+    labs: str | Path | Mapping[str, Any] | None = None,
     synthetic: bool = False,
     progress: Callback = silent,
 ) -> Assessment:
@@ -108,6 +112,11 @@ def assess(
         What to call the CT; the name of its file by default.
     device : str
         Where to run the network: "auto", "cpu", "cuda", "mps" (see `devices.choose_device`).
+    age : float, optional
+        Of the patient, in years.
+    sex : {"female", "male"}, optional
+    labs : path or mapping, optional
+        Laboratory values, as `patient.check_patient` takes them; which of them count is up to the model.
     synthetic : bool
         Say everywhere that the CT is not of a patient.
     progress : Callback, optional
@@ -124,6 +133,7 @@ def assess(
     MissingPackage
         If a package that the job needs, such as PyRadiomics or PyTorch, is not installed or damaged.
     """
+    patient = check_patient(age, sex, labs)
     refine = refine or ("active-contour" if lungs is None else "none")
     if refine not in REFINEMENTS:
         raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
@@ -158,8 +168,8 @@ def assess(
                 features = lung_features(working, labels.array, update)
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
-            verdicts = judge_all(models, features, inputs)
-            attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry)
+            verdicts = judge_all(models, features, inputs, patient.known)
+            attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry, patient.known)
 
         result = {
             "research_use_only": RESEARCH_USE_ONLY,
@@ -171,8 +181,10 @@ def assess(
                 *checks.check_lungs(labels.array, name),
                 *_one_lung(labels.array),
                 *_unlike(verdicts["models"]),
+                *_unused(patient, models),
             ],
             **verdicts,
+            "patient": asdict(patient),
             "lungs": {"source": _source(lungs, refine)} | lung_densities(working, labels),
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
             "software": _software(),
@@ -197,12 +209,12 @@ def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:
     return prepare(ct, lungs.array, **model.card["input"]) if model.takes_volume else None
 
 
-def _attention(models, features, inputs, tasks, grid) -> dict[str, Volume]:
+def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volume]:
     if not any(one.takes_volume for one in models):
         return {}
     from .case_attention import attention_of
 
-    return attention_of(models, features, inputs, tasks, grid)
+    return attention_of(models, features, inputs, tasks, grid, patient)
 
 
 def _load(model: str | Path | Sequence[str | Path], device: str) -> list[Model]:
@@ -220,6 +232,11 @@ def _unlike(judged: Sequence[dict[str, Any]]) -> list[str]:
     """Warnings of a CT unlike the training data, each once."""
     ranges = (one["training_range"] for one in judged)
     return list(dict.fromkeys(text for one in ranges if one for text in training_range.warnings(one)))
+
+
+def _unused(patient: Patient, models: Sequence[Model]) -> list[str]:
+    used = {value for one in models for value in one.patient_values}
+    return unused(patient, used, [one.card["name"] for one in models])
 
 
 def _source(given: Volume | None, refine: str) -> str:

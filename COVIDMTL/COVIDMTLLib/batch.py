@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .assessment import assess
 from .child import ChildFailed, assess_in_child
 from .errors import InputError
+from .patients_table import read_patients
 from .progress import Callback, silent
 from .writing import staged_file
 
@@ -24,6 +26,7 @@ def assess_folder(
     folder: str | Path,
     out: str | Path,
     *,
+    patients: str | Path | None = None,
     progress: Callback = silent,
     assess: Callable[..., Any] = assess,
     **options: Any,
@@ -41,6 +44,9 @@ def assess_folder(
     out : path
         One folder a case, as `assess` writes it, and the table ``batch.csv``, which is brought up to date
         after each case.
+    patients : path, optional
+        CSV of what is known of the patients: a column ``case``, and any of ``age``, ``sex`` and laboratory values
+        (see `patients_table.read_patients`). A case that is not assessed again keeps what it was assessed with.
     progress : Callback, optional
         Is told the case, the share of all cases done and a line of text; what it raises ends the batch.
     assess : callable, optional
@@ -58,10 +64,11 @@ def assess_folder(
     Raises
     ------
     InputError
-        If the folder has no case or two of one name.
+        If the folder has no case or two of one name, or something is wrong with ``patients``.
     """
     folder, out = Path(folder), Path(out)
     found = cases(folder)
+    known = {} if patients is None else read_patients(patients, found)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for index, (name, path) in enumerate(found.items()):
@@ -70,7 +77,8 @@ def assess_folder(
         def news(step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
             progress(name, share + fraction / len(found), text)
 
-        rows.append(_row(name, path, out / name, news, assess, options))
+        patient = asdict(known[name]) if name in known else {}
+        rows.append(_row(name, path, out / name, news, assess, options | patient))
         with staged_file(out / TABLE) as table:
             _write(rows, table)
     progress("done", 1.0, "Done")

@@ -18,6 +18,7 @@ def attention_of(
     volumes: Sequence[Volume | None],
     tasks: Mapping[str, Mapping[str, Any]],
     grid: Geometry,
+    patient: Mapping[str, float] | None = None,
 ) -> dict[str, Volume]:
     """How much each place of a CT made the models say what they say.
 
@@ -26,7 +27,7 @@ def attention_of(
 
     Parameters
     ----------
-    models, features, volumes
+    models, features, volumes, patient
         As of `ensembles.judge_all`.
     tasks : mapping
         The verdict of each task; tasks that are not in it have no attention.
@@ -45,7 +46,7 @@ def attention_of(
         # A task that models have with different classes has no verdict of all of them, and no attention.
         shared = [(i, task) for i, task in enumerate(model.card["tasks"]) if task["name"] in tasks]
         classes = {i: task["classes"].index(tasks[task["name"]]["verdict"]) for i, task in shared}
-        maps = attention_maps(model.network, **model.tensors(features, volume), classes=classes)
+        maps = attention_maps(model.network, **model.tensors(features, volume, patient), classes=classes)
         for i, task in shared:
             positive = np.maximum(maps[i], 0)
             share = positive / positive.max() if positive.max() > 0 else positive

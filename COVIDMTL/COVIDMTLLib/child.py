@@ -10,11 +10,14 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .laboratory import check_labs
 from .progress import Callback, silent
 
 STOPPING = 2.0
@@ -131,6 +134,7 @@ def assess_in_child(
     out: str | Path,
     *,
     name: str | None = None,
+    labs: str | Path | Mapping[str, Any] | None = None,
     progress: Callback = silent,
     python: str = sys.executable,
     **options: Any,
@@ -145,10 +149,12 @@ def assess_in_child(
         Folder for the results; it is left as it was if anything goes wrong.
     name : str, optional
         What to call the CT; the name of its file by default.
+    labs : path or mapping, optional
+        Laboratory values, as `patient.check_patient` takes them.
     progress, python
         As of `Child`; what ``progress`` raises ends the job.
     **options
-        The other options of ``covid-mtl assess``, such as ``model``, ``refine``, ``lungs`` and ``device``;
+        The other options of ``covid-mtl assess``, such as ``model``, ``refine``, ``lungs`` and ``age``;
         with None one is left out, with a list given several times.
 
     Raises
@@ -158,8 +164,19 @@ def assess_in_child(
     ChildFailed
         If the process ended for any other reason.
     """
-    given = {key: value for key, value in {"name": name, **options}.items() if value is not None}
-    several = {key: value if isinstance(value, (list, tuple)) else [value] for key, value in given.items()}
-    # In one word with its option, a value may begin with a hyphen.
-    words = [f"--{key}={value}" for key, values in several.items() for value in values]
-    Child("assess", ct, "--out", out, *words, python=python).wait(progress)
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(labs, Mapping):
+            labs = _as_file(check_labs(labs), Path(folder) / "labs.json")
+        given = {key: value for key, value in {"name": name, "labs": labs, **options}.items() if value is not None}
+        several = {key: value if isinstance(value, (list, tuple)) else [value] for key, value in given.items()}
+        # In one word with its option, a value may begin with a hyphen.
+        words = [f"--{key}={value}" for key, values in several.items() for value in values]
+        Child("assess", ct, "--out", out, *words, python=python).wait(progress)
+
+
+def _as_file(labs: dict[str, float], path: Path) -> Path | None:
+    """Write laboratory values as ``--labs`` takes them; None if there are none."""
+    if not labs:
+        return None
+    path.write_text(json.dumps(labs), encoding="utf-8")
+    return path

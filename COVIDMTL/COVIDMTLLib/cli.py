@@ -13,6 +13,7 @@ from .errors import InputError
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .overlap import compare_masks
+from .patient import check_patient
 from .reading import read_mask
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
@@ -133,6 +134,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
+    patient = check_patient(options.age, options.sex, options.labs)
     with terminal.progress(options.progress) as progress:
         with writing.staged_folder(options.out) as folder:
             result = run_supervised(
@@ -143,6 +145,9 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
                 refine=options.refine,
                 device=options.device,
                 grid=options.grid,
+                age=patient.age,
+                sex=patient.sex,
+                labs=patient.labs,
                 progress=progress,
                 **more,
             )

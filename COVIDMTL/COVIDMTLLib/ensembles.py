@@ -51,7 +51,10 @@ def combine(verdicts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, An
 
 
 def judge_all(
-    models: Sequence[Model], features: Mapping[str, float], volumes: Sequence[Volume | None]
+    models: Sequence[Model],
+    features: Mapping[str, float],
+    volumes: Sequence[Volume | None],
+    patient: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Assess a case with one model or several.
 
@@ -62,6 +65,8 @@ def judge_all(
         The 375 features by name, if a model takes them.
     volumes : sequence of Volume or None
         What each model takes of the CT, as `lung_volume.prepare` makes it.
+    patient : mapping, optional
+        What is known of the patient, as `patient.Patient.known` gives it.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def judge_all(
         `combine`, or None for one model; ``models``: name, version, title, device, type of numbers, and what
         `verdicts.judge` says, of each.
     """
-    judged = [judge(features, model, volume) for model, volume in zip(models, volumes, strict=True)]
+    judged = [judge(features, model, volume, patient) for model, volume in zip(models, volumes, strict=True)]
     each = [
         {key: model.card.get(key, "") for key in ("name", "version", "title")} | model.runner.used | one
         for model, one in zip(models, judged, strict=True)

@@ -51,6 +51,14 @@ class Model:
         return self.card.get("features", [])
 
     @property
+    def patient_values(self) -> list[str]:
+        """What the model can use of a patient besides the CT: ``age``, ``sex`` and names of `laboratory.LABORATORY`.
+
+        Each may be missing in a case.
+        """
+        return self.card.get("patient_values", [])
+
+    @property
     def network(self) -> CovidMTLNet | FeaturesMTL:
         """The network as it runs; see `load_network` for one to train."""
         return self.runner.network
@@ -61,13 +69,16 @@ class Model:
         return self.runner.device
 
     def predict(
-        self, features: Mapping[str, float] | None = None, volume: Volume | np.ndarray | torch.Tensor | None = None
+        self,
+        features: Mapping[str, float] | None = None,
+        volume: Volume | np.ndarray | torch.Tensor | None = None,
+        patient: Mapping[str, float] | None = None,
     ) -> dict[str, np.ndarray]:
         """Assess one case.
 
         Parameters
         ----------
-        features, volume
+        features, volume, patient
             See `tensors`.
 
         Returns
@@ -80,13 +91,16 @@ class Model:
         InputError
             As `tensors` does, or if what comes out are no numbers.
         """
-        found = self.runner.probabilities(**self._case(features, volume))
+        found = self.runner.probabilities(**self._case(features, volume, patient))
         if not all(np.isfinite(one).all() for one in found):
             raise InputError(f"Model {self.card['name']} gives no numbers for this case; its weights make no sense.")
         return {task["name"]: one for task, one in zip(self.card["tasks"], found, strict=True)}
 
     def tensors(
-        self, features: Mapping[str, float] | None = None, volume: Volume | np.ndarray | torch.Tensor | None = None
+        self,
+        features: Mapping[str, float] | None = None,
+        volume: Volume | np.ndarray | torch.Tensor | None = None,
+        patient: Mapping[str, float] | None = None,
     ) -> dict[str, torch.Tensor]:
         """A case as `network` takes it, by keyword, scaled and on its device.
 
@@ -97,15 +111,18 @@ class Model:
         volume : Volume, ndarray or tensor of shape (z, y, x)
             As `lung_volume.prepare` makes it. Not looked at by a model on features alone, nor features by one on
             the volume alone.
+        patient : mapping
+            What is known of the patient, as `patient.Patient.known` gives it; more than the model can use does no
+            harm.
 
         Raises
         ------
         InputError
             If what the model takes is missing, or the volume has another size than the card says.
         """
-        return self.runner.tensors(**self._case(features, volume))
+        return self.runner.tensors(**self._case(features, volume, patient))
 
-    def _case(self, features, volume) -> dict[str, np.ndarray | torch.Tensor]:
+    def _case(self, features, volume, patient) -> dict[str, Any]:
         name, case = self.card["name"], {}
         if self.takes_features:
             missing = [one for one in self.features if features is None or one not in features]
@@ -120,4 +137,7 @@ class Model:
             if given != wanted:
                 given, wanted = (" x ".join(map(str, size)) for size in (given, wanted))
                 raise InputError(f"Model {name} takes a lung volume of {wanted} voxels, and this one has {given}.")
+        if self.patient_values:
+            known = patient or {}
+            case["patient"] = {one: known[one] for one in self.patient_values if one in known}
         return case

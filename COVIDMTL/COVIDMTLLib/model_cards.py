@@ -82,7 +82,7 @@ def check_card(card: Any, model: str) -> None:
         _refuse(model, "network")
     needed = [*(OF_FEATURES if takes_features(card) else ()), *(["input"] if takes_volume(card) else [])]
     _check_keys(card, model, needed)
-    unfit = [key for key in (*OF_FEATURES, "input") if key in card and key not in needed]
+    unfit = [key for key in (*OF_FEATURES, "input", "patient_values") if key in card and key not in needed]
     if unfit:
         raise InputError(f"Model {model} has {unfit[0]} in its {CARD}, which its network has no use for.")
     for key in ("name", "version", "title", "intended_use"):

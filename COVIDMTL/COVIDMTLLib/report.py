@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import RESEARCH_USE_ONLY, __version__, training_range
 from .feature_names import in_words
+from .laboratory import LABORATORY, LabValue
 from .pictures import COLOURS, attention_pictures, three_planes
 from .sides import LEFT, RIGHT
 
@@ -25,6 +26,7 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
     page = environment.get_template(TEMPLATE).render(
         result=assessment.result,
         cards=[model.card for model in assessment.models],
+        patient=_patient_shown(assessment.result["patient"]),
         planes=three_planes(assessment.ct, assessment.lungs),
         attention={
             task: attention_pictures(assessment.ct, assessment.lungs, volume)
@@ -37,6 +39,23 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
     )
     Path(path).write_text(page, encoding="utf-8")
+
+
+def _patient_shown(patient: dict[str, Any]) -> dict[str, Any] | None:
+    """Age and sex in words, and each laboratory value beside its normal range; None if nothing is known."""
+    age = [] if patient["age"] is None else [f"{patient['age']:g} years"]
+    words = ", ".join([*age, *filter(None, [patient["sex"]])])
+    labs = [_lab_shown(LABORATORY[name], value) for name, value in patient["labs"].items()]
+    return {"words": words, "labs": labs} if words or labs else None
+
+
+def _lab_shown(lab: LabValue, value: float) -> dict[str, str]:
+    if lab.normal_low is None:
+        normal = f"< {lab.normal_high:g}"
+    else:
+        normal = f"{lab.normal_low:g} to {lab.normal_high:g}"
+    shown = f"{value:.6g} {lab.unit}".strip()
+    return {"name": lab.name, "title": lab.title, "value": shown, "normal": normal, "side": lab.side(value)}
 
 
 def _features_that_stand_out(assessment: Assessment) -> dict[str, Any] | None:

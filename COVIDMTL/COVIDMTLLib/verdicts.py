@@ -12,7 +12,12 @@ from .models import Model
 from .volume import Volume
 
 
-def judge(features: Mapping[str, float] | None, model: Model, volume: Volume | None = None) -> dict[str, Any]:
+def judge(
+    features: Mapping[str, float] | None,
+    model: Model,
+    volume: Volume | None = None,
+    patient: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """Assess a case.
 
     Parameters
@@ -22,6 +27,8 @@ def judge(features: Mapping[str, float] | None, model: Model, volume: Volume | N
     model : Model
     volume : Volume, optional
         As `lung_volume.prepare` makes it, for a model that takes it.
+    patient : mapping, optional
+        What is known of the patient, as `patient.Patient.known` gives it.
 
     Returns
     -------
@@ -35,7 +42,7 @@ def judge(features: Mapping[str, float] | None, model: Model, volume: Volume | N
     InputError
         As `Model.predict` does.
     """
-    probabilities = model.predict(features, volume)
+    probabilities = model.predict(features, volume, patient)
     tasks = {
         task["name"]: verdict(task["title"], task["classes"], probabilities[task["name"]].tolist())
         for task in model.card["tasks"]
