@@ -1,0 +1,138 @@
+"""Evaluation of predictions of made-up models: tables, figures, and input that it refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from COVIDMTLLib.errors import InputError
+from sklearn.metrics import roc_auc_score
+
+TRAINING = Path(__file__).parent.parent / "Training"
+sys.path.insert(0, str(TRAINING))
+
+import evaluation_figures  # noqa: E402
+import tables  # noqa: E402
+from evaluate import compare_pairs, evaluate  # noqa: E402
+from metrics import expected_calibration_error  # noqa: E402
+from predictions import CLASSES, Predictions, read, read_all, write  # noqa: E402
+from significance import delong, mcnemar_test  # noqa: E402
+
+EFFECTS = {"coin": 0.0, "weak": 0.7, "strong": 2.0}
+
+
+def made_up(cases, effect, seed):
+    severity = np.arange(cases) % 3
+    labels = {"covid_ct": (severity > 0).astype(int), "covid_nat": (severity > 1).astype(int), "severity": severity}
+    rng, probabilities = np.random.default_rng(seed), {}
+    for task, classes in CLASSES.items():
+        odds = np.exp(effect * np.eye(len(classes))[labels[task]] + rng.standard_normal((cases, len(classes))))
+        probabilities[task] = odds / odds.sum(axis=1, keepdims=True)
+    return Predictions(np.arange(cases) + 100, labels, probabilities)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predictions")
+    for seed, (name, effect) in enumerate(EFFECTS.items()):
+        write(folder / f"{name}.csv", made_up(150, effect, seed))
+    return {name: folder / f"{name}.csv" for name in EFFECTS}
+
+
+def test_predictions_come_back_as_they_were(models):
+    given, found = made_up(150, EFFECTS["weak"], 1), read(models["weak"])
+    np.testing.assert_array_equal(found.pids, given.pids)
+    for task in CLASSES:
+        np.testing.assert_array_equal(found.labels[task], given.labels[task])
+        np.testing.assert_allclose(found.probabilities[task], given.probabilities[task], rtol=1e-15)
+
+
+def test_tables_and_figures_repeat_and_hold_what_was_measured(models, tmp_path):
+    result = evaluate(models, tmp_path / "first")
+    evaluate(models, tmp_path / "second")
+    names = {"measures.csv", "measures.md", "pairs.csv", "pairs.md"}
+    names |= {f"{figure}.{kind}" for figure in ("roc", "reliability") for kind in ("svg", "png")}
+    assert {path.name for path in (tmp_path / "first").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+    found = read_all(models)
+    rows = pd.read_csv(tmp_path / "first" / "measures.csv").set_index(["task", "model"])
+    assert len(rows) == 9
+    for (task, name), row in rows.iterrows():
+        labels, probabilities = found[name].labels[task], found[name].probabilities[task]
+        scores = probabilities if task == "severity" else probabilities[:, 1]
+        assert row.auc == pytest.approx(roc_auc_score(labels, scores, multi_class="ovr"))
+        assert row.ece == pytest.approx(expected_calibration_error(labels, probabilities))
+        for column in ("precision", "f1", "accuracy", "auc"):
+            assert row[f"{column}_low"] < row[column] < row[f"{column}_high"]
+        if task == "severity":
+            last = (labels == 2, probabilities[:, 2])
+            assert row["auc_severe/critically ill"] == pytest.approx(roc_auc_score(*last))
+    row = rows.loc["covid_ct", "weak"]
+    cell = f"{row.auc:.3f} ({row.auc_low:.3f}-{row.auc_high:.3f})"
+    assert cell in (tmp_path / "first" / "measures.md").read_text()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "first" / "pairs.csv"), result.pairs)
+
+
+def test_every_pair_is_tested_and_holm_is_over_all_of_them(models):
+    found = read_all(models)
+    pairs = compare_pairs(found)
+    assert len(pairs) == 3 * 3 and not pairs[["task", "first", "second"]].duplicated().any()
+    for row in pairs.itertuples():
+        labels = found["weak"].labels[row.task]
+        both = [found[name].probabilities[row.task] for name in (row.first, row.second)]
+        assert row.p_delong == pytest.approx(delong(labels, both).p_value(0, 1))
+        assert row.p_mcnemar == pytest.approx(mcnemar_test(labels, *both))
+    for test in ("p_delong", "p_mcnemar"):
+        order = pairs.sort_values(test)
+        stepped = (order[test] * np.arange(9, 0, -1)).cummax().clip(upper=1)
+        np.testing.assert_allclose(order[f"{test}_holm"], stepped)
+    assert (pairs[pairs.first.eq("coin") & pairs.second.eq("strong")].p_delong_holm < 0.001).all()
+    assert compare_pairs({"weak": found["weak"]}).empty
+
+
+def test_areas_under_the_drawn_curves_are_the_aucs(models):
+    found = read_all(models)
+    for panel, task in zip(evaluation_figures.roc(found).axes, CLASSES, strict=True):
+        for line, name in zip(panel.lines[1:], found, strict=True):
+            labels, probabilities = found[name].labels[task], found[name].probabilities[task]
+            x, y = line.get_xdata(), line.get_ydata()
+            area = np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2)
+            assert area == pytest.approx(delong(labels, [probabilities]).values[0], abs=0.005)
+            assert line.get_label().endswith(name)
+
+
+BROKEN = {
+    "lacks 1 columns of a table of predictions, 'severity'": lambda t: t.drop(columns="severity"),
+    "has a label in covid_nat other than 0 to 1": lambda t: t.assign(covid_nat=2),
+    "probabilities of covid_ct that are no numbers": lambda t: t.assign(**{"covid_ct: positive": 0.9}),
+    "probabilities of severity that are no numbers": lambda t: t.assign(**{"severity: mild/regular": "high"}),
+    "every one with its own PID": lambda t: t.assign(PID=1),
+    "not of the same patients with the same labels": lambda t: t[::-1],
+}
+
+
+@pytest.mark.parametrize("sentence", BROKEN)
+def test_bad_predictions_are_refused(models, tmp_path, sentence):
+    BROKEN[sentence](pd.read_csv(models["weak"])).to_csv(tmp_path / "broken.csv", index=False)
+    with pytest.raises(InputError, match=sentence):
+        evaluate(models | {"broken": tmp_path / "broken.csv"}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_command(models, tmp_path):
+    command = [sys.executable, str(TRAINING / "evaluate.py"), "--out", str(tmp_path / "out")]
+    run = subprocess.run([*command, f"a={models['weak']}", f"b={tmp_path}/b.csv"], capture_output=True, text=True)
+    assert run.returncode == 2 and run.stderr.startswith("evaluate: There is no file") and not run.stdout
+    assert not (tmp_path / "out").exists()
+    run = subprocess.run([*command, f"a={models['weak']}"], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stdout.startswith((tmp_path / "out" / "measures.md").read_text())
+
+
+def test_table_as_markdown():
+    table = pd.DataFrame({"model": ["a|b", "c"], "AUC": [0.12345, np.nan], "difference": [-0.0001, -0.5], "n": [3, 4]})
+    lines = ["| model | AUC | difference | n |", "| --- | --: | --: | --: |"]
+    assert tables.markdown(table).splitlines() == [*lines, "| a\\|b | 0.123 | 0.000 | 3 |", "| c |  | -0.500 | 4 |"]
