@@ -2,6 +2,7 @@
 
 import enum
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +13,28 @@ from COVIDMTLLib.batch import assess_folder, assess_in_child
 from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.patient import check_patient
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.writing import staged_file
 from COVIDMTLMRML.attention import attention_nodes
-from COVIDMTLMRML.results import CHART, PROBABILITIES, SEGMENTATION, assessment_of, node_of, part_of, report_of
+from COVIDMTLMRML.results import (
+    CHART,
+    CONTRIBUTIONS,
+    PROBABILITIES,
+    SEGMENTATION,
+    assessment_of,
+    node_of,
+    part_of,
+    report_of,
+)
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
 from COVIDMTLPanel.installation import ensure_packages
 from COVIDMTLPanel.job_widget import JobWidget
 from COVIDMTLPanel.model_list import ModelList
-from COVIDMTLPanel.summaries import card_html, lungs_html, verdicts_html, warnings_html
+from COVIDMTLPanel.patient_section import UNKNOWN_AGE, PatientSection, Sex, known_of
+from COVIDMTLPanel.summaries import card_html, results_html
 from COVIDMTLPanel.views import show_chart, show_table
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -108,6 +120,9 @@ class COVIDMTLParameterNode:
     inputVolume - The CT.
     lungs - The lungs to assess; found by Algorithm 1 if there are none.
     outputSegmentation - Where the lungs that were assessed are put.
+    age - Of the patient, in years; -1 if unknown.
+    sex - Of the patient.
+    labs - Laboratory values as JSON: numbers by their names in laboratory_values.csv; empty for none.
     model - Name of a shipped model, or path of a model folder.
     device - Where the network runs.
     attention - Name of the task whose attention is shown over the CT; none if empty.
@@ -117,6 +132,9 @@ class COVIDMTLParameterNode:
     inputVolume: vtkMRMLScalarVolumeNode
     lungs: vtkMRMLSegmentationNode
     outputSegmentation: vtkMRMLSegmentationNode
+    age: Annotated[int, WithinRange(UNKNOWN_AGE, 120)] = UNKNOWN_AGE
+    sex: Sex = Sex.UNKNOWN
+    labs: str = ""
     model: str = DEFAULT_MODEL
     device: Device = Device.AUTO
     attention: str = ""
@@ -141,6 +159,11 @@ class COVIDMTLWidget(JobWidget):
         self.ui.saveReportButton.connect("clicked(bool)", self.onSaveReport)
         self.ui.tableButton.connect("clicked(bool)", lambda: show_table(self._part(PROBABILITIES)))
         self.ui.plotButton.connect("clicked(bool)", lambda: show_chart(self._part(CHART)))
+        self.ui.contributionsButton.connect("clicked(bool)", lambda: show_table(self._part(CONTRIBUTIONS)))
+
+    @cached_property
+    def _patient(self) -> PatientSection:
+        return PatientSection(self.ui, lambda: self._parameterNode)
 
     def applyToolTip(self) -> str:
         return _("Assess the CT")
@@ -158,6 +181,7 @@ class COVIDMTLWidget(JobWidget):
             p.outputSegmentation,
             model=p.model,
             device=p.device.value,
+            **known_of(p),
             **self.jobCallbacks(self.onFinished),
         )
 
@@ -173,6 +197,7 @@ class COVIDMTLWidget(JobWidget):
 
     def onParametersModified(self, caller=None, event=None) -> None:
         self._showModels()
+        self._patient.show()
         super().onParametersModified(caller, event)
 
     def onModelSelected(self, index: int) -> None:
@@ -237,11 +262,8 @@ class COVIDMTLWidget(JobWidget):
     def showResults(self) -> None:
         ct = self._parameterNode.inputVolume if self._parameterNode is not None else None
         result = assessment_of(ct) if ct is not None else None
-        texts = ["", "", ""]
-        if result:
-            texts = [warnings_html(result["warnings"]), verdicts_html(result), lungs_html(result["lungs"])]
-        labels = (self.ui.warningsLabel, self.ui.verdictsLabel, self.ui.lungsLabel)
-        for label, text in zip(labels, texts, strict=True):
+        labels = (self.ui.warningsLabel, self.ui.verdictsLabel, self.ui.patientLabel, self.ui.lungsLabel)
+        for label, text in zip(labels, results_html(result), strict=True):
             label.text = text
             label.visible = bool(text)
         self.ui.resultsCaptionLabel.text = (
@@ -249,7 +271,7 @@ class COVIDMTLWidget(JobWidget):
         )
         for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.tableButton, self.ui.plotButton):
             button.enabled = result is not None
-
+        self.ui.contributionsButton.visible = result is not None and self._part(CONTRIBUTIONS) is not None
         self._showAttention(ct, result)
 
     def _showAttention(self, ct, result) -> None:
@@ -306,6 +328,9 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         model: str = DEFAULT_MODEL,
         device: str = "auto",
         refine: str | None = None,
+        age: float | None = None,
+        sex: str | None = None,
+        labs: str | Path | dict | None = None,
         progress=silent,
     ) -> dict:
         """Assess a CT and wait for the end. Research use only.
@@ -317,11 +342,14 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param model: name of a shipped model, or path of a model folder.
         :param device: "auto", "cpu", "cuda" or "mps".
         :param refine: "active-contour" or "none"; see COVIDMTLLib.assessment.assess.
+        :param age: of the patient, in years.
+        :param sex: "female" or "male".
+        :param labs: laboratory values: a CSV or JSON file, or numbers by their names in laboratory_values.csv.
         :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
         :returns: what assessment.json holds; it is also stored in the scene, with tables, plot and report.
         :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
         """
-        run = AssessmentRun(ct, lungs, model, device, refine)
+        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
         run.wait(progress)
         return self._finish(run, output)
 
@@ -334,6 +362,9 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         model: str = DEFAULT_MODEL,
         device: str = "auto",
         refine: str | None = None,
+        age: float | None = None,
+        sex: str | None = None,
+        labs: str | Path | dict | None = None,
         **callbacks,
     ) -> Background:
         """As process, but return at once.
@@ -341,13 +372,13 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param callbacks: progress, finished (is told the result) and failed (is told the exception).
         :returns: the run in the background, which has cancel().
         """
-        run = AssessmentRun(ct, lungs, model, device, refine)
+        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
         return Background(run, lambda: self._finish(run, output), **callbacks)
 
     def processFile(self, ct, out, *, progress=silent, **options) -> dict:
         """Assess an image file or DICOM folder into a folder, as ``covid-mtl assess`` does.
 
-        :param options: those of the command line: lungs, model, device, refine, series, grid, name.
+        :param options: those of the command line: lungs, model, device, refine, age, sex, labs, series, grid, name.
         :returns: what assessment.json holds.
         """
         assess_in_child(ct, out, progress=progress, python=job_python(), **options)
@@ -357,7 +388,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         """Assess every CT of a folder, one row each in batch.csv; a failed case is named and does not stop the
         rest, and a stopped batch goes on where it was.
 
-        :param options: those of the command line, for every case.
+        :param options: those of the command line, for every case, and patients: a CSV file of what is known of each
+            patient, with a column case and any of age, sex and laboratory values.
         :returns: the rows.
         """
         return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)

@@ -6,6 +6,7 @@ CT_FOLDER holds lung1_image.nrrd and lung1_reference_lung.nrrd.
 """
 
 import argparse
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -33,12 +34,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
+    imsave(options.out / "COVIDMTL-patient.png", patient_section())
     for name in MODULES:
         states = dict(zip(STATES, panel_states(name, options.ct), strict=True))
         imsave(options.out / f"{name}-states.png", side_by_side(states.values()))
         finished = states["finished"]
         imsave(options.out / f"{name}.png", side_by_side([finished, views(finished.shape[0])]))
         host.close_scene()
+
+
+def patient_section() -> np.ndarray:
+    """Picture of the section for what is known of the patient, with made-up values."""
+    panel = host.open(MODULES["COVIDMTL"])
+    panel.ui.patientCollapsibleButton.collapsed = False
+    panel.ui.ageSpinBox.value = 64
+    panel.ui.sexComboBox.currentText = "female"
+    panel._parameterNode.labs = json.dumps({"HGB": 128, "LY": 0.48, "WBC": 6.1, "DD": 0.9, "CREA": 71.5, "LDH": 412})
+    panel.ui.givenOnlyCheckBox.checked = True
+    picture_of(panel)  # lays the section out
+    picture = picture_of(panel.ui.patientCollapsibleButton)
+    panel.ui.clearPatientButton.click()
+    panel.ui.givenOnlyCheckBox.checked = False
+    panel.ui.patientCollapsibleButton.collapsed = True
+    return picture
 
 
 def panel_states(name: str, folder: Path):
@@ -66,9 +84,9 @@ def panel_states(name: str, folder: Path):
 
 
 def picture_of(panel) -> np.ndarray:
-    """A panel as wide as it mostly is in Slicer, uint8 (height, width, 3)."""
+    """A panel, or a part of it, as wide as it mostly is in Slicer, uint8 (height, width, 3)."""
     with tempfile.TemporaryDirectory() as folder:
-        return imread(host.screenshot(panel.parent, Path(folder) / "panel.png", WIDTH))[..., :3]
+        return imread(host.screenshot(panel, Path(folder) / "panel.png", WIDTH))[..., :3]
 
 
 def views(height: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, t
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")
 
-SAME = ("tasks", "aggregate", "models", "lungs", "warnings", "ct")
+SAME = ("tasks", "aggregate", "models", "patient", "lungs", "warnings", "ct")
 """What an assessment says that does not depend on where and when it was made."""
 
 
@@ -36,9 +36,14 @@ def assessed(panel, ct, lungs=None):
     return assessment_of(ct)
 
 
+def write_labs(path):
+    path.write_text("name,value,unit\nLY,0.48,G/L\nHGB,141,g/L\n")
+    return path
+
+
 def shown(panel):
-    labels = (panel.ui.resultsCaptionLabel, panel.ui.warningsLabel, panel.ui.verdictsLabel, panel.ui.lungsLabel)
-    return [label.text for label in labels]
+    names = ("resultsCaption", "warnings", "verdicts", "patient", "lungs")
+    return [getattr(panel.ui, f"{name}Label").text for name in names]
 
 
 def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
@@ -49,9 +54,15 @@ def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
     lungs = add_lungs(reference, ct)
     mask = write(type(reference)((reference.array > 0).astype(np.uint8), reference.geometry), tmp_path / "mask.nrrd")
     panel = opened()
+    panel.ui.ageSpinBox.value = 64
+    panel.ui.sexComboBox.currentText = "female"
+    host.messages.file = str(write_labs(tmp_path / "labs.csv"))
+    panel.ui.readLabsButton.click()
+    host.messages.clear()
     result = assessed(panel, ct, lungs)
     out = tmp_path / "out"
-    by_command = covid_mtl("assess", path, "--lungs", mask, "--out", out, "--name", "lung1_image")
+    patient = ("--age", 64, "--sex", "female", "--labs", tmp_path / "labs.csv")
+    by_command = covid_mtl("assess", path, "--lungs", mask, "--out", out, "--name", "lung1_image", *patient)
     assert by_command.returncode == 0, by_command.stderr
     expected = json.loads((out / "assessment.json").read_text())
     assert {key: result[key] for key in SAME} == {key: expected[key] for key in SAME}
@@ -60,7 +71,8 @@ def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
         array(slicer.util.getNode("lung1_image lungs"), ct), read_mask(out / "lungs.nrrd").array
     )
 
-    caption, warnings, verdicts, volumes = shown(panel)
+    caption, warnings, verdicts, patient, volumes = shown(panel)
+    assert "64 years, female, 2 laboratory values" in patient and "LY 0.48 G/L" in patient
     assert "lung1_image" in caption and "Research use only" in caption
     assert all(warning[:40] in warnings for warning in result["warnings"]) and result["warnings"]
     for task in result["tasks"].values():
@@ -175,10 +187,13 @@ def test_logic_gives_the_same_on_nodes_and_files_and_folders(phantom, tmp_path):
     (cts / "broken.nrrd").write_bytes(b"NRRD0004\n")
     logic = opened().logic
     ct, news = add_ct(phantom), []
-    on_node = logic.process(ct, progress=lambda *one: news.append(one))
+    labs = write_labs(tmp_path / "labs.csv")
+    on_node = logic.process(ct, age=64.5, sex="female", labs=labs, progress=lambda *one: news.append(one))
     assert news[-1][0] == "done" and assessment_of(ct) == on_node
-    on_file = logic.processFile(cts / "Phantom.nrrd", tmp_path / "one")
-    rows = logic.processFolder(cts, tmp_path / "all")
+    assert on_node["patient"] == {"age": 64.5, "sex": "female", "labs": {"HGB": 141.0, "LY": 0.48}}
+    on_file = logic.processFile(cts / "Phantom.nrrd", tmp_path / "one", age=64.5, sex="female", labs=labs)
+    (tmp_path / "patients.csv").write_text("case,age,sex,LY,HGB\nPhantom,64.5,female,0.48,141\n")
+    rows = logic.processFolder(cts, tmp_path / "all", patients=tmp_path / "patients.csv")
     in_folder = json.loads((tmp_path / "all" / "Phantom" / "assessment.json").read_text())
     for other in (on_file, in_folder):
         assert {key: on_node[key] for key in SAME} == {key: other[key] for key in SAME}
@@ -187,7 +202,7 @@ def test_logic_gives_the_same_on_nodes_and_files_and_folders(phantom, tmp_path):
     with open(tmp_path / "all" / "batch.csv", newline="") as file:
         assert [row["case"] for row in csv.DictReader(file)] == ["Phantom", "broken"]
     written = (tmp_path / "all" / "Phantom" / "assessment.json").stat().st_mtime_ns
-    assert logic.processFolder(cts, tmp_path / "all") == rows
+    assert logic.processFolder(cts, tmp_path / "all", patients=tmp_path / "patients.csv") == rows
     assert (tmp_path / "all" / "Phantom" / "assessment.json").stat().st_mtime_ns == written
 
 

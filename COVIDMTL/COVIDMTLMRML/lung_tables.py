@@ -8,7 +8,7 @@ from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.sides import LEFT, RIGHT
 from COVIDMTLLib.volume import Volume
 
-from .results import fill_table
+from .tables import fill_table
 
 AGREEMENT = {"dice": "Dice", "jaccard": "Jaccard", "mcc": "MCC", "precision": "Precision"}
 """Titles of the measures of `COVIDMTLLib.overlap.overlap` (section 4.1 of the paper)."""

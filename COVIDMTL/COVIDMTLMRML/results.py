@@ -1,24 +1,25 @@
-"""An assessment in the scene: JSON, report, two tables and a plot, saved and loaded with the CT it is of."""
+"""An assessment in the scene: JSON, report, tables and a plot, saved and loaded with the CT it is of."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import slicer
-import vtk
+
+from . import tables
 
 CT = "COVIDMTL.CT"
 REPORT = "COVIDMTL.Report"
 PROBABILITIES = "COVIDMTL.Probabilities"
 LUNGS = "COVIDMTL.Lungs"
+PATIENT = "COVIDMTL.Patient"
+CONTRIBUTIONS = "COVIDMTL.Contributions"
 SERIES = "COVIDMTL.Series"
 CHART = "COVIDMTL.Chart"
 SEGMENTATION = "COVIDMTL.Segmentation"
 """Roles of the nodes that the text node with the assessment refers to."""
-
-SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
 
 
 def store_assessment(
@@ -50,15 +51,11 @@ def store_assessment(
         text.SetNodeReferenceID(SEGMENTATION, segmentation.GetID())
     text.SetNodeReferenceID(CT, ct.GetID())
     _part(text, REPORT, ct, "vtkMRMLTextNode", "COVID-MTL report").SetText(report)
-    probabilities = _part(text, PROBABILITIES, ct, "vtkMRMLTableNode", "COVID-MTL probabilities")
-    rows = list(_probability_rows(result))
-    fill_table(probabilities, ("Task", "Class", "Task and class", "Probability", "Verdict"), rows)
-    lungs = _part(text, LUNGS, ct, "vtkMRMLTableNode", "COVID-MTL lungs")
-    columns = ("Volume, ml", "Mean, HU", "Share at ground-glass density", "Share at consolidation density")
-    fill_table(
-        lungs, ("Lung", *columns), [(title, *_lung_values(result["lungs"][side])) for side, title in SIDES.items()]
-    )
-    _plot(text, ct, probabilities)
+    _table(text, ct, PROBABILITIES, "probabilities", tables.PROBABILITY_COLUMNS, tables.probability_rows(result))
+    _table(text, ct, LUNGS, "lungs", tables.LUNG_COLUMNS, tables.lung_rows(result))
+    _table(text, ct, PATIENT, "patient", tables.PATIENT_COLUMNS, tables.patient_rows(result))
+    _table(text, ct, CONTRIBUTIONS, "contributions", tables.CONTRIBUTION_COLUMNS, tables.contribution_rows(result))
+    _plot(text, ct, text.GetNodeReference(PROBABILITIES))
     return text
 
 
@@ -98,28 +95,21 @@ def _add(ct: slicer.vtkMRMLNode, kind: str, title: str) -> slicer.vtkMRMLNode:
     return ct.GetScene().AddNewNodeByClass(kind, f"{ct.GetName()} {title}")
 
 
-def _probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
-    for task in result["tasks"].values():
-        for name, probability in zip(task["classes"], task["probabilities"], strict=True):
-            verdict = "yes" if name == task["verdict"] else ""
-            yield task["title"], name, f"{task['title']}: {name}", probability, verdict
-
-
-def _lung_values(lung: dict[str, float | None]) -> tuple[float, ...]:
-    keys = ("volume_ml", "mean_hu", "ground_glass_share", "consolidation_share")
-    return tuple(float("nan") if lung[key] is None else lung[key] for key in keys)
-
-
-def fill_table(node: slicer.vtkMRMLTableNode, names: Sequence[str], rows: Sequence[tuple]) -> None:
-    """Fill a table; a column is of text or of numbers as its first cell is."""
-    node.RemoveAllColumns()
-    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
-        column = vtk.vtkStringArray() if isinstance(cells[0], str) else vtk.vtkDoubleArray()
-        column.SetName(name)
-        for cell in cells:
-            column.InsertNextValue(cell)
-        node.AddColumn(column)
-    node.SetLocked(True)
+def _table(
+    text: slicer.vtkMRMLTextNode,
+    ct: slicer.vtkMRMLNode,
+    role: str,
+    title: str,
+    columns: Iterable[str],
+    rows: Iterable[tuple],
+) -> None:
+    """Fill the table in a role; one that has nothing to say is not there, nor that of an earlier assessment."""
+    rows = list(rows)
+    if rows:
+        tables.fill_table(_part(text, role, ct, "vtkMRMLTableNode", f"COVID-MTL {title}"), columns, rows)
+    elif text.GetNodeReference(role) is not None:
+        ct.GetScene().RemoveNode(text.GetNodeReference(role))
+        text.RemoveNodeReferenceIDs(role)
 
 
 def _plot(text: slicer.vtkMRMLTextNode, ct: slicer.vtkMRMLNode, table: slicer.vtkMRMLTableNode) -> None:

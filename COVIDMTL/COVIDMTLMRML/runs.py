@@ -19,6 +19,7 @@ import slicer
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.patient import Patient
 from COVIDMTLLib.progress import Callback, silent
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
@@ -168,6 +169,8 @@ class AssessmentRun(Run):
         One of `COVIDMTLLib.devices.DEVICES`.
     refine : {"active-contour", "none"}, optional
         See `COVIDMTLLib.assessment.assess`.
+    patient : Patient, optional
+        What is known besides the CT.
     ct, segmentation
         As of `Run`.
     """
@@ -179,15 +182,25 @@ class AssessmentRun(Run):
         model: str | Path = DEFAULT_MODEL,
         device: str = "auto",
         refine: str | None = None,
+        patient: Patient | None = None,
     ):
         self.model, self.device, self.refine = model, device, refine
+        self.patient = patient or Patient()
         super().__init__(ct, segmentation)
 
     def _arguments(self) -> list[object]:
         lungs = [] if self._mask_file is None else ["--lungs", self._mask_file]
         refine = [] if self.refine is None else ["--refine", self.refine]
         fixed = ["--out", self.folder / "out", "--name", self.ct.GetName()]
-        return ["assess", self._ct_file, *fixed, "--model", self.model, "--device", self.device, *lungs, *refine]
+        network = ["--model", self.model, "--device", self.device]
+        return ["assess", self._ct_file, *fixed, *network, *lungs, *refine, *self._patient_options()]
+
+    def _patient_options(self) -> list[object]:
+        known = {"--age": self.patient.age, "--sex": self.patient.sex}
+        if self.patient.labs:
+            known["--labs"] = self.folder / "labs.json"
+            known["--labs"].write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")
+        return [word for option, value in known.items() if value is not None for word in (option, value)]
 
     def finish(self, lungs: slicer.vtkMRMLSegmentationNode | None = None) -> slicer.vtkMRMLTextNode:
         """Store the assessment in the scene; the run is over.

@@ -8,10 +8,24 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-BAR, VERDICT_BAR, REST = "#8fa8bf", "#2f6f9f", "#dfe5ea"
-"""Colours of the bar of a class, of the class that is the verdict, and of what is left to 1."""
+from .explanations import contributions_html, patient_html, prediction_set_html
+from .rich_text import BAR, VERDICT_BAR, bar_row, bars_html, table_html
 
 WARNING, ON_WARNING = "#fff3cd", "#533f03"
+
+
+def results_html(result: dict[str, Any] | None) -> tuple[str, str, str, str]:
+    """Warnings, verdicts, what was given of the patient, and lungs of an assessment; empty texts without one.
+
+    Parameters
+    ----------
+    result : dict or None
+        What ``assessment.json`` holds.
+    """
+    if result is None:
+        return "", "", "", ""
+    patient = result.get("patient")  # which assessments in older scenes do not have
+    return warnings_html(result["warnings"]), verdicts_html(result), patient_html(patient), lungs_html(result["lungs"])
 
 
 def warnings_html(warnings: Iterable[str]) -> str:
@@ -22,7 +36,7 @@ def warnings_html(warnings: Iterable[str]) -> str:
 
 
 def verdicts_html(result: dict[str, Any]) -> str:
-    """Verdict and probabilities of each task as bars.
+    """Verdict and probabilities of each task as bars, with the prediction set and what counted most where there are.
 
     Parameters
     ----------
@@ -32,11 +46,11 @@ def verdicts_html(result: dict[str, Any]) -> str:
     parts = []
     for task in result["tasks"].values():
         parts.append(f"<p><b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>")
-        bars = (
-            _bar(name, probability, name == task["verdict"])
+        bars = [
+            _class_row(name, probability, name == task["verdict"])
             for name, probability in zip(task["classes"], task["probabilities"], strict=True)
-        )
-        parts.append(f'<table width="100%" cellspacing="1">{"".join(bars)}</table>')
+        ]
+        parts += [bars_html(bars), prediction_set_html(task), contributions_html(task)]
     if result["aggregate"]:
         verdict = escape(result["aggregate"]["verdict"])
         parts.append(f"<p><b>{_('Both diagnoses together')}: {verdict}</b></p>")
@@ -78,33 +92,6 @@ def card_html(card: dict[str, Any]) -> str:
     return "".join(line if line.startswith("<table") else f"<p>{line}</p>" for line in lines)
 
 
-def table_html(header: list[str], rows: list[list[str]]) -> str:
-    """A table; columns of numbers are aligned to the right."""
-    columns = zip(header, rows[-1], strict=True) if header else ()
-    head = "".join(f"<th align='{_alignment(cell)}'>{escape(title)}</th>" for title, cell in columns)
-    body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
-    return f'<table width="100%" cellpadding="2"><tr>{head}</tr>{body}</table>'
-
-
-def _cell(text: str) -> str:
-    return f"<td align='{_alignment(text)}'>{escape(text)}</td>"
-
-
-def _alignment(text: str) -> str:
-    return "right" if text[:1].isdigit() else "left"
-
-
-def _bar(name: str, probability: float, is_verdict: bool) -> str:
-    # Qt's rich text has no inline blocks: a bar is a table of two coloured cells, at least 1 % wide each.
-    width = min(99, max(1, round(100 * probability)))
-    colour = VERDICT_BAR if is_verdict else BAR
+def _class_row(name: str, probability: float, is_verdict: bool) -> str:
     label = f"<b>{escape(name)}</b>" if is_verdict else escape(name)
-    bar = (
-        '<table width="100%" cellspacing="0" cellpadding="0"><tr>'
-        f'<td width="{width}%" bgcolor="{colour}">&nbsp;</td><td width="{100 - width}%" bgcolor="{REST}">&nbsp;</td>'
-        "</tr></table>"
-    )
-    return (
-        f'<tr><td width="38%">{label}</td><td width="47%">{bar}</td>'
-        f'<td width="15%" align="right">{probability:.1%}</td></tr>'
-    )
+    return bar_row(label, probability, f"{probability:.1%}", VERDICT_BAR if is_verdict else BAR)

@@ -1,0 +1,75 @@
+"""What an assessment says as tables: probabilities, lungs, what is known of the patient, and what counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import slicer
+import vtk
+from COVIDMTLLib.laboratory import LABORATORY
+from COVIDMTLLib.patient import SEXES
+
+SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
+
+SEX_UNIT = ", ".join(f"{number:g} {sex}" for sex, number in SEXES.items())
+"""Says which number stands for which sex, where other values have their unit."""
+
+PROBABILITY_COLUMNS = ("Task", "Class", "Task and class", "Probability", "Verdict", "Prediction set")
+LUNG_COLUMNS = ("Lung", "Volume, ml", "Mean, HU", "Share at ground-glass density", "Share at consolidation density")
+PATIENT_COLUMNS = ("Name", "Title", "Value", "Unit", "Beside the normal range")
+CONTRIBUTION_COLUMNS = ("Task", "Name", "Title", "Value", "Unit", "Contribution to the verdict, log-odds")
+
+
+def probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
+    """A row for each class of each task; the prediction set is told with its coverage, if there is one."""
+    for task in result["tasks"].values():
+        chosen = task.get("prediction_set")
+        for name, probability in zip(task["classes"], task["probabilities"], strict=True):
+            verdict = "yes" if name == task["verdict"] else ""
+            inside = ""
+            if chosen:
+                inside = f"{'inside' if name in chosen['classes'] else 'outside'}, {chosen['coverage']:.0%} coverage"
+            yield task["title"], name, f"{task['title']}: {name}", probability, verdict, inside
+
+
+def lung_rows(result: dict[str, Any]) -> Iterator[tuple]:
+    """A row for each lung and one for both."""
+    keys = ("volume_ml", "mean_hu", "ground_glass_share", "consolidation_share")
+    for side, title in SIDES.items():
+        lung = result["lungs"][side]
+        yield title, *(float("nan") if lung[key] is None else lung[key] for key in keys)
+
+
+def patient_rows(result: dict[str, Any]) -> Iterator[tuple]:
+    """A row for each thing that is known of the patient; none of an assessment older than that."""
+    patient = result.get("patient")
+    if not patient:
+        return
+    if patient["age"] is not None:
+        yield "age", "Age", float(patient["age"]), "years", ""
+    if patient["sex"] is not None:
+        yield "sex", "Sex", SEXES[patient["sex"]], SEX_UNIT, ""
+    for name, value in patient["labs"].items():
+        lab = LABORATORY[name]
+        yield name, lab.title, value, lab.unit, lab.side(value)
+
+
+def contribution_rows(result: dict[str, Any]) -> Iterator[tuple]:
+    """A row for each contribution to each verdict, in the order of the assessment."""
+    for task in result["tasks"].values():
+        for one in task.get("contributions", ()):
+            unit = SEX_UNIT if one["name"] == "sex" else one["unit"]
+            yield task["title"], one["name"], one["title"], float(one["value"]), unit, float(one["contribution"])
+
+
+def fill_table(node: slicer.vtkMRMLTableNode, names: Sequence[str], rows: Sequence[tuple]) -> None:
+    """Fill a table; a column is of text or of numbers as its first cell is."""
+    node.RemoveAllColumns()
+    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+        column = vtk.vtkStringArray() if isinstance(cells[0], str) else vtk.vtkDoubleArray()
+        column.SetName(name)
+        for cell in cells:
+            column.InsertNextValue(cell)
+        node.AddColumn(column)
+    node.SetLocked(True)
