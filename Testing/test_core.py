@@ -17,8 +17,8 @@ FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
 FOREIGN = {"slicer", "qt", "ctk", "vtk"}
 NETWORK_MODULES = {
-    *("attention", "case_attention", "checkpoints", "inference", "losses", "model_weights", "networks"),
-    *("shift3d", "transfer"),
+    *("attention", "case_attention", "checkpoints", "explanation", "inference", "losses", "model_weights"),
+    *("networks", "shift3d", "transfer"),
 }
 """Modules that import PyTorch at once, since they are of use only with it."""
 

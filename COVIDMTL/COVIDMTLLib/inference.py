@@ -101,7 +101,7 @@ class Runner:
 
     Attributes
     ----------
-    network : CovidMTLNet or FeaturesMTL
+    network : CovidMTLNet, FeaturesMTL or TabularNetwork
         In evaluation mode.
     device : torch.device
     dtype : torch.dtype
@@ -124,7 +124,12 @@ class Runner:
             "memory_format": str(self.memory_format).removeprefix("torch."),
         }
 
-    def tensors(self, volume: np.ndarray | None = None, features: np.ndarray | None = None) -> dict[str, torch.Tensor]:
+    def tensors(
+        self,
+        volume: np.ndarray | None = None,
+        features: np.ndarray | None = None,
+        patient: np.ndarray | None = None,
+    ) -> dict[str, torch.Tensor]:
         """A case as the network takes it, by keyword.
 
         Parameters
@@ -133,18 +138,21 @@ class Runner:
             As `lung_volume.prepare` makes it.
         features : ndarray of shape (features,), optional
             Scaled.
+        patient : ndarray of shape (patient,), optional
+            NaN where unknown.
         """
         given = {}
         if volume is not None:
             given["volume"] = torch.as_tensor(volume, dtype=torch.float32, device=self.device)[None, None]
-        if features is not None:
-            given["features"] = torch.as_tensor(features, dtype=torch.float32, device=self.device)[None]
+        for name, values in (("features", features), ("patient", patient)):
+            if values is not None:
+                given[name] = torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
         return given
 
-    def probabilities(self, volume: np.ndarray | None = None, features: np.ndarray | None = None) -> list[np.ndarray]:
+    def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
         """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `tensors` takes it."""
         with torch.inference_mode():
-            logits = self.network(**self.tensors(volume, features))
+            logits = self.network(**self.tensors(**case))
         return [torch.softmax(one[0].cpu().double(), 0).numpy() for one in logits]
 
 
@@ -158,7 +166,7 @@ def make_ready(network: nn.Module, device: torch.device, dtype: torch.dtype = to
 
     Parameters
     ----------
-    network : CovidMTLNet or FeaturesMTL
+    network : CovidMTLNet, FeaturesMTL or TabularNetwork
     device : torch.device
         See `devices.choose_device`.
     dtype : torch.dtype

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from .inference import Runner
-    from .networks import CovidMTLNet, FeaturesMTL
+    from .networks import CovidMTLNet, FeaturesMTL, TabularNetwork
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Model:
         return self.card.get("patient_values", [])
 
     @property
-    def network(self) -> CovidMTLNet | FeaturesMTL:
+    def network(self) -> CovidMTLNet | FeaturesMTL | TabularNetwork:
         """The network as it runs; see `load_network` for one to train."""
         return self.runner.network
 
@@ -122,7 +122,7 @@ class Model:
         """
         return self.runner.tensors(**self._case(features, volume, patient))
 
-    def _case(self, features, volume, patient) -> dict[str, Any]:
+    def _case(self, features, volume, patient) -> dict[str, np.ndarray | torch.Tensor]:
         name, case = self.card["name"], {}
         if self.takes_features:
             missing = [one for one in self.features if features is None or one not in features]
@@ -139,5 +139,5 @@ class Model:
                 raise InputError(f"Model {name} takes a lung volume of {wanted} voxels, and this one has {given}.")
         if self.patient_values:
             known = patient or {}
-            case["patient"] = {one: known[one] for one in self.patient_values if one in known}
+            case["patient"] = np.array([known.get(one, np.nan) for one in self.patient_values], float)
         return case

@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
+from .laboratory import LABORATORY
 from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
 from .training_range import QUANTILES
@@ -19,6 +20,9 @@ FORMAT_VERSIONS = (1, 2)
 
 OF_FEATURES = ("features", "scaling", "training_distribution")
 """What a card holds if its network takes features, and only then."""
+
+OF_PATIENT = ("patient_values", "prediction_sets")
+"""What a card holds if its network takes what is known of the patient, and only then."""
 
 LARGEST_BOX = 1000
 """Voxels along an axis of an input beyond which it is a mistake, or meant to use up the memory."""
@@ -39,7 +43,12 @@ def takes_features(card: dict[str, Any]) -> bool:
 
 def takes_volume(card: dict[str, Any]) -> bool:
     """Whether the network of a card sees the lung volume."""
-    return card["format_version"] > 1 and card["network"].get("architecture") != "features-mtl"
+    return card["format_version"] > 1 and card["network"].get("architecture") not in ("features-mtl", "tabular")
+
+
+def takes_patient(card: dict[str, Any]) -> bool:
+    """Whether the network of a card sees age, sex or laboratory values, if they are known."""
+    return card["format_version"] > 1 and card["network"].get("architecture") == "tabular"
 
 
 def network_config(card: dict[str, Any]) -> dict[str, Any]:
@@ -80,9 +89,13 @@ def check_card(card: Any, model: str) -> None:
     _check_keys(card, model, ["name", "version", "tasks", "weights", *(["network"] if version > 1 else [])])
     if not isinstance(card.get("network", {}), dict):
         _refuse(model, "network")
-    needed = [*(OF_FEATURES if takes_features(card) else ()), *(["input"] if takes_volume(card) else [])]
+    needed = [
+        *(OF_FEATURES if takes_features(card) else ()),
+        *(["input"] if takes_volume(card) else []),
+        *(OF_PATIENT if takes_patient(card) else ()),
+    ]
     _check_keys(card, model, needed)
-    unfit = [key for key in (*OF_FEATURES, "input", "patient_values") if key in card and key not in needed]
+    unfit = [key for key in (*OF_FEATURES, "input", *OF_PATIENT) if key in card and key not in needed]
     if unfit:
         raise InputError(f"Model {model} has {unfit[0]} in its {CARD}, which its network has no use for.")
     for key in ("name", "version", "title", "intended_use"):
@@ -95,6 +108,8 @@ def check_card(card: Any, model: str) -> None:
         _check_features(card, model)
     if takes_volume(card):
         _check_input(card["input"], model)
+    if takes_patient(card):
+        _check_patient(card, model)
 
 
 def _refuse(model: str, key: str) -> None:
@@ -145,6 +160,23 @@ def _check_features(card, model):
         or not all(_numbers(shares.get(key)) for key in ("unusual", "outside"))
     ):
         _refuse(model, "training_distribution")
+
+
+def _check_patient(card, model):
+    names, sets = card["patient_values"], card["prediction_sets"]
+    if not isinstance(names, list) or names[:2] != ["age", "sex"] or len(set(map(str, names))) < len(names):
+        _refuse(model, "patient_values")
+    unknown = [name for name in names[2:] if name not in LABORATORY]
+    if unknown or card["network"].get("patient") != len(names):
+        wrong = f"{str(unknown[0])[:80]!r}, say, is none" if unknown else "and others than its network has"
+        raise InputError(f"Model {model} wants laboratory values that this version does not know: {wrong}.")
+    if not isinstance(sets, dict) or not _numbers(sets.get("coverage")) or not 0 < sets["coverage"] < 1:
+        _refuse(model, "prediction_sets")
+    tasks = {task["name"] for task in card["tasks"]}
+    for known in ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",):
+        least = sets.get(known)
+        if not isinstance(least, dict) or least.keys() != tasks or not all(map(_numbers, least.values())):
+            _refuse(model, "prediction_sets")
 
 
 def _check_input(given, model):

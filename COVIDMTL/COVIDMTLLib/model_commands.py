@@ -11,7 +11,7 @@ import numpy as np
 
 from . import RESEARCH_USE_ONLY, terminal
 from .errors import InputError
-from .model_cards import takes_features, takes_volume
+from .model_cards import takes_features, takes_patient, takes_volume
 from .model_import import import_checkpoint
 from .models import Model, load_network, read_card, shipped_models
 
@@ -59,7 +59,9 @@ def check_model(options: argparse.Namespace) -> None:
     model = Model(card, make_ready(network, choose_device("cpu")))
     features = dict(zip(model.features, card["scaling"]["mean"], strict=True)) if model.takes_features else None
     model.predict(features, np.zeros(card["input"]["size"], np.float32) if model.takes_volume else None)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    # Trees and the cases of a kernel are no parameters to PyTorch.
+    weights = network.state_dict().values() if takes_patient(card) else network.parameters()
+    parameters = sum(tensor.numel() for tensor in weights)
     _say(f"OK: {card['name']} {card['version']}, {parameters:,} parameters", f"Takes: {_inputs(card)}", "Tasks:")
     _say(*_tasks(card), RESEARCH_USE_ONLY)
 
@@ -163,6 +165,9 @@ def _inputs(card: dict[str, Any]) -> str:
         inputs.append(f"a lung volume of {' x '.join(map(str, card['input']['size']))} voxels (z, y, x)")
     if takes_features(card):
         inputs.append(f"{len(card['features'])} features")
+    if takes_patient(card):
+        labs = len(card["patient_values"]) - 2
+        inputs.append("if known age, sex" + (f", any of {labs} laboratory values" if labs else ""))
     return " and ".join(inputs)
 
 

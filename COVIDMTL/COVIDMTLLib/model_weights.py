@@ -14,7 +14,7 @@ from torch import nn
 from .errors import InputError
 from .model_cards import network_config, takes_volume
 from .model_files import CARD, WEIGHTS
-from .networks import build_network
+from .networks import TabularNetwork, build_network
 
 PICKLES = (b"\x80", b"PK\x03\x04")
 """How files of pickle, and those of ``torch.save``, start. The first eight bytes of safetensors are a small number."""
@@ -41,7 +41,7 @@ def to_network(content: bytes, card: dict[str, Any], model: str) -> nn.Module:
 
     Returns
     -------
-    CovidMTLNet or FeaturesMTL
+    CovidMTLNet, FeaturesMTL or TabularNetwork
         In evaluation mode.
 
     Raises
@@ -69,6 +69,11 @@ def to_network(content: bytes, card: dict[str, Any], model: str) -> nn.Module:
         except ValueError as error:
             raise InputError(f"The {CARD} of model {model} has no sensible input: {error}") from error
     network.load_state_dict(weights, assign=True)
+    if isinstance(network, TabularNetwork):
+        try:
+            network.check()
+        except ValueError as error:
+            raise InputError(f"The weights of model {model} make no sense: {error}; get the model again.") from error
     return network
 
 

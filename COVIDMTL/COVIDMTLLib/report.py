@@ -10,6 +10,7 @@ from . import RESEARCH_USE_ONLY, __version__, training_range
 from .feature_names import in_words
 from .laboratory import LABORATORY, LabValue
 from .pictures import COLOURS, attention_pictures, three_planes
+from .report_reasons import reasons
 from .sides import LEFT, RIGHT
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         result=assessment.result,
         cards=[model.card for model in assessment.models],
         patient=_patient_shown(assessment.result["patient"]),
+        reasons=reasons(assessment.result["tasks"]),
         planes=three_planes(assessment.ct, assessment.lungs),
         attention={
             task: attention_pictures(assessment.ct, assessment.lungs, volume)

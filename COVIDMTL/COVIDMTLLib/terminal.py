@@ -63,6 +63,10 @@ def summary(result: dict[str, Any], folder: Path) -> str:
     for task in result["tasks"].values():
         shares = ", ".join(f"{name} {p:.0%}" for name, p in zip(task["classes"], task["probabilities"], strict=True))
         lines.append(f"{task['title']}: {task['verdict']} ({shares})")
+        if "prediction_set" in task:
+            lines.append(
+                f"  {task['prediction_set']['coverage']:.0%} set: {' or '.join(task['prediction_set']['classes'])}"
+            )
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
     both = result["lungs"]["both"]

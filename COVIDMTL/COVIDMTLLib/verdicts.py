@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import training_range
+from .model_cards import takes_patient
 from .models import Model
+from .prediction_sets import prediction_sets
 from .volume import Volume
 
 
@@ -33,7 +35,9 @@ def judge(
     Returns
     -------
     dict
-        ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task;
+        ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task; of a model that can use
+        what is known of the patient also ``prediction_set`` (see `prediction_sets`), ``contributions`` and
+        ``contribution_sums`` (see `explanation.explain`);
         ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`, or None for a model that
         takes no features.
 
@@ -47,6 +51,13 @@ def judge(
         task["name"]: verdict(task["title"], task["classes"], probabilities[task["name"]].tolist())
         for task in model.card["tasks"]
     }
+    for name, one in prediction_sets(model.card, probabilities, patient).items():
+        tasks[name]["prediction_set"] = one
+    if takes_patient(model.card):
+        from .explanation import explain
+
+        for one, why in zip(tasks.values(), explain(model, features, patient), strict=True):
+            one |= why
     comparison = None
     if model.takes_features:
         comparison = training_range.compare(features, model.features, model.card["training_distribution"])

@@ -8,6 +8,7 @@ from .features_mtl import FeaturesMTL
 from .initialisation import initialise
 from .resnet3d import ResNet3D34
 from .squeezenet3d import SqueezeNet3D
+from .tabular import TabularNetwork
 
 __all__ = [
     "AuxiliaryFNN",
@@ -16,6 +17,7 @@ __all__ = [
     "FeaturesMTL",
     "ResNet3D34",
     "SqueezeNet3D",
+    "TabularNetwork",
     "build_network",
     "initialise",
 ]

@@ -15,17 +15,40 @@ from .features_mtl import FeaturesMTL
 from .heads import Head
 from .resnet3d import ResNet3D34
 from .squeezenet3d import SqueezeNet3D
+from .tabular import AGE_AND_SEX, TabularNetwork
 
 BACKBONES = {"squeezenet3d": SqueezeNet3D, "resnet3d34": ResNet3D34, "decovnet": DeCoVNet}
+
+EXPERTS = {
+    "ct_forest": ("trees", "nodes"),
+    "ct_kernel": ("cases", "width"),
+    "ct_perceptrons": ("members",),
+    "labs_forest": ("trees", "nodes"),
+    "labs_kernel": ("cases", "width"),
+}
+"""The experts of a tabular network and what is said of each; those on laboratory values may be missing."""
 
 KEYS = {
     "covid-mtl": ("backbone", "tasks", "shift", "features", "head"),
     "single-task": ("backbone", "tasks", "shift"),
     "features-mtl": ("features", "tasks"),
+    "tabular": ("features", "patient", "tasks", "groups", *EXPERTS),
 }
 """What the configuration of each architecture holds besides its name."""
 
-LARGEST = {"features": 100_000, "classes": 1000, "tasks": 100, "maps": 4096}
+LARGEST = {
+    "features": 100_000,
+    "classes": 1000,
+    "tasks": 100,
+    "maps": 4096,
+    "patient": 10_000,
+    "groups": 1000,
+    "trees": 100_000,
+    "nodes": 10_000_000,
+    "cases": 1_000_000,
+    "width": 100_000,
+    "members": 1000,
+}
 """Sizes beyond which a configuration is a mistake, or meant to use up the memory."""
 
 
@@ -38,16 +61,20 @@ def build_network(config: dict[str, Any]) -> nn.Module:
         Plain JSON values:
 
         - ``architecture``: ``covid-mtl``, ``single-task`` (a backbone with the head that its authors gave it), or
-          ``features-mtl``, which sees no volume;
+          ``features-mtl`` or ``tabular`` (`TabularNetwork`), which see no volume;
         - ``tasks``: a list of ``{"name", "title", "classes"}``, classes by name;
         - ``backbone``: ``squeezenet3d``, ``resnet3d34`` or ``decovnet``;
         - ``shift``: the options of `Shift3D` to put it after the stem, or null, the default;
         - ``features``: number of lung features, or null, the default, for a network on the volume alone;
+        - of ``tabular``: ``patient``, number of values of the patient; ``groups``, for each a list of the number of
+          its class in each task; ``ct_forest`` and ``labs_forest``, ``{"trees", "nodes"}``, ``ct_kernel`` and
+          ``labs_kernel``, ``{"cases", "width"}``, ``ct_perceptrons``, ``{"members"}``, those on laboratory values
+          both null, the default, without them;
         - ``head``: options ``dropout`` (0.3), ``maps`` (32) and ``published_logits`` (false) of `Head`.
 
     Returns
     -------
-    CovidMTLNet or FeaturesMTL
+    CovidMTLNet, FeaturesMTL or TabularNetwork
 
     Raises
     ------
@@ -60,10 +87,12 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     _check_keys(config, "network", ("architecture", *KEYS[architecture]))
     classes = _classes(config)
     features = config.get("features")
-    if features is not None or architecture == "features-mtl":
+    if features is not None or architecture in ("features-mtl", "tabular"):
         _check_whole(features, "features", 1)
     if architecture == "features-mtl":
         return FeaturesMTL(features, classes)
+    if architecture == "tabular":
+        return _tabular(config, features, classes)
     name = config.get("backbone")
     if name not in tuple(BACKBONES):
         raise InputError(f"There is no backbone {name}; choose one of {', '.join(BACKBONES)}.")
@@ -76,6 +105,33 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     fnn = None if features is None else AuxiliaryFNN(features)
     width = 0 if features is None else EMBEDDING
     return CovidMTLNet(backbone, [Head(backbone.channels, count, features=width, **options) for count in classes], fnn)
+
+
+def _tabular(config: dict[str, Any], features: int, classes: list[int]) -> TabularNetwork:
+    patient, groups = config.get("patient"), config.get("groups")
+    _check_whole(patient, "patient", AGE_AND_SEX)
+    if not isinstance(groups, list) or not 2 <= len(groups) <= LARGEST["groups"]:
+        raise InputError(f"A tabular network has to have a list of 2 to {LARGEST['groups']} groups, and this has not.")
+    for group in groups:
+        if (
+            not isinstance(group, list)
+            or len(group) != len(classes)
+            or not all(type(one) is int and 0 <= one < count for one, count in zip(group, classes, strict=True))
+        ):
+            raise InputError("A group of the network does not give the number of its class in each of the tasks.")
+    experts = {}
+    for name, keys in EXPERTS.items():
+        sizes = config.get(name)
+        if sizes is None and name.startswith("labs"):
+            continue
+        if not isinstance(sizes, dict) or tuple(sizes) != keys:
+            raise InputError(f"The {name} of the network is not described by its numbers of {' and '.join(keys)}.")
+        for what, size in sizes.items():
+            _check_whole(size, what, 1)
+        experts[name] = sizes
+    if ("labs_forest" in experts) != ("labs_kernel" in experts):
+        raise InputError("A tabular network has both of its experts on laboratory values, or neither; this has one.")
+    return TabularNetwork(features, patient, groups, classes, **experts)
 
 
 def _own_head(backbone: nn.Module, classes: int) -> Head:

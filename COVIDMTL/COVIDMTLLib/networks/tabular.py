@@ -1,0 +1,147 @@
+"""The networks that see lung features and what is known of the patient, but no images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .forest import Forest
+from .kernel import Kernel
+from .perceptrons import Perceptrons
+from .smooth import Smooth
+
+LEAST = 1e-3
+"""Added to each probability before its logarithm, since no expert can be sure of what it has not seen."""
+
+AGE_AND_SEX = 2
+"""The first of the patient's values are age and sex; laboratory values follow."""
+
+
+OF_CT, OF_LABS = 3, 2
+"""Experts on the CT, and on laboratory values."""
+
+
+class Combination(nn.Module):
+    """Weights of the experts in each task, and a bias for each class: calibrated log-probabilities.
+
+    Parameters
+    ----------
+    experts : int
+    classes : sequence of int
+        Number of classes of each task.
+    """
+
+    def __init__(self, experts: int, classes: Sequence[int]):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((len(classes), experts), 1 / experts))
+        self.bias = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in classes)
+
+    def forward(self, experts: Sequence[Sequence[torch.Tensor]]) -> list[torch.Tensor]:
+        """Log-probabilities (N, classes) of each task from those of each task of each expert."""
+        return [
+            torch.log_softmax(sum(w * expert[task] for w, expert in zip(weight, experts, strict=True)) + bias, 1)
+            for task, (weight, bias) in enumerate(zip(self.weight, self.bias, strict=True))
+        ]
+
+
+class TabularNetwork(nn.Module):
+    """Experts that each see a part of what is known, and what they say together.
+
+    The tasks of the paper are three views of one thing: a case is of one of a few groups (a control, suspected,
+    mild, ...), which decides its class in every task. An expert gives the probability of each group: a forest, a
+    kernel regression and a few perceptrons see the features, age and sex; another forest and kernel regression see
+    the laboratory values, age and sex. In each task, the logarithms of what they say are added up, with weights.
+    Without any laboratory value, the latter are not asked, and other weights count.
+
+    Takes a tensor (N, features) of scaled features, and a tensor (N, patient) of age, sex and laboratory values,
+    NaN where unknown; returns for each task log-probabilities (N, classes).
+
+    Parameters
+    ----------
+    features : int
+        Number of features.
+    patient : int
+        Number of the patient's values: age, sex, then laboratory values.
+    groups : sequence of sequence of int
+        For each group its class in each task.
+    classes : sequence of int
+        Number of classes of each task.
+    ct_forest, labs_forest : dict
+        ``trees`` and ``nodes``; ``labs_forest`` is None without laboratory values.
+    ct_perceptrons : dict
+        ``members``.
+    ct_kernel, labs_kernel : dict
+        ``cases`` and ``width``; ``labs_kernel`` is None without laboratory values.
+    """
+
+    inputs = ("features", "patient")
+    """What `forward` takes, by keyword."""
+
+    def __init__(
+        self,
+        features: int,
+        patient: int,
+        groups: Sequence[Sequence[int]],
+        classes: Sequence[int],
+        ct_forest: dict[str, int],
+        ct_kernel: dict[str, int],
+        ct_perceptrons: dict[str, int],
+        labs_forest: dict[str, int] | None = None,
+        labs_kernel: dict[str, int] | None = None,
+    ):
+        super().__init__()
+        self.groups, self.classes = [list(group) for group in groups], list(classes)
+        columns = features + AGE_AND_SEX
+        self.ct_forest = Forest(columns, len(groups), **ct_forest)
+        self.ct_kernel = Kernel(columns, len(groups), **ct_kernel, indicators=False)
+        self.ct_perceptrons = Perceptrons(columns, len(groups), **ct_perceptrons)
+        self.labs_forest, self.labs_kernel, self.with_labs = None, None, None
+        self.without_labs = Combination(OF_CT, classes)
+        if labs_forest is not None:
+            self.labs_forest = Forest(patient, len(groups), **labs_forest)
+            self.labs_kernel = Kernel(patient, len(groups), **labs_kernel, indicators=True)
+            self.with_labs = Combination(OF_CT + OF_LABS, classes)
+
+    def check(self) -> None:
+        """Raise ValueError unless the forests are sound."""
+        for forest in (self.ct_forest, self.labs_forest):
+            if forest is not None:
+                forest.check()
+
+    def asks_labs(self, patient: torch.Tensor) -> torch.Tensor:
+        """Whether the experts on laboratory values are asked, bool (N,): if there are any, and a value is known."""
+        known = ~patient[:, AGE_AND_SEX:].isnan()
+        return known.any(1) if self.labs_forest is not None else torch.zeros(len(patient), dtype=torch.bool)
+
+    def forward(self, features: torch.Tensor, patient: torch.Tensor) -> list[torch.Tensor]:
+        """Log-probabilities (N, classes) of each task."""
+        said = self.experts(features, patient)
+        answers = self.without_labs(said[:OF_CT])
+        asked = self.asks_labs(patient)
+        if not asked.any():
+            return answers
+        with_labs = self.with_labs(said)
+        return [torch.where(asked[:, None], b, a) for a, b in zip(answers, with_labs, strict=True)]
+
+    def experts(self, features: torch.Tensor, patient: torch.Tensor) -> list[list[torch.Tensor]]:
+        """Log-probabilities of each task (N, classes) that each expert alone gives."""
+        given = self.expert_inputs(features, patient)
+        return [self.of_tasks(expert, expert(x)) for expert, x in given]
+
+    def expert_inputs(self, features: torch.Tensor, patient: torch.Tensor) -> list[tuple[nn.Module, torch.Tensor]]:
+        """The experts, and what each of them sees."""
+        seen = torch.cat([features, patient[:, :AGE_AND_SEX]], 1)
+        given = [(expert, seen) for expert in (self.ct_forest, self.ct_kernel, self.ct_perceptrons)]
+        return given if self.labs_forest is None else [*given, (self.labs_forest, patient), (self.labs_kernel, patient)]
+
+    def of_tasks(self, expert: nn.Module, output: torch.Tensor) -> list[torch.Tensor]:
+        """Log-probabilities of each task (N, classes) from the output of an expert (N, groups)."""
+        shares = torch.softmax(output, 1) if isinstance(expert, Smooth) else output
+        found = []
+        for task, count in enumerate(self.classes):
+            member = shares.new_zeros(len(self.groups), count)
+            member[range(len(self.groups)), [group[task] for group in self.groups]] = 1
+            found.append(torch.log((shares @ member + LEAST) / (1 + count * LEAST)))
+        return found
