@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from COVIDMTLLib.model_cards import published_input
-from COVIDMTLLib.models import DEFAULT_MODEL, read_card, save_model
+from COVIDMTLLib.models import read_card, save_model
 from COVIDMTLLib.networks import build_network
 from torch import nn
 
@@ -26,7 +26,7 @@ def write_bright_model(folder: Path, name: str = "bright", features: bool = Fals
     card |= {"input": published_input() | {"start": [90, 99, 99], "size": [160, 192, 192]}}
     card |= {"intended_use": "For tests only."}
     if features:
-        source = read_card(DEFAULT_MODEL)
+        source = read_card("features-mtl")
         card |= {key: source[key] for key in ("features", "scaling", "training_distribution")}
         config["features"] = len(card["features"])
     network = build_network(config)

@@ -54,7 +54,7 @@ def test_assessment_is_complete(assessed, phantom):
     assert result["patient"] == {"age": None, "sex": None, "labs": {}}
     assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
     assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()
-    assert (result["models"][0]["name"], result["models"][0]["device"]) == ("features-mtl", "cpu")
+    assert (result["models"][0]["name"], result["models"][0]["device"]) == ("features+labs", "cpu")
     header, values = csv.reader((out / "features.csv").open())
     assert tuple(header) == FEATURE_NAMES and np.isfinite(np.array(values, float)).all()
 

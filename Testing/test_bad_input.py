@@ -203,7 +203,10 @@ def test_bad_mask(kind, phantom, phantom_ct, tmp_path):
 BAD_OPTIONS = {
     "device": (["--device", "tpu"], "There is no device tpu; choose one of auto, cpu, cuda, mps"),
     "device that is not there": (["--device", "cuda:99"], "This machine has no device cuda:99"),
-    "model": (["--model", "no-such-model"], "There is no model no-such-model; shipped are features-mtl"),
+    "model": (
+        ["--model", "no-such-model"],
+        "There is no model no-such-model; shipped are features, features+labs, features-mtl",
+    ),
     "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of active-contour, none"),
 }
 

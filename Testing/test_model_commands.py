@@ -47,17 +47,21 @@ def test_shipped_models_are_listed_and_shown(run):
     listed = json.loads(run("list", "--json")[1])
     assert listed["research_use_only"] == RESEARCH_USE_ONLY
     assert listed["models"][0]["tasks"] == ["covid_ct", "covid_nat", "severity"]
-    assert listed["models"][0]["test_auc"]["covid_nat"] == read_card()["metrics"]["covid_nat"]["auc"]
+    for one in listed["models"]:
+        assert one["test_auc"]["covid_nat"] == read_card(one["name"])["metrics"]["covid_nat"]["auc"]
     code, text, _ = run("show", "features-mtl")
     for part in ("two hospitals in Wuhan", "Takes: 375 features", "severe/critically ill", RESEARCH_USE_ONLY):
         assert part in text
     code, text, _ = run("show", "features-mtl", "--json")
     card = json.loads(text)
-    assert card["metrics"] == read_card()["metrics"] and "features" not in card and "mean" not in card["scaling"]
+    assert card["metrics"] == read_card("features-mtl")["metrics"]
+    assert "features" not in card and "mean" not in card["scaling"]
     assert card["training_distribution"]["cases"] == 930 and len(text) < 5000
 
 
-def test_check_runs_the_model():
+def test_check_runs_the_model(run):
+    code, text, _ = run("check", "features+labs")
+    assert code == 0 and "Takes: 375 features and if known age, sex, any of 81 laboratory values" in text
     ran = covid_mtl("model", "check", "features-mtl")
     assert ran.returncode == 0 and ran.stderr == ""
     assert ran.stdout.startswith("OK: features-mtl 1.0, 139,719 parameters\nTakes: 375 features\n")
@@ -68,7 +72,7 @@ def test_check_runs_the_model():
 
 def test_control_characters_of_a_card_do_not_reach_the_terminal(run, tmp_path):
     config = {"architecture": "features-mtl", "features": 1, "tasks": read_card()["tasks"]}
-    card = {key: read_card()[key] for key in ("version", "tasks", "training_distribution")}
+    card = {key: read_card("features-mtl")[key] for key in ("version", "tasks", "training_distribution")}
     card |= {"name": "odd\x1b[2J\nOK", "features": ["Mean"], "scaling": {"mean": [0], "std": [1], "clip": 3, "gain": 1}}
     card["training_distribution"]["values"] = card["training_distribution"]["values"][:1]
     save_model(tmp_path, card | {"network": config}, build_network(config))
@@ -87,7 +91,7 @@ def test_published_network_with_features_becomes_a_model(run, published, tmp_pat
     card, network = load_network(out)
     assert sorted(file.name for file in out.iterdir()) == [CARD, WEIGHTS]
     assert (card["name"], card["input"]) == ("covid-mtl", published_input())
-    assert card["scaling"] == read_card()["scaling"] and tuple(card["features"]) == FEATURE_NAMES
+    assert card["scaling"] == read_card("features-mtl")["scaling"] and tuple(card["features"]) == FEATURE_NAMES
     assert "those of the model features-mtl" in card["intended_use"]
     expected = recognise(torch.load(path, weights_only=True)).state
     for name, tensor in load_file(out / WEIGHTS).items():

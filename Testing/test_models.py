@@ -47,7 +47,7 @@ def test_shipped_model_is_complete():
 
 def test_card_of_the_first_format_means_what_it_did():
     """The shipped model, of before cards described a network, gives the bits that its weights and scaling make."""
-    model = load_model(device="cpu")
+    model = load_model("features-mtl", "cpu")
     assert model.card["format_version"] == 1 and model.takes_features and not model.takes_volume
     network = FeaturesMTL(375, [2, 2, 3]).eval()
     network.load_state_dict(load_file(shipped_models()["features-mtl"] / WEIGHTS))
@@ -75,9 +75,11 @@ def test_card_is_read_without_pytorch(folder):
     script = "import sys; sys.modules['torch'] = None; from COVIDMTLLib.models import read_card; "
     script += f"print(read_card()['name'], read_card({str(folder)!r})['name'])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert run.stdout.split() == ["features-mtl", "mine"], run.stderr
+    assert run.stdout.split() == ["features+labs", "mine"], run.stderr
     assert read_card(folder) == load_model(folder).card
-    with pytest.raises(InputError, match="There is no model other; shipped are features-mtl"):
+    with pytest.raises(
+        InputError, match="There is no model other; shipped are features, features\\+labs, features-mtl"
+    ):
         read_card("other")
 
 

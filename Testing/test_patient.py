@@ -12,6 +12,7 @@ from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_model, save_model
@@ -168,13 +169,14 @@ def test_model_gets_what_it_can_use_of_what_is_known():
     assert [model.patient_values for model in models] == [["age", "LY", "IL-6"], []]
     judge_all(models, {}, [None, None], {"age": 64.0, "sex": 1.0, "LY": 0.48})
     judge_all(models[:1], {}, [None])
-    assert [model.runner.case for model in models] == [{"patient": {}}, {}]
+    assert np.isnan(models[0].runner.case["patient"]).all() and models[1].runner.case == {}
     judge_all(models, {}, [None, None], {"age": 64.0, "sex": 1.0, "LY": 0.48})
-    assert [model.runner.case for model in models] == [{"patient": {"age": 64.0, "LY": 0.48}}, {}]
+    np.testing.assert_array_equal(models[0].runner.case["patient"], [64.0, 0.48, np.nan])
+    assert models[1].runner.case == {}
 
 
 def test_card_with_patient_values_that_its_network_has_no_use_for_is_refused(tmp_path):
-    model = load_model(device="cpu")
+    model = load_model("features-mtl", "cpu")
     card = {key: value for key, value in model.card.items() if key != "weights"}
     with pytest.raises(InputError, match="has patient_values in its model.json, which its network has no use for"):
         save_model(tmp_path, card | {"patient_values": ["age"]}, model.network)
@@ -182,15 +184,22 @@ def test_card_with_patient_values_that_its_network_has_no_use_for_is_refused(tmp
 
 def test_patient_is_in_the_results_and_the_report(phantom, tmp_path):
     (tmp_path / "labs.json").write_text(json.dumps(LABS))
-    options = {"age": 64.5, "sex": "f", "labs": tmp_path / "labs.json", "device": "cpu"}
+    options = {"age": 64.5, "sex": "f", "labs": tmp_path / "labs.json", "device": "cpu", "model": "features"}
     assess(phantom.ct, tmp_path / "out", lungs=phantom.lungs, **options)
     result = json.loads((tmp_path / "out" / "assessment.json").read_text())
     assert result["patient"] == {"age": 64.5, "sex": "female", "labs": LABS}
-    warning = "Of what is known of the patient, model features-mtl does not use age, sex, HGB, LY, DD, CREA, CD4/CD8."
+    warning = "Of what is known of the patient, model features does not use HGB, LY, DD, CREA, CD4/CD8."
     assert warning in result["warnings"]
+    for task in result["tasks"].values():
+        assert task["prediction_set"]["coverage"] == 0.9 and task["prediction_set"]["classes"][0] == task["verdict"]
+        sizes = [abs(one["contribution"]) for one in task["contributions"]]
+        assert sizes == sorted(sizes, reverse=True) and sizes[-1] > 0
+        assert {one["name"] for one in task["contributions"]} <= {*FEATURE_NAMES, "age", "sex"}
+        assert task["contribution_sums"]["age_and_sex"] != 0 == task["contribution_sums"]["laboratory_values"]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") :]).split())
     assert text.index("Both diagnoses together") < text.index("64.5 years, female.") < text.index("Right lung")
+    assert "% set: " in text and "What spoke for and against the verdicts" in text
     for shown in (
         "Hemoglobin 141 g/L HGB 130 to 175",
         "Lymphocyte count ↓ 0.48 G/L LY 1.1 to 3.2",

@@ -22,7 +22,7 @@ import tables
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.writing import staged_folder
 from metrics import classification_metrics, expected_calibration_error
-from predictions import CLASSES, Predictions, read_all
+from predictions import CLASSES, Predictions, named_file, read_all
 from significance import COUNTED, counted_intervals, delong, holm, mcnemar_test
 
 
@@ -62,7 +62,7 @@ def evaluate(models: Mapping[str, str | Path], out: Path) -> Evaluation:
     found = read_all(models)
     result = Evaluation(measure(found), compare_pairs(found))
     with staged_folder(out) as folder:
-        tables.write(result.measures, folder, "measures", shown=_measures_to_read(result.measures))
+        tables.write(result.measures, folder, "measures", shown=tables.with_intervals(result.measures))
         tables.write(result.pairs, folder, "pairs", shown=_pairs_to_read(result.pairs))
         figures.save(evaluation_figures.roc(found), folder, "roc")
         figures.save(evaluation_figures.reliability_diagram(found), folder, "reliability")
@@ -115,34 +115,15 @@ def _with_ends(column, value, ends):
     return {column: value, f"{column}_low": ends[0], f"{column}_high": ends[1]}
 
 
-def _measures_to_read(measures):
-    """Each interval in the cell of its value."""
-    columns = {}
-    for name in measures.columns:
-        if f"{name}_low" in measures:
-            cells = measures[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-            columns[name] = ["" if np.isnan(value) else f"{value:.3f} ({a:.3f}-{b:.3f})" for value, a, b in cells]
-        elif not name.endswith(("_low", "_high")):
-            columns[name] = measures[name]
-    return pd.DataFrame(columns)
-
-
 def _pairs_to_read(pairs):
     """p-values with two digits, however small they are."""
     p_values = [name for name in pairs if name.startswith("p_")]
     return pairs.assign(**{name: pairs[name].map("{:.2g}".format) for name in p_values})
 
 
-def _model(text):
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"{text} is not of the form NAME=FILE")
-    return name, path
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=_model, metavar="NAME=FILE", help="a model and its predictions")
+    parser.add_argument("models", nargs="+", type=named_file, metavar="NAME=FILE", help="a model and its predictions")
     parser.add_argument("--out", type=Path, required=True, help="folder for tables and figures")
     options = parser.parse_args()
     try:
@@ -153,7 +134,7 @@ def main() -> int:
     except InputError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    print(tables.markdown(_measures_to_read(found.measures)))
+    print(tables.markdown(tables.with_intervals(found.measures)))
     print(tables.markdown(_pairs_to_read(found.pairs)), end="")
     return 0
 

@@ -23,7 +23,7 @@ from COVIDMTLLib.writing import staged_folder
 from forest_plot import forest_plot
 from groups import groupings
 from missing_labs import missing_labs
-from predictions import CLASSES, Predictions, read_all
+from predictions import CLASSES, Predictions, named_file, read_all
 from significance import LEVEL, delong
 from statsmodels.stats.proportion import proportion_confint
 
@@ -59,7 +59,7 @@ def limits(whole: cohort.Cohort, models: Mapping[str, str | Path], out: Path) ->
         found["missing_labs"] = missing_labs(*cohort.paper_split(whole))
     with staged_folder(out) as folder:
         for name, table in found.items():
-            tables.write(table, folder, name, shown=to_read(table))
+            tables.write(table, folder, name, shown=tables.with_intervals(table))
         figures.save(forest_plot(found["by_group"]), folder, "by_group")
     return found
 
@@ -95,16 +95,6 @@ def by_group(whole: cohort.Cohort, models: Mapping[str, Predictions]) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def to_read(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with each interval in the cell of its value."""
-    shown = table.copy()
-    for name in [column for column in table if f"{column}_low" in table]:
-        ends = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-        shown[name] = ["" if np.isnan(value) else f"{value:.3f} ({low:.3f}-{high:.3f})" for value, low, high in ends]
-        shown = shown.drop(columns=[f"{name}_low", f"{name}_high"])
-    return shown
-
-
 def _measures(labels, answers, classes):
     counts = np.bincount(labels, minlength=classes)
     right, n = np.sum(answers.argmax(axis=1) == labels), len(labels)
@@ -122,16 +112,9 @@ def _measures(labels, answers, classes):
     return row | dict(zip(("auc", "auc_low", "auc_high"), map(float, aucs), strict=True))
 
 
-def _model(text):
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"{text} is not of the form NAME=FILE")
-    return name, path
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=_model, metavar="NAME=FILE", help="a model and its predictions")
+    parser.add_argument("models", nargs="+", type=named_file, metavar="NAME=FILE", help="a model and its predictions")
     parser.add_argument("--cohort", default=os.environ.get("COVIDMTL_COHORT"), help="folder of the cohort tables")
     parser.add_argument("--out", type=Path, required=True, help="folder for tables and figure")
     options = parser.parse_args()
@@ -145,7 +128,7 @@ def main() -> int:
     except InputError as error:
         print(f"limits: {error}", file=sys.stderr)
         return 2
-    print("\n".join(tables.markdown(to_read(table)) for table in found.values()), end="")
+    print("\n".join(tables.markdown(tables.with_intervals(table)) for table in found.values()), end="")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,14 @@ def read_all(models: Mapping[str, str | Path]) -> dict[str, Predictions]:
                 "same order; only such can be compared."
             )
     return found
+
+
+def named_file(text: str) -> tuple[str, str]:
+    """``NAME=FILE`` of a command line, for argparse."""
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"{text} is not of the form NAME=FILE")
+    return name, path
 
 
 def _columns(task, classes):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -32,6 +33,18 @@ def markdown(table: pd.DataFrame, digits: int = 3) -> str:
     right = [pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
     lines = [map(str, table.columns), ("--:" if one else "---" for one in right), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each interval (columns ``_low`` and ``_high``) in the cell of its value."""
+    columns = {}
+    for name in table:
+        if f"{name}_low" in table:
+            cells = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+            columns[name] = ["" if np.isnan(value) else f"{value:.3f} ({a:.3f}-{b:.3f})" for value, a, b in cells]
+        elif not name.endswith(("_low", "_high")):
+            columns[name] = table[name]
+    return pd.DataFrame(columns)
 
 
 def of_measures(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> pd.DataFrame:

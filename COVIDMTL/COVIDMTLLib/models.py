@@ -35,7 +35,7 @@ __all__ = [
     "shipped_models",
 ]
 
-DEFAULT_MODEL = "features-mtl"
+DEFAULT_MODEL = "features+labs"
 
 
 def shipped_models() -> dict[str, Path]:
