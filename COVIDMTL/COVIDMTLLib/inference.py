@@ -149,10 +149,15 @@ class Runner:
                 given[name] = torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
         return given
 
-    def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
+    def probabilities(
+        self,
+        volume: np.ndarray | None = None,
+        features: np.ndarray | None = None,
+        patient: np.ndarray | None = None,
+    ) -> list[np.ndarray]:
         """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `tensors` takes it."""
         with torch.inference_mode():
-            logits = self.network(**self.tensors(**case))
+            logits = self.network(**self.tensors(volume, features, patient))
         return [torch.softmax(one[0].cpu().double(), 0).numpy() for one in logits]
 
 
