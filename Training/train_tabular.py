@@ -192,7 +192,10 @@ def _describe(name, train, config, of_training, everyone) -> dict[str, Any]:
                 "COVID-19 outcomes via deep learning, Nat. Biomed. Eng. 2020",
                 "Bao et al., COVID-MTL, Pattern Recognition 124, 2022, 108499",
             ],
-            "test_rows": "looked at once, by the run that wrote this file; Training/test_looks.csv lists all looks",
+            "test_rows": (
+                "looked at once with these weights, after other recipes, and this one was kept knowing what they gave; "
+                "see Training/test_looks.csv"
+            ),
             "software": {
                 "covid-mtl": __version__,
                 "numpy": np.__version__,
