@@ -14,7 +14,8 @@ from ..errors import InputError
 from ..volume import Geometry, Volume
 from .anatomy import Anatomy, anatomy
 from .canvas import Canvas
-from .shapes import FIELD_OF_VIEW, X, Y, Z, inside_all, near_tube, texture
+from .opacities import PATTERNS, opacity_fields
+from .shapes import FIELD_OF_VIEW, X, Y, Z, inside_all, near_tubes, texture
 from .surroundings import FAT, MUSCLE
 
 GROUND_GLASS, CONSOLIDATION = 1, 2
@@ -45,8 +46,11 @@ def thorax(
     *,
     ground_glass: float = 0.0,
     consolidation: float = 0.0,
+    pattern: str = "peripheral",
+    lean: float = 0.0,
     spacing: tuple[float, float, float] = (0.8, 0.8, 1.25),
     size: float = 1.0,
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Phantom:
     """A synthetic chest CT of a patient on their back, arms up, at full inspiration.
 
@@ -59,10 +63,18 @@ def thorax(
         Same seed, same arrays.
     ground_glass, consolidation : float
         Share of the lung volume, 0 to 0.5, met to a tenth of it from 0.01 on.
+    pattern : str
+        Where opacities lie: ``peripheral``, at the chest wall, the back and the bases of both lungs, as in
+        COVID-19 pneumonia; or ``lobar``, around a point in one lobe, as in bacterial pneumonia.
+    lean : float
+        How much the peripheral pattern prefers the left lung, or, below 0, the right one; with 2 nearly all of
+        it lies there.
     spacing : tuple of 3 float
         Of the voxels along x, y, z in mm.
     size : float
         Of the patient, 1 for an adult.
+    offset : tuple of 3 float
+        Where the middle of the scan lies beside its usual place in the patient, along x, y, z in mm.
 
     Returns
     -------
@@ -72,15 +84,17 @@ def thorax(
     Raises
     ------
     InputError
-        For a negative seed, a share outside 0..0.5, or a spacing or size that is not above 0.
+        For a negative seed, a share outside 0..0.5, an unknown pattern, or a spacing or size that is not above 0.
     """
     if not all(0 <= share <= 0.5 for share in (ground_glass, consolidation)):
         raise InputError(f"Shares of the lung volume must be 0 to 0.5, not {ground_glass} and {consolidation}.")
     if seed < 0:
         raise InputError(f"A seed must be 0 or more, not {seed}.")
+    if pattern not in PATTERNS:
+        raise InputError(f"The pattern of opacities must be one of {', '.join(PATTERNS)}, not {pattern}.")
     if not (len(spacing) == 3 and all(s > 0 for s in (*spacing, size))):
         raise InputError(f"Spacing (x, y, z) and size must be above 0, not {spacing} and {size}.")
-    geometry = _scan(spacing, size)
+    geometry = _scan(spacing, size, offset)
     canvas = Canvas(geometry, size)
     body = anatomy(np.random.default_rng([seed, 0]))
 
@@ -93,20 +107,21 @@ def thorax(
 
     lungs = np.zeros(geometry.shape, np.uint8)
     opacities = np.zeros(geometry.shape, np.uint8)
-    _paint_lungs(canvas, body, lungs, opacities, ground_glass, consolidation, seed)
+    rng = np.random.default_rng([seed, 1])
+    _paint_lungs(canvas, body, lungs, opacities, rng, (ground_glass, consolidation, pattern, lean))
     canvas.paint_tubes(body.vessels, BLOOD, over=PARENCHYMA)
     _paint_airways(canvas, body, lungs)
     opacities[lungs == 0] = 0
     return Phantom(*(Volume(array, geometry) for array in (canvas.scanned(seed), lungs, opacities)))
 
 
-def _scan(spacing: tuple[float, float, float], size: float) -> Geometry:
+def _scan(spacing: tuple[float, float, float], size: float, offset: tuple[float, float, float]) -> Geometry:
     (z0, z1), (y0, y1), (x0, x1) = FIELD_OF_VIEW
     lows, highs = (x0, y0, z0), (x1, y1, z1)
     count = tuple(max(2, int((high - low) * size / s)) for low, high, s in zip(lows, highs, spacing, strict=True))
-    # The middle of the grid is the middle of the field of view.
-    ends = zip(lows, highs, count, spacing, strict=True)
-    origin = tuple(((low + high) * size - (n - 1) * s) / 2 for low, high, n, s in ends)
+    # The middle of the grid is the middle of the field of view, but for the offset.
+    ends = zip(lows, highs, count, spacing, offset, strict=True)
+    origin = tuple(((low + high) * size - (n - 1) * s) / 2 + by for low, high, n, s, by in ends)
     return Geometry(count, tuple(float(s) for s in spacing), origin)
 
 
@@ -131,16 +146,14 @@ def _paint_lungs(
     body: Anatomy,
     lungs: np.ndarray,
     opacities: np.ndarray,
-    ground_glass: float,
-    consolidation: float,
-    seed: int,
+    rng: np.random.Generator,
+    wanted: tuple[float, float, str, float],
 ) -> None:
-    """Paint parenchyma and opacities; fill the masks `lungs` and `opacities`."""
-    rng = np.random.default_rng([seed, 1])
+    """Paint parenchyma and the opacities that are wanted; fill the masks `lungs` and `opacities`."""
     # Gravity makes the lung denser at the back.
     parenchyma = PARENCHYMA + 0.35 * (Y + 0 * Z) + 14 * texture(rng, 7) + 14 * texture(rng, 30)
     densities = np.clip(-490 + 60 * texture(rng, 9), -600, -370), 12 * texture(rng, 9)
-    fields = _opacity_fields(body, rng, ground_glass, consolidation)
+    fields = opacity_fields(body, rng, *wanted)
     patches = [
         patch for patch in zip((GROUND_GLASS, CONSOLIDATION), fields, densities, strict=True) if patch[1] is not None
     ]
@@ -159,28 +172,6 @@ def _paint_lungs(
         canvas.blend(where, d, hu)
 
 
-def _opacity_fields(
-    body: Anatomy, rng: np.random.Generator, ground_glass: float, consolidation: float
-) -> list[np.ndarray | None]:
-    """Fields on the coarse grid that are above 0 in ground glass and in consolidation; None without any.
-
-    Both prefer the periphery, the back and the bases, as COVID-19 pneumonia does. Consolidation lies
-    over ground glass.
-    """
-    lungs = body.lungs < 0
-    place = np.exp(np.minimum(body.cage, 0) / 15) + 0.008 * Y - 0.005 * Z
-    dense = 0.6 * texture(rng, 18) + 0.3 * texture(rng, 9) + 1.5 * place
-    hazy = 0.8 * texture(rng, 26) + 0.35 * texture(rng, 9) + place
-    fields: list[np.ndarray | None] = [None, None]
-    free = hazy[lungs]
-    if consolidation:
-        fields[1] = dense - np.quantile(dense[lungs], 1 - consolidation)
-        free = hazy[lungs & (fields[1] <= 0)]
-    if ground_glass:
-        fields[0] = hazy - np.quantile(free, 1 - ground_glass / (1 - consolidation))
-    return fields
-
-
 def _paint_airways(canvas: Canvas, body: Anatomy, lungs: np.ndarray) -> None:
     """Paint walls, then lumina, so that branchings stay open; take trachea and main bronchi from `lungs`."""
     trachea_wall = body.trachea + (0, 0, 0, 0, 0, 0, 1.3, 1.3)
@@ -192,6 +183,6 @@ def _paint_airways(canvas: Canvas, body: Anatomy, lungs: np.ndarray) -> None:
     canvas.paint_tubes(bronchial_wall, MUSCLE, over=PARENCHYMA)
     canvas.paint_tubes(body.bronchi, LUMEN, over=MUSCLE)
     canvas.paint_tubes(body.trachea, LUMEN, over=MUSCLE)
-    for tube in trachea_wall:
-        box, distance = near_tube(canvas.axes, tube, 0)
-        lungs[box][distance < 0] = 0
+    for _, boxes, distances in near_tubes(canvas.axes, trachea_wall, 0):
+        for box, distance in zip(boxes, distances, strict=True):
+            lungs[box][distance < 0] = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..volume import HU_RANGE, Geometry
-from .shapes import AXES, STEP, near_tube
+from .shapes import AXES, STEP, near_tubes
 
 NOISE = 17.0
 """Standard deviation of the noise in HU."""
@@ -30,7 +30,10 @@ class Canvas:
         )
         self.edge = float(np.hypot(BLUR, np.mean(geometry.spacing))) / size
         steps = ((axis - coarse[0]) / np.float32(STEP) for axis, coarse in zip(self.axes, AXES, strict=True))
-        self._places = [_split(position) for position in steps]
+        # Beyond the coarse grid everything goes on as it is at its end.
+        self._places = [
+            _split(np.clip(position, 0, len(coarse) - 1.001)) for position, coarse in zip(steps, AXES, strict=True)
+        ]
 
     def section(self, field: np.ndarray, k: int, rows: slice, columns: slice) -> np.ndarray:
         """A coarse field (z, y, x) in a part (y, x) of slice `k`, interpolated linearly."""
@@ -69,11 +72,13 @@ class Canvas:
     def paint_tubes(self, tubes: np.ndarray, hu: float, over: float) -> None:
         """Paint tubes on a background of about `over` HU, as partial volumes where they are thin."""
         stronger = np.maximum if hu > over else np.minimum
-        for tube in tubes:
-            box, distance = near_tube(self.axes, tube, self.edge / 2)
-            cover = self.cover(distance) * np.float32(min(1, 2 * tube[6:].mean() / self.edge))
-            part = self.hu[box]
-            np.copyto(part, stronger(part, over + np.float32(hu - over) * cover), where=cover > 0)
+        thin = np.minimum(1, 2 * tubes[:, 6:].mean(axis=1) / self.edge).astype(np.float32)
+        for members, boxes, distances in near_tubes(self.axes, tubes, self.edge / 2):
+            cover = self.cover(distances) * thin[members, None, None, None]
+            painted = over + np.float32(hu - over) * cover
+            for box, values, where in zip(boxes, painted, cover > 0, strict=True):
+                part = self.hu[box]
+                stronger(part, values, out=part, where=where)
 
     def scanned(self, seed: int) -> np.ndarray:
         """The CT in HU, int16, with noise that neighbours within a slice share a part of."""
@@ -95,5 +100,8 @@ def _split(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _between(rows: np.ndarray, index: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Rows interpolated between `index` and the next."""
-    lower = rows[index]
-    return lower + (rows[index + 1] - lower) * share[:, None]
+    lower, between = rows.take(index, axis=0), rows.take(index + 1, axis=0)
+    between -= lower
+    between *= share[:, None]
+    between += lower
+    return between

@@ -7,7 +7,7 @@ are an array (n, 8) of rows ``z0, y0, x0, z1, y1, x1, r0, r1``: two ends and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -128,41 +128,69 @@ def wavy(rng: np.random.Generator, tubes: np.ndarray) -> np.ndarray:
     return np.concatenate([tubes[length <= 9], wavy(rng, halves)])
 
 
-def near_tube(axes: Sequence[np.ndarray], tube: np.ndarray, reach: float) -> tuple[tuple[slice, ...], np.ndarray]:
-    """The part of a grid within `reach` mm of a tube (its bounding box), and the distances there.
+def near_tubes(
+    axes: Sequence[np.ndarray], tubes: np.ndarray, reach: float
+) -> Iterator[tuple[np.ndarray, list[tuple[slice, ...]], np.ndarray]]:
+    """The parts of a grid within `reach` mm of tubes (their bounding boxes), and the distances there.
+
+    Tubes whose boxes have the same shape come together, in any order: they are thousands, of few shapes.
 
     Parameters
     ----------
     axes : sequence of array
         Evenly spaced coordinates of the grid along z, y, x in mm.
-    tube : array (8,)
-        Two ends and two radii, mm.
+    tubes : array (n, 8)
     reach : float
         In mm.
+
+    Yields
+    ------
+    ndarray of int, list of tuple of slice, ndarray
+        Which tubes, their boxes, and the distances (tube, z, y, x) in them.
     """
-    start, end, (radius, last_radius) = tube[:3], tube[3:6], tube[6:]
-    margin = max(radius, last_radius) + reach
-    box, position = [], []
-    for axis, p, q in zip(axes, start, end, strict=True):
+    starts, ends = tubes[:, :3], tubes[:, 3:6]
+    margin = tubes[:, 6:].max(axis=1) + reach
+    first, count = np.empty(starts.shape, int), np.empty(starts.shape, int)
+    for i, axis in enumerate(axes):
         step = (axis[-1] - axis[0]) / (len(axis) - 1)
-        first = max(0, int(np.ceil((min(p, q) - margin - axis[0]) / step)))
-        last = max(first, min(len(axis), int((max(p, q) + margin - axis[0]) / step) + 1))
-        box.append(slice(first, last))
-        position.append((axis[first:last] - p).astype(np.float32))
-    z, y, x = position[0][:, None, None], position[1][:, None], position[2]
-    way = (end - start).astype(np.float32)
-    along = way / np.float32(max(float(way @ way), 1e-6))
-    share = np.clip(z * along[0] + y * along[1] + x * along[2], 0, 1)
-    square = (z - share * way[0]) ** 2
-    square += (y - share * way[1]) ** 2
-    square += (x - share * way[2]) ** 2
-    return tuple(box), np.sqrt(square) - np.float32(radius) - share * np.float32(last_radius - radius)
+        low, high = np.minimum(starts[:, i], ends[:, i]) - margin, np.maximum(starts[:, i], ends[:, i]) + margin
+        first[:, i] = np.maximum(0, np.ceil((low - axis[0]) / step))
+        last = np.minimum(len(axis), ((high - axis[0]) / step).astype(int) + 1)
+        count[:, i] = np.maximum(0, last - first[:, i])
+    shapes, shape_of = np.unique(count, axis=0, return_inverse=True)
+    for number, shape in enumerate(shapes):
+        if shape.all():
+            members = np.flatnonzero(shape_of.ravel() == number)
+            corners = first[members]
+            z, y, x = (axis[corners[:, i, None] + np.arange(shape[i])] for i, axis in enumerate(axes))
+            boxes = [tuple(map(slice, corner, corner + shape)) for corner in corners]
+            yield members, boxes, _distances(tubes[members], z, y, x)
+
+
+def _distances(tubes: np.ndarray, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Distances (n, z, y, x) to each of n tubes on a grid of its own, whose coordinates are (n, z), (n, y), (n, x)."""
+    start, radius, last_radius = tubes[:, :3], tubes[:, 6], tubes[:, 7]
+
+    def over_grid(values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float32)[:, None, None, None]
+
+    z = (z - start[:, 0, None]).astype(np.float32)[:, :, None, None]
+    y = (y - start[:, 1, None]).astype(np.float32)[:, None, :, None]
+    x = (x - start[:, 2, None]).astype(np.float32)[:, None, None, :]
+    way = (tubes[:, 3:6] - start).astype(np.float32)
+    along = way / np.array([[max(float(one @ one), 1e-6)] for one in way], np.float32)
+    share = z * over_grid(along[:, 0]) + y * over_grid(along[:, 1]) + x * over_grid(along[:, 2])
+    np.clip(share, 0, 1, out=share)
+    square = (z - share * over_grid(way[:, 0])) ** 2
+    square += (y - share * over_grid(way[:, 1])) ** 2
+    square += (x - share * over_grid(way[:, 2])) ** 2
+    return np.sqrt(square) - over_grid(radius) - share * over_grid(last_radius - radius)
 
 
 def tubes_distance(tubes: np.ndarray) -> np.ndarray:
     """Distance to the union of tubes, at most `FAR`."""
     result = np.full(tuple(len(axis) for axis in AXES), FAR, np.float32)
-    for tube in tubes:
-        box, distance = near_tube(AXES, tube, FAR)
-        np.minimum(result[box], distance, out=result[box])
+    for _, boxes, distances in near_tubes(AXES, tubes, FAR):
+        for box, distance in zip(boxes, distances, strict=True):
+            np.minimum(result[box], distance, out=result[box])
     return result
