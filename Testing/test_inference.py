@@ -9,7 +9,7 @@ import torch
 from COVIDMTLLib.inference import Convolution, StemInSlabs, make_ready
 from COVIDMTLLib.lung_volume import MEAN, STD, prepare
 from COVIDMTLLib.networks import build_network, initialise
-from COVIDMTLLib.volume import Geometry, Volume
+from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
 from test_networks import CONFIGS, network_and_case
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -51,6 +51,18 @@ def test_another_input_than_the_paper_s_can_be_asked_for():
     expected[1:] = np.minimum(np.arange(1680).reshape(10, 12, 14)[:4, 3:7, 1:], 1000)
     np.testing.assert_allclose(crop.array, (expected - 10) / 2)
     assert crop.geometry == Geometry((13, 4, 5), origin=(2.0, 5.0, 2.0))
+
+
+def test_networks_of_larger_voxels_see_the_ct_as_its_own_slices_show_it():
+    rng = np.random.default_rng(0)
+    coarse = Volume(rng.integers(-1000, 400, (12, 14, 16)).astype(np.int16), Geometry((16, 14, 12), (5.0,) * 3))
+    lungs = rng.integers(0, 3, coarse.array.shape).astype(np.uint8)
+    settings = {"box": (14, 16, 16), "start": (1, 2, 0), "size": (12, 12, 14), "spacing": 5.0}
+    working = to_working_grid(coarse)
+    fine = prepare(working, labels_on(coarse.with_array(lungs), working.geometry).array, **settings)
+    expected = prepare(coarse, lungs, **settings)
+    assert fine.geometry == expected.geometry and fine.geometry.spacing == (5.0,) * 3
+    np.testing.assert_allclose(fine.array, expected.array, atol=1.5 / STD)  # HU are whole on the working grid
 
 
 @pytest.mark.parametrize("name", ["volume", "ResNet and features", "deCoVNet, two tasks"])

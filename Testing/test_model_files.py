@@ -307,6 +307,8 @@ HOSTILE = {
     "weights of no sense": (lambda f: edit(f, weights="here"), "no sensible weights"),
     "absurd input": (in_input(size=[10**6] * 3, box=[10**7] * 3, start=[0] * 3), "no sensible input"),
     "input beyond its box": (in_input(start=[300, 0, 0]), "no sensible input"),
+    "input of no spacing": (in_input(spacing=0), "no sensible input"),
+    "input of the finest spacing": (in_input(spacing=1e-3), "no sensible input"),
     "input of half voxels": (in_input(size=[48.5, 64, 64]), "no sensible input"),
     "input too small for the network": (in_input(size=[8, 64, 64]), "8 x 64 x 64 voxels is too small"),
     "unknown architecture": (in_network(architecture="transformer"), "cannot be built: .*architectures covid-mtl"),

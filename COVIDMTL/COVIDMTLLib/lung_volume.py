@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .volume import HU_RANGE, Geometry, Volume
+from .volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, labels_on, linear_on
 
 BOX = (340, 390, 390)
 """Voxels (z, y, x) of the box in which the paper's authors centre a lung volume."""
@@ -34,6 +34,7 @@ def prepare(
     clip: float = HIGHEST,
     mean: float = MEAN,
     std: float = STD,
+    spacing: float = WORKING_SPACING,
 ) -> Volume:
     """The lung volume of a CT as the networks take it.
 
@@ -47,6 +48,8 @@ def prepare(
         Voxels (z, y, x) of the box in whose middle the CT lies, the first of the crop in it, and how many it has.
     clip, mean, std : float
         Of HU + 1024.
+    spacing : float
+        Of the voxels that the network sees, in mm; by default those of the CT.
 
     Returns
     -------
@@ -54,6 +57,10 @@ def prepare(
         float32 of the shape ``size``: HU + 1024 inside the lungs and 0 elsewhere, up to ``clip``, then less ``mean``
         and over ``std``. Its geometry says where the crop lies, which may be beyond the CT.
     """
+    if spacing != WORKING_SPACING:
+        grid = ct.geometry.with_spacing(spacing)
+        mask = labels_on(ct.with_array((lungs != 0).astype(np.uint8)), grid)
+        ct, lungs = linear_on(ct, grid, extrapolate=True), mask.array
     first = [begin - _margin(outer, inner) for begin, outer, inner in zip(start, box, ct.array.shape, strict=True)]
     inside = tuple(slice(max(0, f), max(0, f + n)) for f, n in zip(first, size, strict=True))
     values = np.clip(ct.array[inside].astype(np.float32) - HU_RANGE[0], 0, clip)

@@ -27,8 +27,13 @@ OF_PATIENT = ("patient_values", "prediction_sets")
 LARGEST_BOX = 1000
 """Voxels along an axis of an input beyond which it is a mistake, or meant to use up the memory."""
 
+SPACINGS = (0.5, 20.0)
+"""Least and largest voxel of an input in mm: more would be no lung any more, less more than a CT holds."""
+
 INPUT = {"box": BOX, "start": START, "size": CROP, "clip": HIGHEST, "mean": MEAN, "std": STD}
-"""The ``input`` of a network on volumes, as the paper's have it: what `lung_volume.prepare` does to a CT."""
+"""The ``input`` of a network on volumes, as the paper's have it: what `lung_volume.prepare` does to a CT.
+
+A card may add ``spacing``, of the voxels in mm; without it they have 1 mm."""
 
 
 def published_input() -> dict[str, Any]:
@@ -182,7 +187,9 @@ def _check_patient(card, model):
 def _check_input(given, model):
     if (
         not isinstance(given, dict)
-        or given.keys() != INPUT.keys()
+        or given.keys() - {"spacing"} != INPUT.keys()
+        or not _numbers(given.get("spacing", 1.0))
+        or not SPACINGS[0] <= given.get("spacing", 1.0) <= SPACINGS[1]
         or not all(_whole(given[key]) for key in ("box", "start", "size"))
         or not all(_numbers(given[key]) for key in ("clip", "mean", "std"))
         or not all(0 <= a and 0 < n and a + n <= b <= LARGEST_BOX for a, n, b in zip(*_corners(given), strict=True))
