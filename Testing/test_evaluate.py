@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.losses import MISSING
 from sklearn.metrics import roc_auc_score
 
 TRAINING = Path(__file__).parent.parent / "Training"
@@ -105,7 +106,70 @@ def test_areas_under_the_drawn_curves_are_the_aucs(models):
             assert line.get_label().endswith(name)
 
 
+def only(predictions, *tasks):
+    by_task = ({task: of[task].copy() for task in tasks} for of in (predictions.labels, predictions.probabilities))
+    return Predictions(predictions.pids, *by_task)
+
+
+def test_models_of_some_tasks_meet_on_labelled_rows_of_those_they_share(tmp_path):
+    whole = made_up(150, EFFECTS["weak"], 1)
+    whole.labels["severity"][::7] = MISSING
+    severity = only(made_up(150, EFFECTS["strong"], 2), "severity")
+    severity.labels["severity"][::7] = MISSING
+    diagnoses = only(made_up(150, EFFECTS["coin"], 3), "covid_ct", "covid_nat")
+    files = {name: tmp_path / f"{name}.csv" for name in ("severity", "whole", "diagnoses")}
+    for name, predictions in zip(files, (severity, whole, diagnoses), strict=True):
+        write(files[name], predictions)
+    np.testing.assert_array_equal(read(files["severity"]).labels["severity"], severity.labels["severity"])
+
+    result = evaluate(files, tmp_path / "out")
+    assert not result.left_out
+    rows = result.measures.set_index(["task", "model"])
+    both = [(task, name) for task in ("covid_ct", "covid_nat") for name in ("whole", "diagnoses")]
+    assert list(rows.index) == [*both, ("severity", "severity"), ("severity", "whole")]
+    known = whole.labels["severity"] != MISSING
+    labels, scores = (of["severity"][known] for of in (whole.labels, whole.probabilities))
+    row = rows.loc["severity", "whole"]
+    assert row.cases == known.sum() < 150 == rows.loc["covid_ct", "whole"].cases
+    assert row.auc == pytest.approx(roc_auc_score(labels, scores, multi_class="ovr"))
+    assert row.accuracy == pytest.approx(np.mean(scores.argmax(axis=1) == labels))
+    pairs = result.pairs[["task", "first", "second"]].to_numpy().tolist()
+    shared = [[task, "whole", "diagnoses"] for task in ("covid_ct", "covid_nat")]
+    assert pairs == [*shared, ["severity", "severity", "whole"]]
+    figure = evaluation_figures.roc({"severity": severity})
+    assert len(figure.axes) == 1 and figure.axes[0].lines[1].get_label().endswith("severity")
+
+    write(files["severity"], only(made_up(150, EFFECTS["strong"], 2), "severity"))
+    with pytest.raises(InputError, match="severity and whole are not of the same patients with the same labels"):
+        evaluate(files, tmp_path / "again")
+    with pytest.raises(InputError, match="diagnoses are not of severity, and here every task is needed"):
+        read_all({"diagnoses": files["diagnoses"]}, needed=CLASSES)
+
+
+def test_tasks_of_too_few_labels_are_left_out_and_named(tmp_path):
+    few = made_up(60, EFFECTS["weak"], 1)
+    few.labels["severity"][few.labels["severity"] == 2] = MISSING
+    few.labels["severity"][2] = 2
+    write(tmp_path / "few.csv", few)
+    result = evaluate({"few": tmp_path / "few.csv"}, tmp_path / "out")
+    assert set(result.measures.task) == {"covid_ct", "covid_nat"}
+    assert "needs 2 cases, and here are 20 control/suspected, 20 mild/regular, 1 severe" in result.left_out[0]
+    write(tmp_path / "few.csv", only(few, "severity"))
+    with pytest.raises(InputError, match="nothing to evaluate: severity is left out"):
+        evaluate({"few": tmp_path / "few.csv"}, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("names", [["007", "7", "NA"], ["3", "1", "20"], ["a,b", "-1", "1.0"]])
+def test_names_of_cases_come_back_as_they_were(tmp_path, names):
+    given = only(made_up(3, 1, 0), "covid_ct")
+    write(tmp_path / "named.csv", Predictions(np.array(names), given.labels, given.probabilities))
+    assert read(tmp_path / "named.csv").pids.astype(str).tolist() == names
+    read_all({"file": tmp_path / "named.csv", "said": Predictions(np.array(names), given.labels, given.probabilities)})
+
+
 BROKEN = {
+    "lacks 11 columns of a table of predictions, 'PID'": lambda t: t[["covid_ct"]].rename(columns={"covid_ct": "a"}),
     "lacks 1 columns of a table of predictions, 'severity'": lambda t: t.drop(columns="severity"),
     "has a label in covid_nat other than 0 to 1": lambda t: t.assign(covid_nat=2),
     "probabilities of covid_ct that are no numbers": lambda t: t.assign(**{"covid_ct: positive": 0.9}),

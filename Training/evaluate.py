@@ -1,8 +1,10 @@
 """Evaluate any number of models on the same rows: all measures with intervals, every pair tested, and figures.
 
     python Training/evaluate.py --out FOLDER RF=predictions_RF.csv LGBM=predictions_LGBM.csv ...
+    python Training/evaluate.py --out FOLDER --store STORE COVID-MTL=RUN/last ...
 
-Models are given as a name and a table of predictions (see `predictions`), in the order of tables and legends.
+Models are given as a name and a table of predictions (see `predictions`) or, with a store of cases, a trained model, in
+the order of tables and legends. Each task is evaluated on the rows that have a label of it, by the models that have it.
 """
 
 from __future__ import annotations
@@ -20,10 +22,15 @@ import numpy as np
 import pandas as pd
 import tables
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.models import shipped_models
 from COVIDMTLLib.writing import staged_folder
 from metrics import classification_metrics, expected_calibration_error
-from predictions import CLASSES, Predictions, named_file, read_all
+from predictions import CLASSES, Predictions, labelled, named_file, read_all, tasks_of, write
 from significance import COUNTED, counted_intervals, delong, holm, mcnemar_test
+from store_predictions import predict_split
+
+FEWEST = 2
+"""Rows of each class that a task needs to be evaluated."""
 
 
 class Evaluation(NamedTuple):
@@ -37,31 +44,50 @@ class Evaluation(NamedTuple):
     pairs : DataFrame
         A row for each task and pair of models: differences of AUC and accuracy, and p-values as they are and
         corrected by Holm over all rows.
+    left_out : list of str
+        A sentence for each task that has too few labels to be evaluated.
     """
 
     measures: pd.DataFrame
     pairs: pd.DataFrame
+    left_out: list[str]
 
 
-def evaluate(models: Mapping[str, str | Path], out: Path) -> Evaluation:
+def evaluate(
+    models: Mapping[str, str | Path], out: Path, store: str | Path | None = None, split: str = "test"
+) -> Evaluation:
     """Evaluate models on the same rows, and write what is found.
 
     Parameters
     ----------
     models : mapping
-        Tables of predictions by name of the model.
+        Tables of predictions, or models as `models.load_model` takes them, by name of the model.
     out : Path
-        Folder, made if need be, for the tables ``measures`` and ``pairs`` (CSV and Markdown) and the figures ``roc``
-        (Fig. 3 of the paper) and ``reliability`` (SVG and PNG).
+        Folder, made if need be, for the tables ``measures`` and ``pairs`` (CSV and Markdown), the figures ``roc``
+        (Fig. 3 of the paper) and ``reliability`` (SVG and PNG), and ``predictions_NAME.csv`` of each trained model.
+    store : path, optional
+        The cases that trained models are to assess.
+    split : str
+        Which of them: ``train``, ``validation`` or ``test``.
 
     Raises
     ------
     InputError
-        If a table is none of predictions, they are not of the same rows, or a class has fewer than two of them.
+        If a table is none of predictions, a model cannot assess the cases, the predictions are not of the same rows,
+        or there is no task of which each class has two of them.
     """
-    found = read_all(models)
-    result = Evaluation(measure(found), compare_pairs(found))
+    trained = {name: path for name, path in models.items() if _is_model(path)}
+    for name in trained:
+        if store is None:
+            raise InputError(f"{name} is a trained model; give it cases to assess with --store.")
+        if Path(name).name != name:
+            raise InputError(f"No file of predictions can be named after {name}; give the model another name.")
+    answers = predict_split(trained, store, split) if trained else {}
+    found, left_out = _measurable(read_all(models | answers))
+    result = Evaluation(measure(found), compare_pairs(found), left_out)
     with staged_folder(out) as folder:
+        for name, said in answers.items():
+            write(folder / f"predictions_{name}.csv", said)
         tables.write(result.measures, folder, "measures", shown=tables.with_intervals(result.measures))
         tables.write(result.pairs, folder, "pairs", shown=_pairs_to_read(result.pairs))
         figures.save(evaluation_figures.roc(found), folder, "roc")
@@ -72,13 +98,13 @@ def evaluate(models: Mapping[str, str | Path], out: Path) -> Evaluation:
 def measure(models: Mapping[str, Predictions]) -> pd.DataFrame:
     """`Evaluation.measures` of predictions on the same rows, by model."""
     rows = []
-    for task, classes in CLASSES.items():
-        labels, probabilities = _of_task(models, task)
-        named = {"auc": None}
+    for task in tasks_of(models.values()):
+        labels, said = labelled(models, task)
+        classes, named = CLASSES[task], {"auc": None}
         if len(classes) > 2:  # of two classes the AUC of each is that of the other
             named |= {f"auc_{one}": index for index, one in enumerate(classes)}
-        aucs = {column: delong(labels, probabilities, of_class) for column, of_class in named.items()}
-        for index, (model, answers) in enumerate(zip(models, probabilities, strict=True)):
+        aucs = {column: delong(labels, [*said.values()], of_class) for column, of_class in named.items()}
+        for index, (model, answers) in enumerate(said.items()):
             row = {"task": task, "model": model, "cases": len(labels)}
             found = classification_metrics(labels, answers)
             for column, ends in zip(COUNTED, counted_intervals(labels, answers), strict=True):
@@ -92,12 +118,12 @@ def measure(models: Mapping[str, Predictions]) -> pd.DataFrame:
 def compare_pairs(models: Mapping[str, Predictions]) -> pd.DataFrame:
     """`Evaluation.pairs` of predictions on the same rows, by model; no rows for a single model."""
     rows = []
-    for task in CLASSES:
-        labels, probabilities = _of_task(models, task)
-        aucs = delong(labels, probabilities)
-        accuracy = [np.mean(one.argmax(axis=1) == labels) for one in probabilities]
-        for (i, first), (j, second) in combinations(enumerate(models), 2):
-            p_mcnemar = mcnemar_test(labels, probabilities[i], probabilities[j])
+    for task in tasks_of(models.values()):
+        labels, said = labelled(models, task)
+        aucs = delong(labels, [*said.values()])
+        accuracy = [np.mean(one.argmax(axis=1) == labels) for one in said.values()]
+        for (i, first), (j, second) in combinations(enumerate(said), 2):
+            p_mcnemar = mcnemar_test(labels, said[first], said[second])
             gain = aucs.values[i] - aucs.values[j]
             rows.append((task, first, second, gain, aucs.p_value(i, j), accuracy[i] - accuracy[j], p_mcnemar))
     names = ["task", "first", "second", "auc_difference", "p_delong", "accuracy_difference", "p_mcnemar"]
@@ -107,8 +133,29 @@ def compare_pairs(models: Mapping[str, Predictions]) -> pd.DataFrame:
     return pairs
 
 
-def _of_task(models, task):
-    return next(iter(models.values())).labels[task], [one.probabilities[task] for one in models.values()]
+def _is_model(path):
+    return str(path) in shipped_models() or Path(path).is_dir() or Path(path).suffix == ".zip"
+
+
+def _measurable(models):
+    """The predictions of those tasks that have rows enough of each class, and sentences on the others."""
+    left_out = {}
+    for task in tasks_of(models.values()):
+        labels, _ = labelled(models, task)
+        counts = np.bincount(labels, minlength=len(CLASSES[task]))
+        if counts.min() < FEWEST:
+            cases = ", ".join(f"{count} {name}" for count, name in zip(counts, CLASSES[task], strict=True))
+            left_out[task] = f"{task} is left out: each class needs {FEWEST} cases, and here are {cases}."
+    if len(left_out) == len(tasks_of(models.values())):
+        raise InputError(f"There is nothing to evaluate: {' '.join(left_out.values())}")
+    kept = {name: _without(one, left_out) for name, one in models.items()}
+    return {name: one for name, one in kept.items() if one.labels}, list(left_out.values())
+
+
+def _without(predictions, tasks):
+    kept = [task for task in predictions.labels if task not in tasks]
+    by_task = ({task: of[task] for task in kept} for of in (predictions.labels, predictions.probabilities))
+    return Predictions(predictions.pids, *by_task)
 
 
 def _with_ends(column, value, ends):
@@ -123,19 +170,26 @@ def _pairs_to_read(pairs):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=named_file, metavar="NAME=FILE", help="a model and its predictions")
+    parser.add_argument(
+        "models", nargs="+", type=named_file, metavar="NAME=FILE", help="a model and its predictions, or its folder"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for tables and figures")
+    parser.add_argument("--store", type=Path, help="cases for trained models to assess (see prepare.py)")
+    parser.add_argument("--split", default="test", help="train, validation or test (default)")
     options = parser.parse_args()
     try:
         models = dict(options.models)
         if len(models) < len(options.models):
             raise InputError("Two models have the same name; give each its own.")
-        found = evaluate(models, options.out)
+        found = evaluate(models, options.out, options.store, options.split)
     except InputError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    print(tables.markdown(tables.with_intervals(found.measures)))
-    print(tables.markdown(_pairs_to_read(found.pairs)), end="")
+    for sentence in found.left_out:
+        print(f"evaluate: {sentence}", file=sys.stderr)
+    print(tables.markdown(tables.with_intervals(found.measures)), end="")
+    if len(found.pairs):
+        print("\n" + tables.markdown(_pairs_to_read(found.pairs)), end="")
     return 0
 
 

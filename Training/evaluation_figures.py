@@ -10,7 +10,7 @@ from figures import COLOURS, MM, WIDE
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from metrics import auc, expected_calibration_error, reliability
-from predictions import Predictions
+from predictions import CLASSES, Predictions, labelled, tasks_of
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
@@ -21,26 +21,29 @@ DASHES = ("-", "--", ":")
 
 
 def roc(models: Mapping[str, Predictions]) -> Figure:
-    """ROC curves of all models, one panel a task (Fig. 3 of the paper).
+    """ROC curves of all models, one panel for each task that any has (Fig. 3 of the paper).
 
     Of more than two classes a curve is the mean, at each false positive rate, of those of each class against the
     rest, and the area under it the AUC of the tables.
     """
-    figure, panels = pyplot.subplots(1, len(TITLES), figsize=(WIDE, 64 * MM), sharey=True)
-    for panel, (task, title) in zip(panels, TITLES.items(), strict=True):
+    tasks = tasks_of(models.values())
+    size = (_width(tasks), 64 * MM)
+    figure, panels = pyplot.subplots(1, len(tasks), figsize=size, squeeze=False, sharey=True)
+    for panel, task in zip(panels[0], tasks, strict=True):
         panel.plot([0, 1], [0, 1], color="0.8", linewidth=0.6)
-        for index, (name, found) in enumerate(models.items()):
-            labels, probabilities = found.labels[task], found.probabilities[task]
+        labels, said = labelled(models, task)
+        for name, probabilities in said.items():
+            index = list(models).index(name)
             panel.plot(
                 *_mean_curve(labels, probabilities),
                 color=COLOURS[index % len(COLOURS)],
                 linestyle=DASHES[index // len(COLOURS) % len(DASHES)],
                 label=f"{auc(labels, probabilities):.3f}  {name}",
             )
-        several = "\n(mean of each class against the rest)" if probabilities.shape[1] > 2 else "\n"
-        panel.set(title=title + several, xlabel="False positive rate", aspect="equal", xlim=(0, 1), ylim=(0, 1))
+        several = "\n(mean of each class against the rest)" if len(CLASSES[task]) > 2 else "\n"
+        panel.set(title=TITLES[task] + several, xlabel="False positive rate", aspect="equal", xlim=(0, 1), ylim=(0, 1))
         panel.legend(loc="lower right", title="AUC", alignment="left", handlelength=1.2, borderaxespad=0.2)
-    panels[0].set_ylabel("True positive rate")
+    panels[0, 0].set_ylabel("True positive rate")
     return figure
 
 
@@ -50,26 +53,37 @@ def reliability_diagram(models: Mapping[str, Predictions]) -> Figure:
     With the 95 % interval (Wilson) of each point, whose area goes with its number of cases, and the expected
     calibration error.
     """
-    size = (WIDE, (42 * len(models) + 8) * MM)
-    figure, panels = pyplot.subplots(len(models), len(TITLES), figsize=size, squeeze=False, sharey=True, sharex="col")
-    for row, (name, found) in zip(panels, models.items(), strict=True):
-        for panel, (task, title) in zip(row, TITLES.items(), strict=True):
-            labels, probabilities = found.labels[task], found.probabilities[task]
-            points = reliability(labels, probabilities)
-            ends = proportion_confint(np.rint(points.accuracy * points.cases), points.cases, method="wilson")
-            panel.plot([0, 1], [0, 1], color="0.8", linewidth=0.6)
-            panel.vlines(points.confidence, *ends, color=COLOURS[0], linewidth=0.8)
-            area = 2 + 60 * points.cases / len(labels)
-            panel.scatter(points.confidence, points.accuracy, area, COLOURS[0], zorder=3, clip_on=False)
-            error = expected_calibration_error(labels, probabilities)
-            panel.text(0.05, 0.9, f"ECE {error:.3f}", transform=panel.transAxes)
-            panel.set(xlim=(1 / probabilities.shape[1] - 0.02, 1.02), ylim=(0, 1.02))
-            if found is next(iter(models.values())):
-                panel.set_title(title)
-        row[0].set_ylabel(f"{name}\nShare that is right")
-    for panel in panels[-1]:
-        panel.set_xlabel("Probability of the leading class")
+    tasks = tasks_of(models.values())
+    size = (_width(tasks), (42 * len(models) + 8) * MM)
+    figure, panels = pyplot.subplots(len(models), len(tasks), figsize=size, squeeze=False, sharey=True, sharex="col")
+    for column, task in zip(panels.T, tasks, strict=True):
+        column[0].set_title(TITLES[task])
+        column[-1].set_xlabel("Probability of the leading class")
+        labels, said = labelled(models, task)
+        for panel, name in zip(column, models, strict=True):
+            panel.set(xlim=(1 / len(CLASSES[task]) - 0.02, 1.02), ylim=(0, 1.02))
+            if name in said:
+                _draw_points(panel, labels, said[name])
+            else:
+                panel.text(0.05, 0.9, "does not have this task", color="0.5", transform=panel.transAxes)
+    for panel, name in zip(panels[:, 0], models, strict=True):
+        panel.set_ylabel(f"{name}\nShare that is right")
     return figure
+
+
+def _width(tasks):
+    return min(WIDE, 66 * MM * len(tasks))
+
+
+def _draw_points(panel, labels, probabilities):
+    points = reliability(labels, probabilities)
+    ends = proportion_confint(np.rint(points.accuracy * points.cases), points.cases, method="wilson")
+    panel.plot([0, 1], [0, 1], color="0.8", linewidth=0.6)
+    panel.vlines(points.confidence, *ends, color=COLOURS[0], linewidth=0.8)
+    area = 2 + 60 * points.cases / len(labels)
+    panel.scatter(points.confidence, points.accuracy, area, COLOURS[0], zorder=3, clip_on=False)
+    error = expected_calibration_error(labels, probabilities)
+    panel.text(0.97, 0.06, f"ECE {error:.3f}", horizontalalignment="right", transform=panel.transAxes)
 
 
 def _mean_curve(labels, probabilities):

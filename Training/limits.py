@@ -51,10 +51,10 @@ def limits(whole: cohort.Cohort, models: Mapping[str, str | Path], out: Path) ->
     Raises
     ------
     InputError
-        If the predictions are not of patients of the cohort with its labels, or the cohort does not give hospital,
-        age and sex of everyone.
+        If the predictions lack a task or are not of patients of the cohort with its labels, or the cohort does not
+        give hospital, age and sex of everyone.
     """
-    found = {"by_group": by_group(whole, read_all(models))}
+    found = {"by_group": by_group(whole, read_all(models, needed=CLASSES))}
     if whole.labs is not None:
         found["missing_labs"] = missing_labs(*cohort.paper_split(whole))
     with staged_folder(out) as folder:

@@ -1,16 +1,22 @@
-"""Predictions as a table: where models of any kind, trained by any script, meet the evaluation."""
+"""Predictions as a table: where models of any kind, trained by any script, meet the evaluation.
+
+A table may hold any of the tasks, and rows without a label, for which nothing is known to be true.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.losses import MISSING
 
 CLASSES = {task["name"]: task["classes"] for task in TASKS}
 """Names of the classes of each task."""
@@ -23,11 +29,11 @@ class Predictions:
     Attributes
     ----------
     pids : ndarray of shape (N,)
-        Which patient each row is.
+        Which patient or case each row is.
     labels : dict
-        True class of each row, int of shape (N,), by task.
+        True class of each row, int of shape (N,), by task; `losses.MISSING` where it is not known.
     probabilities : dict
-        float64 of shape (N, classes), by task.
+        float64 of shape (N, classes), by task: the same tasks, one or more of `CLASSES`.
     """
 
     pids: np.ndarray
@@ -39,12 +45,13 @@ def write(path: str | Path, predictions: Predictions) -> None:
     """Write predictions as CSV.
 
     Columns are ``PID`` and then for each task its label, such as ``covid_ct``, and a probability for each class,
-    such as ``covid_ct: negative``, with all the digits that a float64 has.
+    such as ``covid_ct: negative``, with all the digits that a float64 has. A missing label is an empty cell.
     """
     columns = {"PID": predictions.pids}
-    for task, classes in CLASSES.items():
-        columns[task] = predictions.labels[task]
-        columns |= dict(zip(_columns(task, classes), predictions.probabilities[task].T, strict=True))
+    for task in tasks_of([predictions]):
+        labels = predictions.labels[task]
+        columns[task] = pd.arrays.IntegerArray(labels.astype(np.int64), labels == MISSING)
+        columns |= dict(zip(_columns(task), predictions.probabilities[task].T, strict=True))
     pd.DataFrame(columns).to_csv(path, index=False)
 
 
@@ -61,40 +68,64 @@ def read(path: str | Path) -> Predictions:
     if not path.is_file():
         raise InputError(f"There is no file {path}; give a table of predictions.")
     try:
-        table = pd.read_csv(path)
+        # As text, since 007 is not case 7, and nothing but an empty cell is missing.
+        table = pd.read_csv(path, dtype={"PID": str}, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read as a table; give predictions as CSV.") from error
-    wanted = ["PID", *(column for task, classes in CLASSES.items() for column in (task, *_columns(task, classes)))]
+    tasks = [task for task in CLASSES if any(column in table for column in (task, *_columns(task)))] or CLASSES
+    wanted = ["PID", *(column for task in tasks for column in (task, *_columns(task)))]
     missing = [column for column in wanted if column not in table]
     if missing:
         raise InputError(f"{path.name} lacks {len(missing)} columns of a table of predictions, {missing[0]!r} first.")
     if not len(table) or table.PID.isna().any() or table.PID.duplicated().any():
         raise InputError(f"{path.name} should have one row for each patient, every one with its own PID.")
-    labels = {task: _labels(table[task], len(classes), path.name) for task, classes in CLASSES.items()}
-    probabilities = {
-        task: _probabilities(table[_columns(task, classes)], task, path.name) for task, classes in CLASSES.items()
-    }
-    return Predictions(table.PID.to_numpy(), labels, probabilities)
+    labels = {task: _labels(table[task], path.name) for task in tasks}
+    probabilities = {task: _probabilities(table[_columns(task)], task, path.name) for task in tasks}
+    return Predictions(_pids(table.PID), labels, probabilities)
 
 
-def read_all(models: Mapping[str, str | Path]) -> dict[str, Predictions]:
+def read_all(models: Mapping[str, str | Path | Predictions], needed: Iterable[str] = ()) -> dict[str, Predictions]:
     """Read the predictions of several models on the same rows.
+
+    Parameters
+    ----------
+    models : mapping
+        Tables, or what is in them, by name of the model.
+    needed : iterable of str
+        Tasks that each has to have.
 
     Raises
     ------
     InputError
-        As `read` does, or if the tables are not of the same patients with the same labels in the same order.
+        As `read` does, if a table lacks a task that is needed, or if the tables are not of the same patients in the
+        same order, with the same labels of the tasks that they share.
     """
-    found = {name: read(path) for name, path in models.items()}
-    first, *others = found
-    for other in others:
-        a, b = found[first], found[other]
-        if not np.array_equal(a.pids, b.pids) or any(not np.array_equal(a.labels[t], b.labels[t]) for t in CLASSES):
+    found = {name: one if isinstance(one, Predictions) else read(one) for name, one in models.items()}
+    for name, one in found.items():
+        if lacking := [task for task in needed if task not in one.labels]:
+            raise InputError(f"The predictions of {name} are not of {lacking[0]}, and here every task is needed.")
+    for (first, one), (second, other) in combinations(found.items(), 2):
+        shared = [task for task in one.labels if task in other.labels]
+        same = all(np.array_equal(one.labels[task], other.labels[task]) for task in shared)
+        if not same or not np.array_equal(one.pids.astype(str), other.pids.astype(str)):
             raise InputError(
-                f"The predictions of {first} and {other} are not of the same patients with the same labels in the "
+                f"The predictions of {first} and {second} are not of the same patients with the same labels in the "
                 "same order; only such can be compared."
             )
     return found
+
+
+def tasks_of(models: Iterable[Predictions]) -> list[str]:
+    """Tasks that any of the models has, in the order of `CLASSES`."""
+    return [task for task in CLASSES if any(task in one.labels for one in models)]
+
+
+def labelled(models: Mapping[str, Predictions], task: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels of the rows that have one, and the probabilities of these rows, by name of each model with the task."""
+    having = {name: one for name, one in models.items() if task in one.labels}
+    labels = next(iter(having.values())).labels[task]
+    known = labels != MISSING
+    return labels[known], {name: one.probabilities[task][known] for name, one in having.items()}
 
 
 def named_file(text: str) -> tuple[str, str]:
@@ -105,14 +136,21 @@ def named_file(text: str) -> tuple[str, str]:
     return name, path
 
 
-def _columns(task, classes):
-    return [f"{task}: {name}" for name in classes]
+def _columns(task):
+    return [f"{task}: {name}" for name in CLASSES[task]]
 
 
-def _labels(column, classes, name):
-    if not column.isin(range(classes)).all():
+def _pids(column):
+    """Numbers where all of them are, as in the cohort."""
+    whole = column.str.fullmatch(r"0|[1-9]\d{0,17}", flags=re.ASCII).all()
+    return column.to_numpy(np.int64 if whole else str)
+
+
+def _labels(column, name):
+    classes = len(CLASSES[column.name])
+    if not (column.isin(range(classes)) | column.isna()).all():
         raise InputError(f"{name} has a label in {column.name} other than 0 to {classes - 1}.")
-    return column.to_numpy(np.int64)
+    return column.fillna(MISSING).to_numpy(np.int64)
 
 
 def _probabilities(columns, task, name):

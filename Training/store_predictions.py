@@ -1,0 +1,129 @@
+"""What trained models say of the cases of a store, case by case, as the main job would say of a user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.model import Model
+from COVIDMTLLib.models import load_model
+from COVIDMTLLib.volume import WORKING_SPACING
+from predictions import CLASSES, Predictions
+from store import Store, open_store
+from tqdm import tqdm
+
+
+def predict_split(models: Mapping[str, str | Path], store: str | Path, split: str) -> dict[str, Predictions]:
+    """What models say of the cases of one split; see `predict_store`.
+
+    Parameters
+    ----------
+    models : mapping
+        Trained models by the name that they are to have in figures, tables and files.
+    store : path
+    split : str
+        ``train``, ``validation`` or ``test``.
+
+    Raises
+    ------
+    InputError
+        If there is no such store, it has no case of the split, or as `predict_store` does.
+    """
+    cases = open_store(store)
+    rows = cases.rows(split)
+    if not len(rows):
+        raise InputError(f"The store {Path(store).name} has no cases of the split {split}; choose another one.")
+    return {name: predict_store(path, cases, rows) for name, path in models.items()}
+
+
+def predict_store(model: str | Path, store: Store, rows: Sequence[int]) -> Predictions:
+    """What a model says of cases of a store.
+
+    Parameters
+    ----------
+    model : str or path
+        As `models.load_model` takes it. One that can use age, sex and laboratory values does without them.
+    store : Store
+    rows : sequence of int
+        Of the store.
+
+    Returns
+    -------
+    Predictions
+        Of the tasks of the model, in the order of ``rows``; probabilities are those that the main job would give.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, its tasks or its input are not those of the store, a case has no features and the
+        model takes them, or a case is damaged.
+    """
+    model, rows = load_model(model), np.asarray(rows)
+    _check_tasks(model)
+    if model.takes_volume:
+        _check_input(model, store)
+    if model.takes_features:
+        _check_features(model, store, rows)
+    said = []
+    for row in tqdm(rows, desc=f"cases, {model.card['name']}", leave=False):
+        features = dict(zip(FEATURE_NAMES, store.features[row], strict=True)) if model.takes_features else None
+        volume = read_input(store, row, model.card["input"]) if model.takes_volume else None
+        said.append(model.predict(features, volume))
+    tasks = [task["name"] for task in model.card["tasks"]]
+    labels = {task: store.labels[rows, list(CLASSES).index(task)] for task in tasks}
+    probabilities = {task: np.array([one[task] for one in said]) for task in tasks}
+    return Predictions(np.array(store.cases)[rows], labels, probabilities)
+
+
+def read_input(store: Store, row: int, given: Mapping[str, Any]) -> np.ndarray:
+    """The lung volume of a case as a network takes it, float32; see `lung_volume.prepare`.
+
+    Parameters
+    ----------
+    store : Store
+    row : int
+    given : mapping
+        The ``input`` of a model card.
+    """
+    values = np.clip(store.volume(row, given["start"], given["size"]).astype(np.float32), 0, given["clip"])
+    values -= given["mean"]
+    values /= given["std"]
+    return values
+
+
+def _check_tasks(model: Model) -> None:
+    for task in model.card["tasks"]:
+        if CLASSES.get(task["name"]) != task["classes"]:
+            raise InputError(
+                f"Model {model.card['name']} has a task {task['name']} of the classes {', '.join(task['classes'])}, of "
+                f"which a store has no labels; it has those of {', '.join(CLASSES)} of the paper."
+            )
+
+
+def _check_input(model: Model, store: Store) -> None:
+    given = model.card["input"]
+    wanted = _box(given["box"], given.get("spacing", WORKING_SPACING))
+    has = _box(store.box, store.spacing)
+    if wanted != has:
+        raise InputError(
+            f"Model {model.card['name']} takes a box of {wanted}, and the cases of the store have one of {has}; "
+            "prepare them for this model."
+        )
+
+
+def _box(size: Sequence[int], spacing: float) -> str:
+    return f"{' x '.join(map(str, size))} voxels of {spacing:g} mm"
+
+
+def _check_features(model: Model, store: Store, rows: np.ndarray) -> None:
+    taken = [FEATURE_NAMES.index(name) for name in model.features]
+    without = rows[np.isnan(store.features[rows][:, taken]).any(axis=1)]
+    if len(without):
+        raise InputError(
+            f"Model {model.card['name']} takes lung features, and {store.cases[without[0]]} has none in the store "
+            f"({len(without)} such in all); prepare the store with them."
+        )
