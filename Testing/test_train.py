@@ -1,0 +1,260 @@
+"""Training on volumes: exact resume after a kill, many processes, crops and augmentation, models that come out."""
+
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import predictions
+import pytest
+import torch
+from batches import QUIET, Samples, finish, schedule
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.models import load_model, load_network
+from fit import fit
+from recipe import PAPER, read_recipe
+from splits import Fold, choose_rows
+from store import make_store, open_store
+from store_predictions import predict_store
+
+TRAIN = Path(__file__).parent.parent / "Training" / "train.py"
+
+BOX, CASES, TEST = (40, 44, 44), 24, 8
+
+SMALL = [
+    "input.box=[40,44,44]",
+    "input.start=[4,6,6]",
+    "input.size=[32,32,32]",
+    "input.mean=150",
+    "input.std=300",
+    "input.spacing=5",
+    "crops.first=[2,2,2]",
+    "crops.last=[6,10,10]",
+    "crops.step=2",
+    "epochs=3",
+    "batch_size=4",
+    "micro_batch_size=2",
+    "precision=32-true",
+    "workers=0",
+    "optimizer.lr=0.0005",
+]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A store of small made-up cases, the second class of the first task brighter than the first."""
+    random = np.random.default_rng(0)
+    labels = np.stack([np.arange(CASES) % 2, np.arange(CASES) // 2 % 2, np.arange(CASES) % 3], 1)
+    volumes = (random.integers(0, 300, (CASES, *BOX)) + 900 * labels[:, 0, None, None, None]).astype(np.int16)
+    splits = ["train"] * (CASES - TEST) + ["test"] * TEST
+    names = [f"case-{number}" for number in range(CASES)]
+    folder = tmp_path_factory.mktemp("store") / "store"
+    return make_store(folder, names, volumes, labels, random.normal(size=(CASES, 375)), splits, BOX, spacing=5.0)
+
+
+def recipe_of(*changes):
+    return read_recipe(PAPER, [*SMALL, *changes])
+
+
+def weights(folder):
+    return load_network(folder)[1].state_dict()
+
+
+def test_killed_run_goes_on_to_the_same_weights(small, tmp_path):
+    recipe = recipe_of("checkpoint_steps=1", "validation_share=0.25", "watch_test=true", "loss.name=uncertainty")
+    whole = fit(small, recipe, tmp_path / "whole", device="cpu")
+    random, killed = np.random.default_rng(), 0
+    while True:
+        run = multiprocessing.get_context("fork").Process(
+            target=fit, args=(small, recipe, tmp_path / "killed"), kwargs={"device": "cpu"}
+        )
+        run.start()
+        run.join(random.uniform(0.1, 1.0) if killed < 4 else None)
+        if run.exitcode is not None:
+            break
+        run.kill()
+        run.join()
+        killed += 1
+    assert killed >= 2 and run.exitcode == 0
+    for model in ("last", "best"):
+        ours, theirs = (weights(tmp_path / name / model) for name in ("whole", "killed"))
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours), model
+    logs = [pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("whole", "killed")]
+    pd.testing.assert_frame_equal(*logs)
+    assert len(whole.log) == 3
+    said = [(tmp_path / name / "predictions.csv").read_text() for name in ("whole", "killed")]
+    assert said[0] == said[1]
+
+
+def test_two_processes_take_the_steps_of_one(small, tmp_path):
+    changes = [*SMALL, "epochs=2", "augmentation.noise=0.5"]
+    command = [str(TRAIN), str(small.folder), "--config", str(PAPER), "--device", "cpu", "--set", *changes]
+    fit(small, recipe_of("epochs=2", "augmentation.noise=0.5"), tmp_path / "one", device="cpu")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*launch, *command, "--out", str(tmp_path / "two")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    one, two = (load_network(tmp_path / name / "last")[1] for name in ("one", "two"))
+    # Batch statistics are of each part of a batch on a CPU; only what they are counted up to differs.
+    for (name, ours), theirs in zip(one.named_parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6, msg=name)
+    logs = [pd.read_csv(tmp_path / name / "log.csv") for name in ("one", "two")]
+    np.testing.assert_allclose(logs[0].loss, logs[1].loss, rtol=1e-4)
+
+
+def test_model_of_a_run_says_in_the_main_job_what_it_said_in_training(small, tmp_path):
+    run = fit(small, recipe_of("epochs=8", "watch_test=true", "tasks=[covid_ct]"), tmp_path / "run", device="cpu")
+    test = small.rows("test")
+    said = predictions.read(tmp_path / "run" / "predictions.csv")
+    again = predict_store(tmp_path / "run" / "last", open_store(small.folder), test)
+    np.testing.assert_array_equal(said.probabilities["covid_ct"], again.probabilities["covid_ct"])
+    probabilities = said.probabilities["covid_ct"]
+    loss = -np.log(probabilities[np.arange(TEST), small.labels[test, 0]]).mean()
+    assert run.log.test_loss.iloc[-1] == pytest.approx(loss, rel=1e-3)
+    assert run.log.test_auc_covid_ct.iloc[-1] == 1
+    model = load_model(tmp_path / "run" / "last", "cpu")
+    assert model.card["input"]["spacing"] == 5 and model.takes_features and "best" not in os.listdir(run.folder)
+    assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+def test_run_of_something_else_is_not_gone_on_with(small, tmp_path):
+    recipe = recipe_of("epochs=1", "network.features=false", "tasks=[severity]")
+    fit(small, recipe, tmp_path / "run", device="cpu")
+    with pytest.raises(InputError, match="a run of another recipe or other cases"):
+        fit(small, recipe | {"seed": 1}, tmp_path / "run", device="cpu")
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK damaged")
+    with pytest.raises(InputError, match="damaged; remove it"):
+        fit(small, recipe, tmp_path / "run", device="cpu")
+
+
+def test_every_case_is_seen_once_an_epoch_and_parts_are_of_their_batch():
+    recipe = recipe_of("batch_size=5", "micro_batch_size=2")
+    rows = np.arange(100, 123)
+    parts = list(schedule(rows, recipe, 3))
+    for epoch in range(3):
+        seen = np.concatenate([part.rows for part in parts if part.epoch == epoch])
+        np.testing.assert_array_equal(np.sort(seen), rows)
+    for step in {part.step for part in parts}:
+        of_step = [part for part in parts if part.step == step]
+        assert len(of_step) == of_step[0].of == 3 and sum(part.share for part in of_step) == pytest.approx(1)
+    later = list(schedule(rows, recipe, 3, first_step=7))
+    assert [part.step for part in later] == [part.step for part in parts if part.step >= 7]
+    assert all((a.rows == b.rows).all() for a, b in zip(later, parts[-len(later) :], strict=True))
+
+
+def test_crops_and_augmentation_are_those_of_section_5_1(tmp_path):
+    box = (12, 14, 14)
+    # A voxel's value is its place, so that where a crop comes from can be read off it.
+    volume = np.arange(np.prod(box), dtype=np.int16).reshape(box)
+    store = make_store(
+        tmp_path / "store", ["a"], [volume], np.zeros((1, 3), int), np.zeros((1, 375)), ["train"], box, spacing=5.0
+    )
+    recipe = recipe_of()
+    recipe["input"] |= {"box": list(box), "start": [2, 2, 2], "size": [8, 8, 8], "clip": 2000}
+    recipe["crops"] = {"first": [0, 2, 4], "last": [4, 6, 6], "step": 2}
+    recipe["augmentation"] = {"noise": 0.2, "noise_std": 0.1, "turn": 0.25, "flip": 1 / 7}
+    samples = Samples(store, recipe, [0], None)
+    np.testing.assert_array_equal(samples[0]["volume"][0], volume[2:10, 2:10, 2:10])
+    starts, turned, flipped, noisy, count = set(), 0, 0, 0, 1500
+    for epoch in range(count):
+        sample = samples[epoch, 0]
+        found = sample["volume"][0].numpy()
+        noisy += sample["noise"].item() != QUIET
+        upright = [np.rot90(found, k, (1, 2)) for k in range(4)]
+        turns, flip, back = next(
+            (k, f, one)
+            for k, turn in enumerate(upright)
+            for f, one in ((0, turn), (1, turn[:, :, ::-1]))
+            if (np.diff(one, axis=2) == 1).all() and (np.diff(one, axis=1) == box[2]).all()
+        )
+        turned, flipped = turned + (turns > 0), flipped + flip
+        starts.add(tuple(map(int, np.unravel_index(back[0, 0, 0], box))))
+    assert starts == {(z, y, x) for z in (0, 2, 4) for y in (2, 4, 6) for x in (4, 6)}
+    for found, chance in ((noisy, 0.2), (turned, 0.25), (flipped, 1 / 7)):
+        assert found / count == pytest.approx(chance, abs=4 * (chance * (1 - chance) / count) ** 0.5)
+    again = samples[3, 0]
+    assert torch.equal(again["volume"], samples[3, 0]["volume"]) and again["noise"] == samples[3, 0]["noise"]
+
+
+def test_volumes_are_clipped_normalised_and_noisy_where_they_should_be():
+    recipe = recipe_of("input.clip=2000", "input.mean=100", "input.std=50", "augmentation.noise_std=0.5")
+    volume = torch.full((2, 1, 32, 32, 32), 4095, dtype=torch.int16)
+    batch = finish({"volume": volume, "noise": torch.tensor([QUIET, 7]), "labels": torch.zeros(2, 1)}, recipe)
+    assert (batch["volume"][0] == 38).all()
+    noise = batch["volume"][1] - 38
+    assert noise.std().item() == pytest.approx(0.5, rel=0.05) and abs(noise.mean().item()) < 0.02
+    assert "noise" not in batch and batch["volume"].dtype == torch.float32
+
+
+def test_rows_of_folds_part_the_training_rows(small):
+    recipe = recipe_of()
+    train = set(small.rows("train"))
+    folds = [choose_rows(small, recipe, Fold(number, 4)) for number in (1, 2, 3, 4)]
+    assert sorted(row for fold in folds for row in fold.validation) == sorted(train)
+    assert all(set(fold.train) == train - set(fold.validation) for fold in folds)
+    assert all(set(fold.test) == set(small.rows("test")) for fold in folds)
+    with pytest.raises(InputError, match="no fold 5 of 4"):
+        choose_rows(small, recipe, Fold(5, 4))
+
+
+def test_cases_without_labels_or_features_are_left_out_and_it_is_said(tmp_path):
+    labels = np.array([[0, MISSING, 0], [1, 0, 1], [MISSING, 1, 2], [0, 1, MISSING], [MISSING] * 3, [1, 0, 0]])
+    features = np.zeros((6, 375))
+    features[3] = np.nan
+    volumes = np.zeros((6, 32, 32, 32), np.int16)
+    names = [f"case-{number}" for number in range(6)]
+    store = make_store(tmp_path / "s", names, volumes, labels, features, ["train"] * 6, (32,) * 3)
+    rows = choose_rows(store, recipe_of())
+    assert rows.train.tolist() == [0, 1, 2, 5] and len(rows.left_out) == 2
+    assert choose_rows(store, recipe_of("network.features=false")).train.tolist() == [0, 1, 2, 3, 5]
+    assert choose_rows(store, recipe_of("tasks=[covid_nat]")).train.tolist() == [1, 2, 5]
+    only = store.labels.copy()
+    only[:, 2] = np.where(only[:, 2] == MISSING, MISSING, 0)
+    other = make_store(tmp_path / "t", names, volumes, only, features, ["train"] * 6, (32,) * 3)
+    with pytest.raises(InputError, match="no two classes of severity"):
+        choose_rows(other, recipe_of())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("epochs", "not of the form KEY=VALUE"),
+        ("epoch=3", "has no epoch"),
+        ("epochs=many", "epochs of a recipe cannot be 'many'"),
+        ("epochs=0", "epochs of a recipe cannot be 0"),
+        ("tasks=[mood]", "tasks of a recipe is a list"),
+        ("network=3", "has settings by name"),
+        ("network.backbone=vgg", "no backbone vgg"),
+        ("network.shift.speed=3", "Shift3D cannot have the options"),
+        ("network.backbone=resnet3d34", "cannot take crops of this size"),
+        ("network.architecture=single-task", "sees no features"),
+        ("loss.name=sum", "no loss sum"),
+        ("loss.alpha=-1", "must be positive"),
+        ("crops.last=[10,12,12]", "leaves the box"),
+        ("crops.step=3", "do not meet last"),
+        ("input.size=[32,32,34]", "Quarter turns"),
+        ("micro_batch_size=8", "more than batch_size"),
+        ("precision=8-bit", "no precision 8-bit"),
+        ("augmentation.noise=2", "noise of a recipe cannot be 2"),
+        ("epochs=[", "no YAML"),
+    ],
+)
+def test_recipe_that_cannot_be_is_one_sentence(change, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        recipe_of(change)
+
+
+def test_command_line_says_what_is_wrong(small, tmp_path):
+    def run(*arguments):
+        done = subprocess.run([sys.executable, str(TRAIN), *map(str, arguments)], capture_output=True, text=True)
+        return done.returncode, done.stderr.strip().splitlines()[-1]
+
+    code, said = run(small.folder, "--out", tmp_path / "run", "--device", "cpu", "--set", *SMALL, "precision=16-mixed")
+    assert (code, said[:7]) == (2, "train: ") and "half precision" in said
+    code, said = run(small.folder, "--out", tmp_path / "run", "--device", "cpu", "--set", "precision=32-true")
+    assert code == 2 and "The store has boxes of [40, 44, 44] voxels" in said
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,151 @@
+"""Batches of a store: which cases a step sees, their crops and their augmentation (section 5.1).
+
+Whatever is random about a case depends on the seed, the epoch and the case alone. So a run repeats exactly, with any
+number of processes that read, and goes on exactly from any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from COVIDMTLLib.scaling import scale
+from monai.transforms import Compose, RandFlip, RandRotate90
+from store import Store
+from torch.utils.data import DataLoader, Dataset
+
+DEPTH, HEIGHT, WIDTH = range(3)
+
+QUIET = -1
+"""In place of the seed of the noise of a sample: it gets none."""
+
+
+class Micro(NamedTuple):
+    """What one forward pass sees.
+
+    Attributes
+    ----------
+    epoch, step : int
+        From 0; steps are counted through the whole run.
+    number, of : int
+        Which part of the batch of that step it is, and how many there are.
+    rows : ndarray of int
+    share : float
+        Of the batch.
+    """
+
+    epoch: int
+    step: int
+    number: int
+    of: int
+    rows: np.ndarray
+    share: float
+
+
+def steps_per_epoch(cases: int, batch_size: int) -> int:
+    """Steps of an epoch; batches differ by one case at most, so that none is left over."""
+    return max(1, round(cases / batch_size))
+
+
+def schedule(rows: np.ndarray, recipe: dict[str, Any], epochs: int, first_step: int = 0) -> Iterator[Micro]:
+    """Every forward pass of a run, in order, from a step on."""
+    steps = steps_per_epoch(len(rows), recipe["batch_size"])
+    parts = -(-recipe["batch_size"] // recipe["micro_batch_size"])
+    for epoch in range(first_step // steps, epochs):
+        order = np.random.default_rng([recipe["seed"], epoch]).permutation(rows)
+        for index, batch in enumerate(np.array_split(order, steps)):
+            step = epoch * steps + index
+            if step < first_step:
+                continue
+            for number, part in enumerate(np.array_split(batch, parts)):
+                yield Micro(epoch, step, number, parts, part, len(part) / len(batch))
+
+
+class Samples(Dataset):
+    """Cases of a store by row, or by (epoch, row) in training.
+
+    Gives ``volume``, int16 of shape (1, D, H, W): HU + 1024 in the lungs; ``labels`` (tasks,); ``features`` (375,),
+    scaled, if the network takes them; in training ``noise``, a seed or `QUIET`. The rest is done on the device that
+    trains, by `finish`, so that what is moved there is small.
+    """
+
+    def __init__(self, store: Store, recipe: dict[str, Any], tasks: Sequence[int], scaling: dict[str, Any] | None):
+        self.store, self.recipe = store, recipe
+        self.labels = torch.from_numpy(store.labels[:, list(tasks)])
+        self.features = None if scaling is None else torch.from_numpy(scale(store.features, scaling)).float()
+
+    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, torch.Tensor]:
+        epoch, row = index if isinstance(index, tuple) else (None, index)
+        volume, noise = self._volume(row) if epoch is None else self._augmented(epoch, row)
+        sample = {"volume": volume, "labels": self.labels[row]}
+        if noise is not None:
+            sample["noise"] = torch.tensor(noise)
+        if self.features is not None:
+            sample["features"] = self.features[row]
+        return sample
+
+    def _volume(self, row):
+        given = self.recipe["input"]
+        return torch.from_numpy(self.store.volume(row, given["start"], given["size"]))[None], None
+
+    def _augmented(self, epoch, row):
+        random = np.random.default_rng([self.recipe["seed"], epoch, row])
+        crops, chances = self.recipe["crops"], self.recipe["augmentation"]
+        start = [
+            first + crops["step"] * random.integers((last - first) // crops["step"], endpoint=True)
+            for first, last in zip(crops["first"], crops["last"], strict=True)
+        ]
+        volume = torch.from_numpy(self.store.volume(row, start, self.recipe["input"]["size"]))[None]
+        turn_and_flip = Compose(
+            [
+                RandRotate90(chances["turn"], max_k=3, spatial_axes=(HEIGHT, WIDTH)),
+                RandFlip(chances["flip"], spatial_axis=WIDTH),
+            ]
+        )
+        turn_and_flip.set_random_state(seed=int(random.integers(2**31)))
+        noisy = random.random() < chances["noise"]
+        # MONAI's tensors carry a record of what was done to them, which nothing here reads.
+        turned = turn_and_flip(volume).as_subclass(torch.Tensor).contiguous()
+        return turned, int(random.integers(2**31)) if noisy else QUIET
+
+
+def finish(batch: dict[str, torch.Tensor], recipe: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """A batch as networks take it: volumes clipped, normalised and, where their sample has it, noisy; float32.
+
+    Noise is made on the device, which takes much longer on the processors that read.
+    """
+    given = recipe["input"]
+    volume = batch["volume"].clamp(max=given["clip"]).float().sub_(given["mean"]).div_(given["std"])
+    for sample, seed in zip(volume, batch.get("noise", torch.empty(0)).tolist(), strict=False):
+        if seed != QUIET:
+            generator = torch.Generator(volume.device).manual_seed(seed)
+            noise = torch.randn(sample.shape, generator=generator, device=volume.device)
+            sample.add_(noise, alpha=recipe["augmentation"]["noise_std"])
+    if recipe["channels_last"]:
+        volume = volume.contiguous(memory_format=torch.channels_last_3d)
+    kept = {key: value for key, value in batch.items() if key in ("features", "labels")}
+    return kept | {"volume": volume}
+
+
+def load_training(samples: Samples, parts: Sequence[Micro]) -> DataLoader:
+    """A loader of the forward passes of a run."""
+    return _loader(samples, [[(part.epoch, int(row)) for row in part.rows] for part in parts])
+
+
+def load_rows(samples: Samples, rows: np.ndarray) -> DataLoader:
+    """A loader of rows as they are at test time, in their order."""
+    size = samples.recipe["micro_batch_size"]
+    return _loader(samples, [rows[first : first + size].tolist() for first in range(0, len(rows), size)])
+
+
+def _loader(samples, batches):
+    return DataLoader(
+        samples,
+        batch_sampler=batches,
+        num_workers=samples.recipe["workers"],
+        pin_memory=torch.cuda.is_available(),
+        # A store is opened by each process for itself, and forking is not safe once CUDA or threads are in use.
+        multiprocessing_context="spawn" if samples.recipe["workers"] else None,
+    )

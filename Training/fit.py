@@ -1,0 +1,161 @@
+"""A training run: a network, the cases of a store and a recipe, on one device or many."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import predictions
+import torch
+import yaml
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.networks import initialise
+from COVIDMTLLib.scaling import fit_scaling
+from COVIDMTLLib.writing import staged_file
+from lightning_fabric import Fabric
+from recipe import make_network
+from run_state import fingerprint
+from splits import Fold, Rows, choose_rows
+from store import Store
+from store_predictions import predict_store
+from torch import nn
+from trainer import Trainer
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes
+    ----------
+    folder : Path
+        ``recipe.yaml``, ``log.csv``, ``tensorboard``, ``checkpoint.pt``; the model folders ``last`` and, with
+        validation rows, ``best``; with test rows ``predictions.csv``, of the last model.
+    log : DataFrame
+        A row for each epoch.
+    """
+
+    folder: Path
+    log: pd.DataFrame
+
+
+def fit(
+    store: Store,
+    recipe: dict[str, Any],
+    out: Path,
+    *,
+    fold: Fold | None = None,
+    network: nn.Module | None = None,
+    scaling: dict[str, Any] | None = None,
+    source: dict[str, Any] | None = None,
+    device: str = "auto",
+) -> Run:
+    """Train a network, or go on with a run of the same recipe that was stopped; a finished run is only read.
+
+    Parameters
+    ----------
+    store : Store
+    recipe : dict
+        See `recipe.read_recipe`.
+    out : Path
+        Folder of the run, made if need be.
+    fold : Fold, optional
+        See `splits.choose_rows`.
+    network : CovidMTLNet, optional
+        To start from, such as `transfer.transfer` gives it; it is trained in place. By default a new one, with He
+        initialisation.
+    scaling : dict, optional
+        Of the features; by default that of the training rows.
+    source : dict, optional
+        What ``network`` comes from, for the model card.
+    device : {"auto", "cpu", "cuda"}
+
+    Raises
+    ------
+    InputError
+        If store and recipe do not fit, the folder holds another run, or there is no such device.
+    """
+    _check_fit(store, recipe)
+    rows = choose_rows(store, recipe, fold)
+    fabric = _fabric(recipe, device)
+    for sentence in rows.left_out if fabric.is_global_zero else ():
+        print(sentence)
+    cases = {split: [store.cases[row] for row in getattr(rows, split)] for split in ("train", "validation", "test")}
+    known = fingerprint(recipe, cases, None if network is None else network.state_dict())
+    if recipe["network"]["features"] and scaling is None:
+        scaling = fit_scaling(store.features[rows.train], **recipe["scaling"])
+    network = _ready(network, recipe, fabric)
+    _start(out, recipe, fabric)
+    trainer = Trainer(fabric, store, recipe, rows, network, scaling, out, known, source)
+    trainer.run()
+    if fabric.is_global_zero:
+        _predict(out, store, rows)
+    fabric.barrier()
+    return Run(out, pd.DataFrame(trainer.log))
+
+
+def _check_fit(store: Store, recipe: dict[str, Any]) -> None:
+    box, spacing = recipe["input"]["box"], recipe["input"]["spacing"]
+    if list(store.box) != box or store.spacing != spacing:
+        raise InputError(
+            f"The store has boxes of {list(store.box)} voxels of {store.spacing} mm, and the recipe is for {box} of "
+            f"{spacing} mm; change input of the recipe, or prepare the cases anew."
+        )
+
+
+def _fabric(recipe: dict[str, Any], device: str) -> Fabric:
+    """What runs the steps: this process on one device, or all those that torchrun started, each on one."""
+    processes, here = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and recipe["precision"] == "16-mixed":
+        raise InputError("A CPU does not train in half precision; give --set precision=32-true, or bf16-mixed.")
+    if device == "cuda" and torch.cuda.device_count() < here:
+        raise InputError(f"There are {torch.cuda.device_count()} GPUs here for {here} processes; use --device cpu.")
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True  # every batch has the same shape
+    fabric = Fabric(
+        accelerator=device,
+        strategy="ddp" if processes > 1 else "auto",
+        devices=here,
+        num_nodes=processes // here,
+        precision=recipe["precision"],
+    )
+    fabric.launch()
+    return fabric
+
+
+def _ready(network: nn.Module | None, recipe: dict[str, Any], fabric: Fabric) -> nn.Module:
+    if network is None:
+        torch.manual_seed(recipe["seed"])
+        network = make_network(recipe)
+        initialise(network)
+        # gloo, which processes on CPUs talk by, has no batch normalisation over all of them.
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    network.backbone.recompute = recipe["checkpointing"]
+    if recipe["channels_last"]:
+        network.to(memory_format=torch.channels_last_3d)
+    if recipe["compile"]:
+        network.backbone.body.compile()
+    return network
+
+
+def _start(out: Path, recipe: dict[str, Any], fabric: Fabric) -> None:
+    if fabric.is_global_zero:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"The folder {out} cannot be made: {error.strerror}; choose another one.") from error
+        if not (out / "recipe.yaml").exists():
+            with staged_file(out / "recipe.yaml") as path:
+                path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    fabric.barrier()
+
+
+def _predict(out: Path, store: Store, rows: Rows) -> None:
+    path = out / "predictions.csv"
+    if len(rows.test) and not path.exists():
+        with staged_file(path) as staged:
+            predictions.write(staged, predict_store(out / "last", store, rows.test))

@@ -1,0 +1,59 @@
+"""What a training step computes: a network, its loss, and where their random numbers come from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from batches import Micro
+from COVIDMTLLib.losses import MeanLoss
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Losses(NamedTuple):
+    """Of a forward pass: ``total``, to be minimised, and the cross-entropies (tasks,) and labels (tasks,) counted."""
+
+    total: torch.Tensor
+    of_tasks: torch.Tensor
+    counts: torch.Tensor
+
+
+class Objective(nn.Module):
+    """A network with its loss: one module, so that parameters of the loss are trained, and shared by processes, too.
+
+    Parameters
+    ----------
+    network : CovidMTLNet
+    loss : MeanLoss
+    """
+
+    def __init__(self, network: nn.Module, loss: MeanLoss):
+        super().__init__()
+        self.network, self.loss = network, loss
+        self.norms = [(one, one.momentum) for one in network.modules() if isinstance(one, _BatchNorm)]
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
+        """The losses of a batch as `batches.finish` leaves it."""
+        labels = batch["labels"]
+        logits = [one.float() for one in self.network(**{name: batch[name] for name in self.network.inputs})]
+        of_tasks, _ = self.loss.cross_entropies(logits, labels)
+        return Losses(self.loss(logits, labels), of_tasks.detach(), (labels >= 0).sum(dim=0))
+
+    def start(self, part: Micro, seed: int) -> None:
+        """Let what changes from one forward pass to the next depend on the seed, the step and the part alone.
+
+        So a run goes on exactly from any step, and many processes draw what one would that takes all parts in turn.
+        The weights of the loss are drawn once a step, for all parts.
+        """
+        for norm, momentum in self.norms:
+            # In the first steps the running statistics are means of all there were, and not of what they started as.
+            norm.momentum = max(momentum, 1 / (1 + part.step))
+        generator = np.random.default_rng([seed, part.step, part.number])
+        torch.manual_seed(int(generator.integers(2**63)))
+        if hasattr(self.loss, "generator"):
+            self.loss.generator = np.random.default_rng([seed, part.step])
+        shift = self.network.backbone.shift
+        if shift is not None:
+            shift.generator, shift.iteration = generator, part.step

@@ -1,0 +1,87 @@
+"""The model card of a network that a run trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from COVIDMTLLib import RESEARCH_USE_ONLY, __version__, training_range
+from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.models import save_model
+from COVIDMTLLib.writing import staged_folder
+from recipe import network_config, tasks_of
+from splits import Rows
+from store import Store
+from torch import nn
+
+
+def export(
+    folder: Path,
+    network: nn.Module,
+    recipe: dict[str, Any],
+    store: Store,
+    rows: Rows,
+    scaling: dict[str, Any] | None,
+    row: dict[str, float],
+    source: dict[str, Any] | None = None,
+) -> None:
+    """Write a network as a model folder that the main job and the panel take.
+
+    Parameters
+    ----------
+    folder : Path
+    network : CovidMTLNet
+    recipe : dict
+    store : Store
+    rows : Rows
+        What it was trained on.
+    scaling : dict or None
+        Of the features, if it takes them.
+    row : dict
+        Of the log: how it did after the epoch that it is of.
+    source : dict, optional
+        The model that it was transferred from.
+    """
+    config = network_config(recipe)
+    measures = {name: row[name] for name in row if name.startswith(("validation", "test")) and np.isfinite(row[name])}
+    card = {
+        "name": folder.parent.absolute().name,
+        "title": _title(config),
+        "version": "1.0",
+        "license": "that of the data it was trained on",
+        "intended_use": (
+            f"{RESEARCH_USE_ONLY} Trained on {len(rows.train)} cases of {store.folder.absolute().name}; what it says "
+            "of any others is unknown."
+        ),
+        "tasks": tasks_of(recipe),
+        "network": config,
+        "input": recipe["input"],
+        "training": {
+            "training_cases": len(rows.train),
+            "validation_cases": len(rows.validation),
+            "epoch": int(row["epoch"]),
+            "measures": measures,
+        },
+        "provenance": {
+            "script": f"Training/{'train' if source is None else 'transfer'}.py",
+            **({} if source is None else {"transferred_from": source}),
+            "recipe": recipe,
+            "software": {"covid-mtl": __version__, "numpy": np.__version__, "torch": str(torch.__version__)},
+        },
+    }
+    if scaling is not None:
+        card |= {
+            "features": list(FEATURE_NAMES),
+            "scaling": scaling,
+            "training_distribution": training_range.describe(store.features[rows.train]),
+        }
+    with staged_folder(folder) as staged:
+        save_model(staged, card, network)
+
+
+def _title(config: dict[str, Any]) -> str:
+    given = "volume and features" if config.get("features") else "volume"
+    tasks = ", ".join(task["name"] for task in config["tasks"])
+    return f"{config['backbone']}{' with Shift3D' if config.get('shift') else ''} on {given}: {tasks}"

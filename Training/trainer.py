@@ -1,0 +1,204 @@
+"""The training loop (section 5.1): one process of a run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from batches import Micro, Samples, finish, load_training, schedule, steps_per_epoch
+from COVIDMTLLib.errors import InputError
+from lightning_fabric import Fabric
+from objective import Objective
+from prefetch import prefetch
+from recipe import TASK_NAMES, loss_of
+from run_card import export
+from run_log import line, to_tensorboard, write_log
+from run_state import load, save
+from splits import Rows
+from store import Store
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from watch import watch
+
+SHOWN_EVERY = 1.0
+"""Seconds between two losses on the screen: to read one, the processor has to wait for the GPU."""
+
+
+class Trainer:
+    """A run, from where it stands to its end.
+
+    Parameters
+    ----------
+    fabric : Fabric
+    store : Store
+    recipe : dict
+    rows : Rows
+    network : CovidMTLNet
+        Trained in place.
+    scaling : dict or None
+        Of the features.
+    out : Path
+        Folder of the run.
+    fingerprint : str
+        See `run_state.fingerprint`.
+    source : dict or None
+        What the network comes from, for the model card, if it is not new.
+
+    Attributes
+    ----------
+    log : list of dict
+        A row for each epoch that is done.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        store: Store,
+        recipe: dict[str, Any],
+        rows: Rows,
+        network: nn.Module,
+        scaling: dict[str, Any] | None,
+        out: Path,
+        fingerprint: str,
+        source: dict[str, Any] | None,
+    ):
+        self.fabric, self.store, self.recipe, self.rows = fabric, store, recipe, rows
+        self.scaling, self.out, self.fingerprint, self.source = scaling, out, fingerprint, source
+        self.objective = Objective(network, loss_of(recipe)).to(fabric.device)
+        chosen = recipe["optimizer"]
+        optimizer = torch.optim.SGD(
+            [parameter for parameter in self.objective.parameters() if parameter.requires_grad],
+            chosen["lr"],
+            chosen["momentum"],
+            nesterov=chosen["momentum"] > 0,
+            weight_decay=chosen["weight_decay"],
+        )
+        self.scheduler = CosineAnnealingLR(optimizer, recipe["epochs"], chosen["lr_min"])
+        self.module, self.optimizer = fabric.setup(self.objective, optimizer)
+        self.samples = Samples(store, recipe, [TASK_NAMES.index(name) for name in recipe["tasks"]], scaling)
+        self.steps = steps_per_epoch(len(rows.train), recipe["batch_size"])
+        self.step, self.best, self.log = 0, float("inf"), []
+        self._start_epoch()
+        self._restore()
+
+    def run(self) -> None:
+        """Take all the steps that are left."""
+        epochs, world = self.recipe["epochs"], self.fabric.world_size
+        parts = list(schedule(self.rows.train, self.recipe, epochs, self.step))
+        if not parts:
+            return
+        if parts[0].of % world:
+            raise InputError(
+                f"A batch has {parts[0].of} parts (batch_size over micro_batch_size), which {world} processes cannot "
+                "share evenly; change one of them."
+            )
+        own = [part for part in parts if part.number % world == self.fabric.global_rank]
+        batches = prefetch(load_training(self.samples, own), self.fabric.device, stay=("noise",))
+        self.module.train()
+        hidden = not self.fabric.is_global_zero
+        self.writer = None if hidden else SummaryWriter(self.out / "tensorboard", purge_step=self.epoch + 1)
+        with tqdm(total=epochs * self.steps, initial=self.step, desc="steps", disable=hidden) as self.screen:
+            for part, batch in zip(own, batches, strict=True):
+                last = part.number + world >= part.of
+                self._add_gradients(part, batch, last)
+                if last:
+                    self._take_step()
+        if self.writer is not None:
+            self.writer.close()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return self.step // self.steps
+
+    def _add_gradients(self, part: Micro, batch: dict[str, torch.Tensor], last: bool) -> None:
+        self.objective.start(part, self.recipe["seed"])
+        with self.fabric.no_backward_sync(self.module, enabled=not last):
+            losses = self.module(finish(batch, self.recipe))
+            # Gradients of processes are averaged, those of parts that one process takes in turn added up.
+            self.fabric.backward(losses.total * (part.share * self.fabric.world_size))
+        self.sums += torch.stack([losses.of_tasks.double() * losses.counts, losses.counts.double()])
+
+    def _take_step(self) -> None:
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.screen.update()
+        if self.fabric.is_global_zero and time.monotonic() - self.shown > SHOWN_EVERY:
+            self.shown = time.monotonic()
+            self.screen.set_postfix_str(f"loss {self._losses(self.sums).mean():.3f}", refresh=False)
+        if self.step % self.steps == 0:
+            self._end_epoch()
+        elif self.step % self.recipe["checkpoint_steps"] == 0:
+            self._save()
+
+    def _start_epoch(self) -> None:
+        # Summed losses and numbers of labels of each task, kept on the device, which is not waited for.
+        self.sums = torch.zeros(2, len(self.recipe["tasks"]), dtype=torch.float64, device=self.fabric.device)
+        self.started = self.shown = time.monotonic()
+
+    def _end_epoch(self) -> None:
+        names, losses = self.recipe["tasks"], self._losses(self._all_sums())
+        row = {"epoch": self.epoch, "step": self.step, "lr": self.scheduler.get_last_lr()[0]}
+        row |= {"seconds": time.monotonic() - self.started, "loss": losses.mean().item()}
+        row |= {f"loss_{name}": loss for name, loss in zip(names, losses.tolist(), strict=True)}
+        for split in ("validation", *(["test"] if self.recipe["watch_test"] else [])):
+            if len(rows := getattr(self.rows, split)):
+                found = watch(self.fabric, self.objective, self.samples, rows, names)
+                row |= {f"{split}_{name}": value for name, value in found.items()}
+        self.scheduler.step()
+        self.log.append(row)
+        if self.fabric.is_global_zero:
+            self._report(row)
+        self.best = min(self.best, row.get("validation_loss", self.best))
+        self._start_epoch()
+        self._save()
+
+    def _report(self, row: dict[str, float]) -> None:
+        tqdm.write(line(row, self.recipe["epochs"]))
+        to_tensorboard(self.writer, row)
+        write_log(self.out, self.log)
+        model = self.objective.network, self.recipe, self.store, self.rows, self.scaling, row, self.source
+        export(self.out / "last", *model)
+        if row.get("validation_loss", self.best) < self.best:
+            export(self.out / "best", *model)
+
+    def _all_sums(self) -> torch.Tensor:
+        return self.fabric.all_reduce(self.sums.clone(), reduce_op="sum")
+
+    @staticmethod
+    def _losses(sums: torch.Tensor) -> torch.Tensor:
+        return sums[0] / sums[1]
+
+    def _save(self) -> None:
+        sums = self._all_sums().cpu()
+        if self.fabric.is_global_zero:
+            content = {
+                "fingerprint": self.fingerprint,
+                "step": self.step,
+                "best": self.best,
+                "log": self.log,
+                "sums": sums,
+                "objective": self.objective.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": self.scheduler.state_dict(),
+                "precision": self.fabric.strategy.precision.state_dict(),
+            }
+            save(self.out, content)
+        self.fabric.barrier()
+
+    def _restore(self) -> None:
+        content = load(self.out, self.fingerprint)
+        if content is None:
+            return
+        self.step, self.best, self.log = content["step"], content["best"], content["log"]
+        if self.fabric.is_global_zero:
+            self.sums.copy_(content["sums"])
+        self.objective.load_state_dict(content["objective"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.scheduler.load_state_dict(content["scheduler"])
+        self.fabric.strategy.precision.load_state_dict(content["precision"])
