@@ -167,10 +167,10 @@ def test_model_gets_what_it_can_use_of_what_is_known():
     card |= {"tasks": [{"name": "covid_ct", "title": "CT", "classes": ["negative", "positive"]}]}
     models = [Model(card | {"patient_values": ["age", "LY", "IL-6"]}, Runner()), Model(card, Runner())]
     assert [model.patient_values for model in models] == [["age", "LY", "IL-6"], []]
-    judge_all(models, {}, [None, None], {"age": 64.0, "sex": 1.0, "LY": 0.48})
-    judge_all(models[:1], {}, [None])
+    judge_all(models, [{}, {}], [None, None], {"age": 64.0, "sex": 1.0, "LY": 0.48})
+    judge_all(models[:1], [{}], [None])
     assert np.isnan(models[0].runner.case["patient"]).all() and models[1].runner.case == {}
-    judge_all(models, {}, [None, None], {"age": 64.0, "sex": 1.0, "LY": 0.48})
+    judge_all(models, [{}, {}], [None, None], {"age": 64.0, "sex": 1.0, "LY": 0.48})
     np.testing.assert_array_equal(models[0].runner.case["patient"], [64.0, 0.48, np.nan])
     assert models[1].runner.case == {}
 

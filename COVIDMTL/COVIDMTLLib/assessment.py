@@ -19,7 +19,7 @@ from .densities import lung_densities
 from .ensembles import judge_all
 from .errors import InputError
 from .features import lung_features
-from .lung_volume import prepare
+from .lung_volume import at_spacing, prepare
 from .models import DEFAULT_MODEL, Model, load_model
 from .packages import require
 from .patient import Patient, check_patient, unused
@@ -52,7 +52,7 @@ class Assessment:
     lungs : Volume
         1 right lung, 2 left lung, on the working grid.
     features : dict
-        The 375 features by name; empty if no model takes them.
+        The 375 features by name, as the first model that takes them has them; empty if none does.
     models : list of Model
     attention : dict
         For each task that a model on volumes has, how much each voxel of the working grid made the models say
@@ -162,10 +162,10 @@ def assess(
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
             labels = _find_lungs(working, lungs, refine, name, update)
-        features = {}
+        features = [None] * len(models)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
-                features = lung_features(working, labels.array, update)
+                features = _features(models, working, labels, update)
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
             verdicts = judge_all(models, features, inputs, patient.known)
@@ -190,7 +190,8 @@ def assess(
             "software": _software(),
             "seconds": steps.seconds,
         }
-        assessment = Assessment(result, working, labels, features, models, attention, ct.geometry)
+        shown = next((one for one in features if one is not None), {})
+        assessment = Assessment(result, working, labels, shown, models, attention, ct.geometry)
         if folder is not None:
             with steps.step("report", "Writing the report"):
                 _write(assessment, folder, grid)
@@ -203,6 +204,15 @@ def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update
     if given is not None and refine == "none":
         return segmentation.given_lungs(given, ct, name)
     return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
+
+
+def _features(models: list[Model], ct: Volume, lungs: Volume, update) -> list[dict[str, float] | None]:
+    """What each model takes of features: of voxels as large as those it was trained on."""
+    found: dict[float, dict[str, float]] = {}
+    for model in models:
+        if model.takes_features and model.spacing not in found:
+            found[model.spacing] = lung_features(*at_spacing(ct, lungs.array, model.spacing), update)
+    return [found[model.spacing] if model.takes_features else None for model in models]
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:

@@ -14,7 +14,7 @@ from .volume import Geometry, Volume
 
 def attention_of(
     models: Sequence[Model],
-    features: Mapping[str, float],
+    features: Sequence[Mapping[str, float] | None],
     volumes: Sequence[Volume | None],
     tasks: Mapping[str, Mapping[str, Any]],
     grid: Geometry,
@@ -40,13 +40,13 @@ def attention_of(
         float32 `Volume`, 0 to 1, for each task that a model on volumes has.
     """
     found: dict[str, list[np.ndarray]] = {}
-    for model, volume in zip(models, volumes, strict=True):
+    for model, of_model, volume in zip(models, features, volumes, strict=True):
         if volume is None:
             continue
         # A task that models have with different classes has no verdict of all of them, and no attention.
         shared = [(i, task) for i, task in enumerate(model.card["tasks"]) if task["name"] in tasks]
         classes = {i: task["classes"].index(tasks[task["name"]]["verdict"]) for i, task in shared}
-        maps = attention_maps(model.network, **model.tensors(features, volume, patient), classes=classes)
+        maps = attention_maps(model.network, **model.tensors(of_model, volume, patient), classes=classes)
         for i, task in shared:
             positive = np.maximum(maps[i], 0)
             share = positive / positive.max() if positive.max() > 0 else positive

@@ -52,7 +52,7 @@ def combine(verdicts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, An
 
 def judge_all(
     models: Sequence[Model],
-    features: Mapping[str, float],
+    features: Sequence[Mapping[str, float] | None],
     volumes: Sequence[Volume | None],
     patient: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def judge_all(
     Parameters
     ----------
     models : sequence of Model
-    features : mapping
-        The 375 features by name, if a model takes them.
+    features : sequence of mapping or None
+        For each model the 375 features by name, on voxels of its spacing, if it takes them.
     volumes : sequence of Volume or None
         What each model takes of the CT, as `lung_volume.prepare` makes it.
     patient : mapping, optional
@@ -75,7 +75,8 @@ def judge_all(
         `combine`, or None for one model; ``models``: name, version, title, device, type of numbers, and what
         `verdicts.judge` says, of each.
     """
-    judged = [judge(features, model, volume, patient) for model, volume in zip(models, volumes, strict=True)]
+    cases = zip(features, models, volumes, strict=True)
+    judged = [judge(of_model, model, volume, patient) for of_model, model, volume in cases]
     each = [
         {key: model.card.get(key, "") for key in ("name", "version", "title")} | model.runner.used | one
         for model, one in zip(models, judged, strict=True)

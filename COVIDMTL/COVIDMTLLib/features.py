@@ -38,7 +38,7 @@ def lung_features(
     Parameters
     ----------
     ct : Volume
-        HU on the 1 mm working grid.
+        HU on the 1 mm working grid, or on voxels of another size, whose features are then others, too.
     lungs : ndarray of shape (z, y, x)
         Lung mask or labels on the same grid; every value but 0 is lung.
     progress : callable, optional
@@ -59,7 +59,7 @@ def lung_features(
     require("radiomics")
     if np.count_nonzero(lungs) < MIN_VOXELS:
         raise InputError(
-            f"The lungs hold fewer than {MIN_VOXELS} voxels of 1 mm3, too few for texture features; "
+            f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; "
             "give a mask of whole lungs."
         )
     image, mask = _cropped(ct.array, lungs)

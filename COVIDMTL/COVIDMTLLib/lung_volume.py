@@ -57,10 +57,7 @@ def prepare(
         float32 of the shape ``size``: HU + 1024 inside the lungs and 0 elsewhere, up to ``clip``, then less ``mean``
         and over ``std``. Its geometry says where the crop lies, which may be beyond the CT.
     """
-    if spacing != WORKING_SPACING:
-        grid = ct.geometry.with_spacing(spacing)
-        mask = labels_on(ct.with_array((lungs != 0).astype(np.uint8)), grid)
-        ct, lungs = linear_on(ct, grid, extrapolate=True), mask.array
+    ct, lungs = at_spacing(ct, lungs, spacing)
     first = [begin - _margin(outer, inner) for begin, outer, inner in zip(start, box, ct.array.shape, strict=True)]
     inside = tuple(slice(max(0, f), max(0, f + n)) for f, n in zip(first, size, strict=True))
     values = np.clip(ct.array[inside].astype(np.float32) - HU_RANGE[0], 0, clip)
@@ -71,6 +68,21 @@ def prepare(
     crop /= std
     grid = ct.geometry
     return Volume(crop, Geometry(tuple(size[::-1]), grid.spacing, tuple(grid.point_at(first[::-1])), grid.direction))
+
+
+def at_spacing(ct: Volume, lungs: np.ndarray, spacing: float) -> tuple[Volume, np.ndarray]:
+    """A CT on the 1 mm working grid, and its lungs, as they are on voxels of another spacing in mm.
+
+    Returns
+    -------
+    Volume, ndarray of uint8
+        HU of the same type, and where there is lung.
+    """
+    if spacing == WORKING_SPACING:
+        return ct, lungs
+    grid = ct.geometry.with_spacing(spacing)
+    mask = ct.with_array((lungs != 0).astype(np.uint8))
+    return linear_on(ct, grid, extrapolate=True), labels_on(mask, grid).array
 
 
 def _margin(outer: int, inner: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from .errors import InputError
 from .model_cards import takes_features, takes_volume
 from .scaling import scale
-from .volume import Volume
+from .volume import WORKING_SPACING, Volume
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,11 @@ class Model:
     def takes_volume(self) -> bool:
         """Whether the network sees the lung volume."""
         return takes_volume(self.card)
+
+    @property
+    def spacing(self) -> float:
+        """Of the voxels that the network sees and that its lung features are of, in mm."""
+        return self.card.get("input", {}).get("spacing", WORKING_SPACING)
 
     @property
     def features(self) -> list[str]:
