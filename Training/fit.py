@@ -21,6 +21,7 @@ from splits import Fold, Rows, choose_rows
 from store import Store
 from store_predictions import predict_store
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from trainer import Trainer
 
 
@@ -134,6 +135,9 @@ def _ready(network: nn.Module | None, recipe: dict[str, Any], fabric: Fabric) ->
         # gloo, which processes on CPUs talk by, has no batch normalisation over all of them.
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.momentum = recipe["norm_momentum"]
     network.backbone.recompute = recipe["checkpointing"]
     if recipe["channels_last"]:
         network.to(memory_format=torch.channels_last_3d)

@@ -32,6 +32,7 @@ LIMITS = {
     "workers": (0, 1000),
     "checkpoint_steps": (1, 10**9),
     "momentum": (0, 1),
+    "norm_momentum": (0.001, 1),
     "weight_decay": (0, 1e6),
     "lr_min": (0, 1e6),
 }
