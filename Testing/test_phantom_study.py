@@ -1,4 +1,4 @@
-"""From nothing to a tested network, in small: phantoms, store, training, evaluation, and the main job with its model."""
+"""From nothing to a tested network, in small: phantoms, store, training, evaluation, and the main job with it."""
 
 import subprocess
 import sys
@@ -39,15 +39,14 @@ def test_main_job_says_of_a_phantom_what_was_said_in_training(study):
     out, _ = study
     said = predictions.read(out / "run" / "predictions.csv")
     rows = pd.read_csv(out / "cohort" / "cases.csv").set_index("case")
-    for index in (0, 1):
-        row = rows.loc[said.pids[index]]
-        assessed = assess(
-            out / "cohort" / row.ct, lungs=out / "cohort" / row.lungs, model=out / "run" / "last", device="cpu"
-        )
-        for task, expected in said.probabilities.items():
-            found = list(assessed.result["tasks"][task]["probabilities"].values())
-            # The main job has HU in whole numbers on its way.
-            np.testing.assert_allclose(found, expected[index], atol=0.03)
+    row = rows.loc[said.pids[0]]
+    assessed = assess(
+        out / "cohort" / row.ct, lungs=out / "cohort" / row.lungs, model=out / "run" / "last", device="cpu"
+    )
+    for task, expected in said.probabilities.items():
+        found = assessed.result["tasks"][task]["probabilities"]
+        # The main job has HU in whole numbers on its way.
+        np.testing.assert_allclose(found, expected[0], atol=0.03)
 
 
 def test_command_goes_on_from_where_it_was(study):

@@ -42,6 +42,7 @@ SMALL = [
     "precision=32-true",
     "workers=0",
     "optimizer.lr=0.0005",
+    "norm_momentum=0.1",
 ]
 
 
@@ -157,7 +158,7 @@ def test_crops_and_augmentation_are_those_of_section_5_1(tmp_path):
     recipe["input"] |= {"box": list(box), "start": [2, 2, 2], "size": [8, 8, 8], "clip": 2000}
     recipe["crops"] = {"first": [0, 2, 4], "last": [4, 6, 6], "step": 2}
     recipe["augmentation"] = {"noise": 0.2, "noise_std": 0.1, "turn": 0.25, "flip": 1 / 7}
-    samples = Samples(store, recipe, [0], None)
+    samples = Samples(store, recipe, None)
     np.testing.assert_array_equal(samples[0]["volume"][0], volume[2:10, 2:10, 2:10])
     starts, turned, flipped, noisy, count = set(), 0, 0, 0, 1500
     for epoch in range(count):

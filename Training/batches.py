@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from COVIDMTLLib.scaling import scale
 from monai.transforms import Compose, RandFlip, RandRotate90
+from recipe import TASK_NAMES
 from store import Store
 from torch.utils.data import DataLoader, Dataset
 
@@ -71,9 +72,9 @@ class Samples(Dataset):
     trains, by `finish`, so that what is moved there is small.
     """
 
-    def __init__(self, store: Store, recipe: dict[str, Any], tasks: Sequence[int], scaling: dict[str, Any] | None):
+    def __init__(self, store: Store, recipe: dict[str, Any], scaling: dict[str, Any] | None):
         self.store, self.recipe = store, recipe
-        self.labels = torch.from_numpy(store.labels[:, list(tasks)])
+        self.labels = torch.from_numpy(store.labels[:, [TASK_NAMES.index(task) for task in recipe["tasks"]]])
         self.features = None if scaling is None else torch.from_numpy(scale(store.features, scaling)).float()
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict[str, torch.Tensor]:

@@ -77,16 +77,16 @@ def fit(
     InputError
         If store and recipe do not fit, the folder holds another run, or there is no such device.
     """
-    _check_fit(store, recipe)
+    check_fit(store, recipe)
     rows = choose_rows(store, recipe, fold)
-    fabric = _fabric(recipe, device)
+    fabric = make_fabric(recipe, device)
     for sentence in rows.left_out if fabric.is_global_zero else ():
         print(sentence)
     cases = {split: [store.cases[row] for row in getattr(rows, split)] for split in ("train", "validation", "test")}
     known = fingerprint(recipe, cases, None if network is None else network.state_dict())
     if recipe["network"]["features"] and scaling is None:
         scaling = fit_scaling(store.features[rows.train], **recipe["scaling"])
-    network = _ready(network, recipe, fabric)
+    network = make_ready(network, recipe, fabric)
     _start(out, recipe, fabric)
     trainer = Trainer(fabric, store, recipe, rows, network, scaling, out, known, source)
     trainer.run()
@@ -96,7 +96,8 @@ def fit(
     return Run(out, pd.DataFrame(trainer.log))
 
 
-def _check_fit(store: Store, recipe: dict[str, Any]) -> None:
+def check_fit(store: Store, recipe: dict[str, Any]) -> None:
+    """Raise `InputError` unless the store has the boxes that the recipe is for."""
     box, spacing = recipe["input"]["box"], recipe["input"]["spacing"]
     if list(store.box) != box or store.spacing != spacing:
         raise InputError(
@@ -105,13 +106,17 @@ def _check_fit(store: Store, recipe: dict[str, Any]) -> None:
         )
 
 
-def _fabric(recipe: dict[str, Any], device: str) -> Fabric:
-    """What runs the steps: this process on one device, or all those that torchrun started, each on one."""
+def make_fabric(recipe: dict[str, Any], device: str) -> Fabric:
+    """What runs the steps: this process on one device, or all those that torchrun started, each on one.
+
+    Raises `InputError` if there is no such device, or it does not compute in the recipe's precision.
+    """
     processes, here = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu" and recipe["precision"] == "16-mixed":
-        raise InputError("A CPU does not train in half precision; give --set precision=32-true, or bf16-mixed.")
+    if device == "cpu" and recipe["precision"] != "32-true":
+        # In bfloat16 PyTorch's convolutions leave gradients of small maps unset there.
+        raise InputError("A CPU does not train in half precision; give --set precision=32-true.")
     if device == "cuda" and torch.cuda.device_count() < here:
         raise InputError(f"There are {torch.cuda.device_count()} GPUs here for {here} processes; use --device cpu.")
     if device == "cuda":
@@ -127,7 +132,8 @@ def _fabric(recipe: dict[str, Any], device: str) -> Fabric:
     return fabric
 
 
-def _ready(network: nn.Module | None, recipe: dict[str, Any], fabric: Fabric) -> nn.Module:
+def make_ready(network: nn.Module | None, recipe: dict[str, Any], fabric: Fabric) -> nn.Module:
+    """A network as the recipe trains it; None for a new one."""
     if network is None:
         torch.manual_seed(recipe["seed"])
         network = make_network(recipe)
@@ -142,7 +148,8 @@ def _ready(network: nn.Module | None, recipe: dict[str, Any], fabric: Fabric) ->
     if recipe["channels_last"]:
         network.to(memory_format=torch.channels_last_3d)
     if recipe["compile"]:
-        network.backbone.body.compile()
+        # Not the module, which would be compiled layer by layer.
+        network.backbone.body.forward = torch.compile(network.backbone.body.forward)
     return network
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from batches import Micro
 from COVIDMTLLib.losses import MeanLoss
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Losses(NamedTuple):
@@ -32,7 +31,6 @@ class Objective(nn.Module):
     def __init__(self, network: nn.Module, loss: MeanLoss):
         super().__init__()
         self.network, self.loss = network, loss
-        self.norms = [(one, one.momentum) for one in network.modules() if isinstance(one, _BatchNorm)]
 
     def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
         """The losses of a batch as `batches.finish` leaves it."""
@@ -47,9 +45,6 @@ class Objective(nn.Module):
         So a run goes on exactly from any step, and many processes draw what one would that takes all parts in turn.
         The weights of the loss are drawn once a step, for all parts.
         """
-        for norm, momentum in self.norms:
-            # In the first steps the running statistics are means of all there were, and not of what they started as.
-            norm.momentum = max(momentum, 1 / (1 + part.step))
         generator = np.random.default_rng([seed, part.step, part.number])
         torch.manual_seed(int(generator.integers(2**63)))
         if hasattr(self.loss, "generator"):
@@ -57,3 +52,18 @@ class Objective(nn.Module):
         shift = self.network.backbone.shift
         if shift is not None:
             shift.generator, shift.iteration = generator, part.step
+
+
+def optimizer_of(objective: Objective, recipe: dict[str, Any]) -> torch.optim.SGD:
+    """The optimiser of a recipe (section 5.1), of all parameters that take a gradient."""
+    chosen = recipe["optimizer"]
+    parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    return torch.optim.SGD(
+        parameters,
+        chosen["lr"],
+        chosen["momentum"],
+        nesterov=chosen["momentum"] > 0,
+        weight_decay=chosen["weight_decay"],
+        # In half precision the other kind waits for the GPU in every step.
+        fused=parameters[0].is_cuda,
+    )

@@ -10,9 +10,9 @@ import torch
 from batches import Micro, Samples, finish, load_training, schedule, steps_per_epoch
 from COVIDMTLLib.errors import InputError
 from lightning_fabric import Fabric
-from objective import Objective
+from objective import Objective, optimizer_of
 from prefetch import prefetch
-from recipe import TASK_NAMES, loss_of
+from recipe import loss_of
 from run_card import export
 from run_log import line, to_tensorboard, write_log
 from run_state import load, save
@@ -69,17 +69,10 @@ class Trainer:
         self.fabric, self.store, self.recipe, self.rows = fabric, store, recipe, rows
         self.scaling, self.out, self.fingerprint, self.source = scaling, out, fingerprint, source
         self.objective = Objective(network, loss_of(recipe)).to(fabric.device)
-        chosen = recipe["optimizer"]
-        optimizer = torch.optim.SGD(
-            [parameter for parameter in self.objective.parameters() if parameter.requires_grad],
-            chosen["lr"],
-            chosen["momentum"],
-            nesterov=chosen["momentum"] > 0,
-            weight_decay=chosen["weight_decay"],
-        )
-        self.scheduler = CosineAnnealingLR(optimizer, recipe["epochs"], chosen["lr_min"])
+        optimizer = optimizer_of(self.objective, recipe)
+        self.scheduler = CosineAnnealingLR(optimizer, recipe["epochs"], recipe["optimizer"]["lr_min"])
         self.module, self.optimizer = fabric.setup(self.objective, optimizer)
-        self.samples = Samples(store, recipe, [TASK_NAMES.index(name) for name in recipe["tasks"]], scaling)
+        self.samples = Samples(store, recipe, scaling)
         self.steps = steps_per_epoch(len(rows.train), recipe["batch_size"])
         self.step, self.best, self.log = 0, float("inf"), []
         self._start_epoch()

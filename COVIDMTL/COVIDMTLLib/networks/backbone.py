@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .recompute import recomputed
+
 Size = int | tuple[int, int, int]
 
 
@@ -38,10 +40,15 @@ class Backbone(nn.Module):
     shift : nn.Module or None
     pool : nn.MaxPool3d
     body : nn.Module
+    recompute : bool
+        Whether, in training, the large maps up to the pooling are computed again in the backward pass instead of
+        being kept. By then those of the body are gone, so that keeping these adds nothing to the peak of memory.
+        Off at first.
     """
 
     channels: int
     stride: tuple[int, int, int]
+    recompute = False
 
     def __init__(self, stem: nn.Sequential, shift: nn.Module | None, pool: nn.MaxPool3d, body: nn.Module):
         super().__init__()
@@ -56,10 +63,10 @@ class Backbone(nn.Module):
             If the tensor has another number of dimensions or channels, or is too small.
         """
         self.check(volume.shape)
-        x = self.stem(volume)
-        if self.shift is not None:
-            x = self.shift(x)
-        return self.body(self.pool(x))
+        pool = self.pool if self.shift is None else nn.Sequential(self.shift, self.pool)
+        if self.recompute and self.training:
+            return self.body(recomputed(pool, recomputed(self.stem, volume)))
+        return self.body(pool(self.stem(volume)))
 
     def check(self, shape: torch.Size) -> None:
         """Raise `ValueError` unless a tensor of this shape can go in."""
