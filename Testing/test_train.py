@@ -93,11 +93,13 @@ def test_killed_run_goes_on_to_the_same_weights(small, tmp_path):
 
 
 def test_two_processes_take_the_steps_of_one(small, tmp_path):
-    changes = [*SMALL, "epochs=2", "augmentation.noise=0.5"]
-    command = [str(TRAIN), str(small.folder), "--config", str(PAPER), "--device", "cpu", "--set", *changes]
-    fit(small, recipe_of("epochs=2", "augmentation.noise=0.5"), tmp_path / "one", device="cpu")
+    own = ["epochs=2", "augmentation.noise=0.5", "watch_test=true"]
+    command = [str(TRAIN), str(small.folder), "--config", str(PAPER), "--device", "cpu", "--set"]
+    fit(small, recipe_of(*own), tmp_path / "one", device="cpu")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run([*launch, *command, "--out", str(tmp_path / "two")], capture_output=True, text=True)
+    done = subprocess.run(
+        [*launch, *command, *SMALL, *own, "--out", str(tmp_path / "two")], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     one, two = (load_network(tmp_path / name / "last")[1] for name in ("one", "two"))
     # Batch statistics are of each part of a batch on a CPU; only what they are counted up to differs.
@@ -105,6 +107,7 @@ def test_two_processes_take_the_steps_of_one(small, tmp_path):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6, msg=name)
     logs = [pd.read_csv(tmp_path / name / "log.csv") for name in ("one", "two")]
     np.testing.assert_allclose(logs[0].loss, logs[1].loss, rtol=1e-4)
+    assert logs[1].test_loss.notna().all() and (tmp_path / "two" / "predictions.csv").is_file()
 
 
 def test_model_of_a_run_says_in_the_main_job_what_it_said_in_training(small, tmp_path):

@@ -132,21 +132,24 @@ def finish(batch: dict[str, torch.Tensor], recipe: dict[str, Any]) -> dict[str, 
 
 def load_training(samples: Samples, parts: Sequence[Micro]) -> DataLoader:
     """A loader of the forward passes of a run."""
-    return _loader(samples, [[(part.epoch, int(row)) for row in part.rows] for part in parts])
+    batches = [[(part.epoch, int(row)) for row in part.rows] for part in parts]
+    return _loader(samples, batches, samples.recipe["workers"])
 
 
 def load_rows(samples: Samples, rows: np.ndarray) -> DataLoader:
     """A loader of rows as they are at test time, in their order."""
     size = samples.recipe["micro_batch_size"]
-    return _loader(samples, [rows[first : first + size].tolist() for first in range(0, len(rows), size)])
+    batches = [rows[first : first + size].tolist() for first in range(0, len(rows), size)]
+    return _loader(samples, batches, min(samples.recipe["workers"], 2))
 
 
-def _loader(samples, batches):
+def _loader(samples, batches, workers):
     return DataLoader(
         samples,
         batch_sampler=batches,
-        num_workers=samples.recipe["workers"],
+        num_workers=workers,
         pin_memory=torch.cuda.is_available(),
-        # A store is opened by each process for itself, and forking is not safe once CUDA or threads are in use.
-        multiprocessing_context="spawn" if samples.recipe["workers"] else None,
+        persistent_workers=workers > 0,
+        # Forking is not safe once CUDA or threads are in use.
+        multiprocessing_context="spawn" if workers else None,
     )

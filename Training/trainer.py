@@ -22,7 +22,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
-from watch import watch
+from watch import Watched, watch
 
 SHOWN_EVERY = 1.0
 """Seconds between two losses on the screen: to read one, the processor has to wait for the GPU."""
@@ -73,6 +73,10 @@ class Trainer:
         self.scheduler = CosineAnnealingLR(optimizer, recipe["epochs"], recipe["optimizer"]["lr_min"])
         self.module, self.optimizer = fabric.setup(self.objective, optimizer)
         self.samples = Samples(store, recipe, scaling)
+        splits = [split for split in ("validation", "test") if split == "validation" or recipe["watch_test"]]
+        self.watched = {
+            split: Watched(fabric, self.samples, getattr(rows, split)) for split in splits if len(getattr(rows, split))
+        }
         self.steps = steps_per_epoch(len(rows.train), recipe["batch_size"])
         self.step, self.best, self.log = 0, float("inf"), []
         self._start_epoch()
@@ -139,10 +143,9 @@ class Trainer:
         row = {"epoch": self.epoch, "step": self.step, "lr": self.scheduler.get_last_lr()[0]}
         row |= {"seconds": time.monotonic() - self.started, "loss": losses.mean().item()}
         row |= {f"loss_{name}": loss for name, loss in zip(names, losses.tolist(), strict=True)}
-        for split in ("validation", *(["test"] if self.recipe["watch_test"] else [])):
-            if len(rows := getattr(self.rows, split)):
-                found = watch(self.fabric, self.objective, self.samples, rows, names)
-                row |= {f"{split}_{name}": value for name, value in found.items()}
+        for split, watched in self.watched.items():
+            found = watch(self.fabric, self.objective, watched, names)
+            row |= {f"{split}_{name}": value for name, value in found.items()}
         self.scheduler.step()
         self.log.append(row)
         if self.fabric.is_global_zero:
@@ -185,7 +188,8 @@ class Trainer:
         self.fabric.barrier()
 
     def _restore(self) -> None:
-        content = load(self.out, self.fingerprint)
+        # Only the machine of the first process may have the folder.
+        content = self.fabric.broadcast(load(self.out, self.fingerprint) if self.fabric.is_global_zero else None)
         if content is None:
             return
         self.step, self.best, self.log = content["step"], content["best"], content["log"]

@@ -16,18 +16,31 @@ from prefetch import prefetch
 from torch.nn import functional
 
 
-def watch(
-    fabric: Fabric, objective: Objective, samples: Samples, rows: np.ndarray, tasks: Sequence[str]
-) -> dict[str, float]:
-    """Measures of a network on rows.
+class Watched:
+    """Rows that are watched, and the loader of those that this process takes on.
 
     Parameters
     ----------
     fabric : Fabric
         Whose processes share the rows.
-    objective : Objective
     samples : Samples
     rows : ndarray of int
+    """
+
+    def __init__(self, fabric: Fabric, samples: Samples, rows: np.ndarray):
+        self.recipe, self.labels = samples.recipe, samples.labels[rows]
+        self.own = np.arange(fabric.global_rank, len(rows), fabric.world_size)
+        self.loader = load_rows(samples, rows[self.own])
+
+
+def watch(fabric: Fabric, objective: Objective, watched: Watched, tasks: Sequence[str]) -> dict[str, float]:
+    """Measures of a network on rows.
+
+    Parameters
+    ----------
+    fabric : Fabric
+    objective : Objective
+    watched : Watched
     tasks : sequence of str
 
     Returns
@@ -36,9 +49,9 @@ def watch(
         ``loss``, the mean over the tasks of their cross-entropies, whatever the loss of the training is, and
         ``loss_TASK``, ``auc_TASK`` and ``accuracy_TASK``; NaN where the rows do not tell.
     """
-    logits = _logits(fabric, objective, samples, rows)
+    logits = _logits(fabric, objective, watched)
     found: dict[str, Any] = {"loss": np.nan}
-    for task, of_task, labels in zip(tasks, logits, samples.labels[rows].T, strict=True):
+    for task, of_task, labels in zip(tasks, logits, watched.labels.T, strict=True):
         labelled = labels != MISSING
         of_task, labels = of_task[labelled], labels[labelled]
         if not len(labels):
@@ -53,29 +66,28 @@ def watch(
     return found
 
 
-def _logits(fabric, objective, samples, rows) -> list[torch.Tensor]:
+def _logits(fabric, objective, watched) -> list[torch.Tensor]:
     """Logits (rows, classes) of each task, on the CPU, the same for all processes."""
     for buffer in objective.buffers() if fabric.world_size > 1 else ():
         torch.distributed.broadcast(buffer, 0)  # batch statistics that are not shared differ a little
-    own = np.arange(fabric.global_rank, len(rows), fabric.world_size)
     was_training = objective.training
     objective.eval()
     found = []
     with torch.inference_mode():
-        for batch in prefetch(load_rows(samples, rows[own]), fabric.device):
-            batch = finish(batch, samples.recipe)
+        for batch in prefetch(watched.loader, fabric.device):
+            batch = finish(batch, watched.recipe)
             with fabric.autocast():
                 logits = objective.network(**{name: batch[name] for name in objective.network.inputs})
             found.append([one.float().cpu() for one in logits])
     objective.train(was_training)
-    mine = [torch.cat(one) for one in zip(*found, strict=True)] if found else None
+    mine = [torch.cat(one) for one in zip(*found, strict=True)] if found else []
     if fabric.world_size == 1:
         return mine
     everyone: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(everyone, (own, mine))
-    width = [one.shape[1] for one in next(part for _, part in everyone if part is not None)]
-    whole = [torch.empty(len(rows), classes) for classes in width]
+    torch.distributed.all_gather_object(everyone, (watched.own, mine))
+    # There is a row for the first process, if for any.
+    whole = [torch.empty(len(watched.labels), one.shape[1]) for one in everyone[0][1]]
     for places, part in everyone:
-        for into, one in zip(whole, part or [], strict=False):
+        for into, one in zip(whole, part, strict=False):
             into[torch.from_numpy(places)] = one
     return whole
