@@ -28,6 +28,9 @@ HIGH = 62 * MM
 SEED = {"marker": "|", "linestyle": "", "markersize": 6, "markeredgewidth": 0.7}
 PAPER = {"marker": "D", "linestyle": "", "markersize": 3.5, "fillstyle": "none", "color": COLOURS[1]}
 
+OVER_CURVES = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
+"""Of a legend that curves may run behind."""
+
 ROW = 4.2 * MM
 LINE = 8
 """Height of a line of text in points."""
@@ -97,7 +100,7 @@ def fig_10(study: Study, comparisons: Sequence[Comparison], found: pd.DataFrame)
     _, whole = transfer.pairs[0]
     ends = [log_of(study.folder(run)).test_auc_severity.iloc[-1] for run in study.runs(whole)]
     line = panels[2].axhline(np.mean(ends), color="0.3", linestyle=":", label="three tasks at once")
-    panels[2].legend(handles=[line])
+    panels[2].legend(handles=[line], **OVER_CURVES)
     return figure
 
 
@@ -115,7 +118,7 @@ def differences(found: pd.DataFrame) -> Figure:
 def _with_and_without(panel, study, pair, column, colour, names=("with Shift3D", "without Shift3D")):
     for cell, line, name in zip(pair, LINES, names, strict=True):
         _curve(panel, study, cell, column, colour, line, name)
-    panel.legend()
+    panel.legend(**OVER_CURVES)
 
 
 def _curve(panel: Axes, study: Study, cell: Cell, column: str, colour: str, line: str, name: str) -> None:
@@ -136,7 +139,7 @@ def _show_guessing(panels: Sequence[Axes], tasks: Sequence[str]) -> None:
     for panel in panels:
         panel.axhline(guessed, color="0.6", linestyle=":", linewidth=0.8, label="guessing")
         panel.set_ylim(min(0.97 * low, 0.95 * guessed), max(1.03 * high, 1.05 * guessed))
-        panel.legend()
+        panel.legend(**OVER_CURVES)
 
 
 def _seeds(study):
