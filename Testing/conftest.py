@@ -1,6 +1,7 @@
 """What the tests share: the real data where they are at hand, a small synthetic CT, the command line."""
 
 import os
+import signal
 
 # Before anything starts threads: the tests run on as many workers as there are cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -67,6 +68,11 @@ def command(*arguments):
 def covid_mtl(*arguments):
     """Run the command line to its end."""
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600)
+
+
+def heed_interrupts():
+    """For ``preexec_fn``: Ctrl-C counts, even where the tests themselves run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def write_dicom(volume: Volume, folder: Path, series="1.2.826.0.1.3680043.8.498.1", **changes) -> Path:

@@ -162,7 +162,9 @@ def test_all_figures_and_tables_of_finished_runs(tmp_path, store):
     names |= {f"{table}.{kind}" for table in ("table_6", "table_7", "differences") for kind in ("csv", "md")}
     assert {path.name for path in tmp_path.iterdir()} == names | {"ablation.md", "runs"}
     text = (tmp_path / "ablation.md").read_text(encoding="utf-8")
-    assert short in text and "42 runs of 20 epochs" in text and "**Shift3D** (mean over the 3 losses, 2 seeds)" in short
+    epochs = read_recipe(PHANTOMS)["epochs"]
+    assert short in text and f"42 runs of {epochs} epochs" in text
+    assert "**Shift3D** (mean over the 3 losses, 2 seeds)" in short
     compared = pd.read_csv(tmp_path / "table_6.csv").set_index(["table", "task", "model", "measure"])
     assert len(compared) == 2 * 3 * 5
     assert compared.loc["table_6", "severity", "ShiftNet3D", "AUC"].published == 0.781

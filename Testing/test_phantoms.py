@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import heed_interrupts
 from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.phantom import thorax
@@ -164,7 +165,7 @@ def test_cohort_is_a_case_table_with_its_files(cohort):
 def test_jobs_and_interruption_do_not_change_a_cohort(cohort, tmp_path):
     folder, _ = cohort
     options = ("--out", tmp_path, "--cases", 40, "--spacing", COARSE, "--seed", 2, "--jobs", 2)
-    run = phantoms(*options, start_new_session=True)
+    run = phantoms(*options, start_new_session=True, preexec_fn=heed_interrupts)
     while run.poll() is None and not list(tmp_path.glob("lungs/*.nrrd")):
         time.sleep(0.05)
     os.killpg(run.pid, signal.SIGINT)

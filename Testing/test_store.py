@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write
+from conftest import heed_interrupts, write
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.features import lung_features
@@ -168,6 +168,7 @@ def test_it_goes_on_where_it_was_stopped(table, tmp_path, stop, jobs):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     while not list(volumes.glob("*.h5")):
         assert run.poll() is None
