@@ -59,8 +59,7 @@ def lung_features(
     require("radiomics")
     if np.count_nonzero(lungs) < MIN_VOXELS:
         raise InputError(
-            f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; "
-            "give a mask of whole lungs."
+            f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; give a mask of whole lungs."
         )
     image, mask = _cropped(ct.array, lungs)
     values = {}
