@@ -12,7 +12,9 @@ from COVIDMTLLib.overlap import compare_masks, overlap
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.sides import LEFT, RIGHT, right_and_left
+from COVIDMTLLib.snakes import edges_of, enclosed, moved
 from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
+from plain_active_contour import refine_plainly
 from test_volume import flipped, turned
 
 
@@ -86,10 +88,44 @@ def test_result_does_not_depend_on_the_window(working, snakes, monkeypatch, clos
     slices = np.flatnonzero(lungs.any(axis=(1, 2)))[5::20]
     parameters = Parameters(closing=closing)
     found = active_contour.refine_active_contour(working.array, lungs, parameters=parameters, slices=slices)
-    monkeypatch.setattr(active_contour, "_window", lambda mask, margin: np.s_[:, :])
+    monkeypatch.setattr(active_contour, "_window", lambda mask, parameters: np.s_[:, :])
     whole = active_contour.refine_active_contour(working.array, lungs, parameters=parameters, slices=slices)
     assert (found[slices] != lungs[slices]).any()
     np.testing.assert_array_equal(found, whole)
+
+
+def test_refinement_is_that_of_scikit_image(working, snakes):
+    lungs = segment(working, "classical").array > 0
+    slices = np.flatnonzero(lungs.any(axis=(1, 2)))[::9]
+    refined = active_contour.refine_active_contour(working.array, lungs, slices=slices)[slices]
+    np.testing.assert_array_equal(refined, refine_plainly(working.array[slices], lungs[slices]))
+    assert (refined != lungs[slices]).any()
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "iterations"), [(0.02, 20, 20), (0.02, 20, 200), (1, 0, 50), (0, 100, 11), (0.01, 0.1, 200)]
+)
+def test_snakes_move_as_those_of_scikit_image(alpha, beta, iterations):
+    from skimage.draw import polygon2mask
+    from skimage.filters import gaussian
+    from skimage.measure import find_contours
+    from skimage.segmentation import active_contour
+
+    # Blobs over the border too, where contours are open and the spline of the edges has its ends.
+    field = gaussian(np.random.default_rng(5).normal(size=(61, 84)), 5)
+    image = (4000 * (field / field.max()).clip(0)).astype(np.int16)
+    contours = find_contours((field > 0).astype(float), 0.8)
+    assert {np.array_equal(contour[0], contour[-1]) for contour in contours} == {True, False}
+    edges = edges_of(image)
+    for contour in contours:
+        expected = active_contour(image, contour, alpha=alpha, beta=beta, max_num_iter=iterations)
+        snake = moved(contour, edges, alpha, beta, iterations)
+        np.testing.assert_allclose(snake, expected, rtol=0, atol=1e-8)
+        assert np.abs(snake - contour).max() > 0.1
+        mask = polygon2mask(image.shape, expected)
+        mask[tuple(np.clip(np.rint(expected).astype(int), 0, (60, 83)).T)] = True
+        np.testing.assert_array_equal(enclosed(snake, image.shape), mask)
+        np.testing.assert_array_equal(moved(contour, edges, alpha, beta, 0), contour)
 
 
 def test_command_line_passes_parameters_on(phantom_ct, tmp_path, monkeypatch):

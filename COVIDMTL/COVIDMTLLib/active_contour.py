@@ -8,6 +8,7 @@ from math import ceil
 import numpy as np
 
 from .method_parameters import PUBLISHED, Parameters
+from .snakes import edges_of, enclosed, moved
 from .volume import HU_RANGE
 
 MIN_LUNG_AREA = 15000  # mm2 of lung in a slice, below which it is only closed
@@ -48,22 +49,22 @@ def refine_active_contour(
     for z in range(len(initial)) if slices is None else slices:
         if initial[z].any():
             progress(z / len(initial))
-            window = _window(initial[z], ceil(parameters.closing) + 5)
+            window = _window(initial[z], parameters)
             refined[z][window] = _refine_slice(ct[z][window], initial[z][window], parameters)
     return refined
 
 
-def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+def _window(mask: np.ndarray, parameters: Parameters) -> tuple[slice, slice]:
     """The box around a mask with more margin than any closing or snake below can reach."""
-    from scipy import ndimage
-
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return tuple(slice(max(0, side.start - margin), side.stop + margin) for side in box)
+    margin = ceil(parameters.closing) + 5
+    sides = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return tuple(slice(max(0, side[0] - margin), side[-1] + 1 + margin) for side in sides)
 
 
 def _refine_slice(ct: np.ndarray, initial: np.ndarray, parameters: Parameters) -> np.ndarray:
+    from scipy.ndimage import binary_erosion
     from skimage.measure import label
-    from skimage.morphology import isotropic_closing, isotropic_erosion
+    from skimage.morphology import disk, isotropic_closing
 
     regions = label(initial)
     if regions.max() < 2 or initial.sum() < MIN_LUNG_AREA:
@@ -72,37 +73,29 @@ def _refine_slice(ct: np.ndarray, initial: np.ndarray, parameters: Parameters) -
 
     joined = initial.copy()
     for lung in (largest, initial & ~largest):
-        joined |= _enclosed_by_snakes(ct, lung, parameters)
+        window = _window(lung, parameters)
+        joined[window] |= _enclosed_by_snakes(ct[window], lung[window], parameters)
 
     regions = label(joined)
     refined = np.zeros_like(initial)
-    for region in np.argsort(np.bincount(regions.ravel())[1:])[-2:] + 1:
-        refined |= isotropic_closing(isotropic_erosion(regions == region, 2), parameters.closing)
+    for number in np.argsort(np.bincount(regions.ravel())[1:])[-2:] + 1:
+        region = regions == number
+        window = _window(region, parameters)
+        eroded = binary_erosion(region[window], disk(2), border_value=1)
+        refined[window] |= isotropic_closing(eroded, parameters.closing)
     return refined
 
 
 def _enclosed_by_snakes(ct: np.ndarray, lung: np.ndarray, parameters: Parameters) -> np.ndarray:
-    from skimage.draw import polygon2mask
     from skimage.measure import find_contours
     from skimage.morphology import isotropic_closing
 
     # Integers, as in the paper's implementation: scikit-image then scales intensities by the range of
     # the type, and the edges pull at the snake as gently as they did there.
     image = np.where(lung, np.clip(ct, *HU_RANGE) - HU_RANGE[0], 0).astype(np.int16)
-    enclosed = np.zeros_like(lung)
+    edges = edges_of(image)
+    alpha, beta, iterations = parameters.alpha, parameters.beta, int(parameters.iterations)
+    found = np.zeros_like(lung)
     for contour in find_contours(isotropic_closing(lung, parameters.closing).astype(float), 0.8):
-        snake = _moved(contour, image, parameters)
-        enclosed |= polygon2mask(lung.shape, snake)
-        enclosed[tuple(np.rint(snake).astype(int).T)] = True
-    return enclosed
-
-
-def _moved(contour: np.ndarray, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-    """A contour (N, 2) after the snake that starts from it has moved."""
-    from skimage.segmentation import active_contour
-
-    if parameters.iterations == 0:
-        return contour
-    return active_contour(
-        image, contour, alpha=parameters.alpha, beta=parameters.beta, max_num_iter=int(parameters.iterations)
-    )
+        found |= enclosed(moved(contour, edges, alpha, beta, iterations), lung.shape)
+    return found
