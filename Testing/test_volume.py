@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import write_dicom
+from COVIDMTLLib import volume as volumes
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
@@ -36,6 +37,24 @@ def test_flipped_volume_is_worked_on_as_the_straight_one(phantom, axes):
 def test_volume_stored_coronal_is_worked_on_in_axial_slices(phantom):
     coronal = Volume.from_image(sitk.PermuteAxes(phantom.ct.to_image(), (0, 2, 1)))
     np.testing.assert_array_equal(to_working_grid(coronal).array, to_working_grid(phantom.ct).array)
+
+
+@pytest.mark.parametrize("spacing", [(0.9, 0.8, 0.6), (1.3, 0.7, 1.25), (0.9, 0.8, 5.0)])
+@pytest.mark.parametrize("degrees", [0, 17])
+def test_volume_resampled_in_slabs_is_that_resampled_whole(spacing, degrees, monkeypatch):
+    monkeypatch.setattr(volumes, "AT_ONCE", 0)
+    noise = np.random.default_rng(7).integers(-1500, 3500, (183, 29, 37)).astype(np.int16)
+    ct = turned(Volume(noise, Geometry(noise.shape[::-1], spacing, (-31.7, 12.3, -456.789))), degrees)
+    found = to_working_grid(ct)
+    assert len(found.array) > 2 * volumes.SLAB and len(found.array) % volumes.SLAB
+    image = sitk.Clamp(ct.to_image(), sitk.sitkFloat32, -1024, 3071)
+    size = [round(n * s) for n, s in zip(image.GetSize(), spacing, strict=True)]
+    whole = sitk.Resample(
+        image, size, sitk.Transform(), sitk.sitkBSpline, image.GetOrigin(), (1, 1, 1), image.GetDirection(),
+        useNearestNeighborExtrapolator=True,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.array, np.rint(sitk.GetArrayFromImage(whole)))
+    assert found.geometry == Geometry.of(whole)
 
 
 def test_labels_return_to_an_oblique_and_flipped_ct(phantom):
