@@ -54,11 +54,16 @@ class Method(enum.Enum):
     """Methods of segmentation, by their names in `COVIDMTLLib.segmentation.METHODS`."""
 
     ACTIVE_CONTOUR = "active-contour"
+    ROBUST = "robust"
     CLASSICAL = "classical"
 
     def label(self) -> str:
         """The text that a selector shows."""
-        titles = {"active-contour": _("Active contours (Algorithm 1)"), "classical": _("Classical (threshold)")}
+        titles = {
+            "active-contour": _("Active contours (Algorithm 1)"),
+            "classical": _("Classical (threshold)"),
+            "robust": _("Robust (dense lung too)"),
+        }
         return titles[self.value]
 
 
@@ -225,7 +230,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         :param ct: chest CT in HU.
         :param output: is given the right and the left lung; a new node if there is none.
         :param initial: lungs to refine; found by the classical method if there are none.
-        :param method: "active-contour" (Algorithm 1 of the paper) or "classical".
+        :param method: "active-contour" (Algorithm 1 of the paper), "robust" or "classical".
         :param parameters: of the methods; as published by default.
         :param reference: lungs to compare the result with.
         :param table: is given volumes and agreement; a new node if there is none.

@@ -207,7 +207,7 @@ BAD_OPTIONS = {
         ["--model", "no-such-model"],
         "There is no model no-such-model; shipped are features, features+labs, features-mtl",
     ),
-    "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of active-contour, none"),
+    "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of active-contour, robust, none"),
 }
 
 

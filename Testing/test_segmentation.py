@@ -37,7 +37,7 @@ def snakes(monkeypatch):
     return refined
 
 
-@pytest.mark.parametrize(("method", "bar"), [("classical", 0.98), ("active-contour", 0.965)])
+@pytest.mark.parametrize(("method", "bar"), [("classical", 0.98), ("active-contour", 0.965), ("robust", 0.985)])
 def test_real_ct(real_ct, tmp_path, method, bar):
     run = covid_mtl("segment", real_ct / "lung1_image.nrrd", "--out", tmp_path / "m.nrrd", "--grid", "working",
                     "--method", method)  # fmt: skip

@@ -20,7 +20,9 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
         f"and are aggregated (default: {DEFAULT_MODEL})",
     )
     parser.add_argument(
-        "--refine", metavar="METHOD", help="refinement of the lungs: active-contour (default without --lungs) or none"
+        "--refine",
+        metavar="METHOD",
+        help="refinement of the lungs: active-contour (default without --lungs), robust or none",
     )
     parser.add_argument(
         "--device",

@@ -28,7 +28,7 @@ from .reading import read_ct, read_mask
 from .sides import LEFT, RIGHT
 from .volume import Geometry, Volume, linear_on, to_working_grid
 
-REFINEMENTS = ("active-contour", "none")
+REFINEMENTS = ("active-contour", "robust", "none")
 GRIDS = ("ct", "working")
 
 SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the software works and is of no patient."
@@ -101,9 +101,9 @@ def assess(
     model : str or path, or several
         Name of a shipped model, or a model folder or a zip of it. Of several, the verdicts stand side by side and
         are aggregated (see `ensembles.combine`).
-    refine : {"active-contour", "none"}, optional
+    refine : {"active-contour", "robust", "none"}, optional
         Refinement of the lungs; by default a given mask is taken as it is and a computed one refined
-        by Algorithm 1 of the paper, as the lungs of the cohort were.
+        by Algorithm 1 of the paper, as the lungs of the cohort were. ``robust`` finds dense lung too.
     series : str, optional
         SeriesInstanceUID, for a DICOM folder that holds several series.
     grid : {"ct", "working"}
@@ -250,6 +250,8 @@ def _unused(patient: Patient, models: Sequence[Model]) -> list[str]:
 
 
 def _source(given: Volume | None, refine: str) -> str:
+    if given is None and refine == "robust":
+        return refine
     first = "classical" if given is None else "given mask"
     return first if refine == "none" else f"{first}, refined by {refine}"
 

@@ -16,6 +16,7 @@ HOW_TO_INSTALL = {
     "scipy": "pip install scipy",
     "SimpleITK": "pip install SimpleITK",
     "skimage": "pip install scikit-image",
+    "sklearn": "pip install scikit-learn",
     "torch": "pip install torch; in Slicer, the extension PyTorch",
     "tqdm": "pip install tqdm",
 }

@@ -11,13 +11,16 @@ from .active_contour import refine_active_contour
 from .classical import segment_classical
 from .errors import InputError
 from .method_parameters import PUBLISHED, Parameters
+from .packages import require
 from .preview import in_words, slices_through
+from .robust import segment_robust
 from .sides import right_and_left
 from .volume import Geometry, Volume, labels_on
 
-METHODS = ("classical", "active-contour")
+METHODS = ("classical", "active-contour", "robust")
 """``classical``: threshold and connected components (reference 25 of the paper); ``active-contour``:
-Algorithm 1 on top of it, or of an initial mask."""
+Algorithm 1 on top of it, or of an initial mask; ``robust``: dense lung inferred from the chest wall, an atlas
+and the looks of the tissue."""
 
 DEFAULT_METHOD = "active-contour"
 """The paper's own; the lungs whose features the models were trained on."""
@@ -49,9 +52,10 @@ def segment(
     ----------
     ct : Volume
         HU on the 1 mm working grid (see `to_working_grid`).
-    method : {"active-contour", "classical"}
+    method : {"active-contour", "classical", "robust"}
     initial : Volume, optional
-        Mask on any grid for ``active-contour`` to start from, in place of the classical one.
+        Mask on any grid for ``active-contour`` to start from, in place of the classical one; for ``robust``, what is
+        lung for certain.
     progress : callable, optional
         Is told the share done, 0 to 1.
     name : str
@@ -78,24 +82,28 @@ def segment(
         lies outside the CT or in a slice without lung.
     ImplausibleCT
         If there is no lung, or if the field of view cuts it.
+    MissingPackage
+        If scikit-learn, which ``robust`` needs, is not installed.
     """
     if method not in METHODS:
         raise InputError(f"There is no method {method}; choose one of {', '.join(METHODS)}.")
     if initial is not None and method == "classical":
         raise InputError(
             "The method classical starts from the CT alone; leave out the initial mask or refine it "
-            "with active-contour."
+            "with active-contour or robust."
         )
     slices = None if through is None else slices_through(through, grid or ct.geometry, ct.geometry, name)
     checks.check_field_of_view(ct, name)
     progress(0.1)
-    if initial is None:
-        lungs = segment_classical(ct.array, parameters.threshold)
+    start = None if initial is None else mask_on(initial, ct).array > 0
+    if method == "robust":
+        require("sklearn.ensemble")
+        lungs = segment_robust(ct.array, start, lambda fraction: progress(0.1 + 0.8 * fraction))
     else:
-        lungs = mask_on(initial, ct).array > 0
+        lungs = segment_classical(ct.array, parameters.threshold) if start is None else start
     checks.check_lungs(lungs, name)
-    progress(0.2)
     if method == "active-contour":
+        progress(0.2)
         lungs = refine_active_contour(
             ct.array, lungs, lambda fraction: progress(0.2 + 0.7 * fraction), parameters, slices
         )

@@ -167,7 +167,7 @@ class AssessmentRun(Run):
         Name of a shipped model, or a model folder.
     device : str
         One of `COVIDMTLLib.devices.DEVICES`.
-    refine : {"active-contour", "none"}, optional
+    refine : {"active-contour", "robust", "none"}, optional
         See `COVIDMTLLib.assessment.assess`.
     patient : Patient, optional
         What is known besides the CT.
