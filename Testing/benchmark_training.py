@@ -90,31 +90,32 @@ class Contender:
             network.backbone.shift = RollLoop(**recipe["network"]["shift"])
         self.stepper = Stepper(fabric, make_ready(network, recipe, fabric), recipe)
 
-    def turn(self, batches: Iterator, passes: int, steps: int) -> None:
-        """Take steps of so many passes each, the first one untimed."""
+    def turn(self, batches: Iterator, steps: int) -> None:
+        """Take steps, after a first one that is not timed."""
         gpu = self.device.type == "cuda"
         if gpu:
             torch.backends.cudnn.allow_tf32 = self.tf32
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
-        self._take(batches, passes)
+        self._take(batches, 1)
         with Busy(self.device) as busy:
             start = time.perf_counter()
-            volumes, waited = self._take(batches, passes * steps)
+            volumes, waited = self._take(batches, steps)
             seconds = time.perf_counter() - start
         self.speeds.append(volumes / seconds)
         self.busy += busy.seen
         self.waited.append(100 * waited / seconds)
         self.peak = max(self.peak, torch.cuda.max_memory_allocated(self.device) if gpu else 0)
 
-    def _take(self, batches, passes):
+    def _take(self, batches, steps):
         volumes = waited = 0
-        for _ in range(passes):
+        while steps:
             start = time.perf_counter()
             part, batch = next(batches)
             waited += time.perf_counter() - start
             self.stepper.take(part, batch)
             volumes += len(part.rows)
+            steps -= part.number == part.of - 1
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return volumes, waited
@@ -157,7 +158,8 @@ class Busy:
 def synthetic(recipe: dict, steps: int) -> tuple[list[Micro], Iterable]:
     """What steps see, and random batches for it, over and over the same few."""
     random = np.random.default_rng(0)
-    parts = first_passes(np.arange(recipe["batch_size"]), recipe, steps)
+    labels = torch.zeros(recipe["batch_size"], len(recipe["tasks"]), dtype=torch.int64)
+    parts = first_passes(np.arange(recipe["batch_size"]), labels, recipe, steps)
     known = {size: [_random_batch(recipe, size, random) for _ in range(2)] for size in {len(p.rows) for p in parts}}
     return parts, (known[len(part.rows)][number % 2] for number, part in enumerate(parts))
 
@@ -181,7 +183,7 @@ def stored(folder: Path, recipe: dict, steps: int) -> tuple[list[Micro], Iterabl
     rows = choose_rows(store, recipe).train
     scaling = fit_scaling(store.features[rows], **recipe["scaling"]) if recipe["network"]["features"] else None
     samples = Samples(store, recipe, scaling)
-    parts = first_passes(rows, recipe, steps)
+    parts = first_passes(rows, samples.labels, recipe, steps)
     return parts, load_training(samples, parts)
 
 
@@ -234,14 +236,13 @@ def run(recipe: dict, options: argparse.Namespace) -> None:
     steps = len(every) * options.rounds * (options.steps + 1)
     parts, given = stored(options.data, recipe, steps) if options.data else synthetic(recipe, steps)
     batches = zip(parts, prefetch(given, every[0].device, stay=("noise",)), strict=True)
-    passes = parts[0].of
     gone = set()
     for _ in range(options.rounds):
         for one in every:
             if one.name in gone:
                 continue
             try:
-                one.turn(batches, passes, options.steps)
+                one.turn(batches, options.steps)
             except torch.cuda.OutOfMemoryError:
                 one.speeds.clear()
                 gone.add(one.name)

@@ -76,6 +76,32 @@ def test_task_without_any_label_adds_nothing(name):
     assert all(parameter.grad[0] == 0 for parameter in loss.parameters())
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_parts_of_a_batch_add_is_the_loss_of_the_batch(name):
+    """Each with its share of the labels, also where those of a task are in one part alone."""
+    logits, labels = batch()
+    labels[[1, 3, 4], 0] = MISSING
+    make_loss(name, 2)(logits, labels).backward()
+    expected = [one.grad.clone() for one in logits]
+    for one in logits:
+        one.grad = None
+    whole = (labels != MISSING).sum(0)
+    for part in ([0, 1, 2], [3, 4]):
+        shares = (labels[part] != MISSING).sum(0) / whole
+        make_loss(name, 2)([one[part] for one in logits], labels[part], shares).backward()
+    for one, gradient in zip(logits, expected, strict=True):
+        torch.testing.assert_close(one.grad, gradient)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_scaled_loss_does_not_overflow_in_half_precision(name):
+    logits, labels = batch()
+    with torch.autocast("cpu", torch.float16):
+        value = make_loss(name, 2)(logits, labels)
+    (value * 65536).backward()
+    assert value.dtype == torch.float32 and all(torch.isfinite(one.grad).all() for one in logits)
+
+
 def test_uncertainty_finds_the_variance_of_each_task():
     """At its minimum the loss has variances of twice the cross-entropies."""
     logits, labels = batch(3)

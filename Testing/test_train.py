@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import load_model, load_network
 from fit import fit
-from recipe import PAPER, read_recipe
+from objective import Objective
+from recipe import PAPER, loss_of, make_network, read_recipe
 from splits import Fold, choose_rows
 from store import make_store, open_store
 from store_predictions import predict_store
@@ -48,10 +50,11 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A store of small made-up cases, the second class of the first task brighter than the first."""
+    """A store of small cases with some labels missing, the second class of the first task brighter than the first."""
     random = np.random.default_rng(0)
     labels = np.stack([np.arange(CASES) % 2, np.arange(CASES) // 2 % 2, np.arange(CASES) % 3], 1)
     volumes = (random.integers(0, 300, (CASES, *BOX)) + 900 * labels[:, 0, None, None, None]).astype(np.int16)
+    labels[:12:3, 1] = labels[1:6, 2] = MISSING
     splits = ["train"] * (CASES - TEST) + ["test"] * TEST
     names = [f"case-{number}" for number in range(CASES)]
     folder = tmp_path_factory.mktemp("store") / "store"
@@ -92,6 +95,47 @@ def test_killed_run_goes_on_to_the_same_weights(small, tmp_path):
     assert said[0] == said[1]
 
 
+def first_gradients(store, recipe):
+    """Of the first step on the training rows, and in how many parts; without batch statistics, which are of each."""
+    torch.manual_seed(0)
+    samples, objective = Samples(store, recipe, None), Objective(make_network(recipe), loss_of(recipe)).eval()
+    objective.loss.train()
+    parts = list(schedule(store.rows("train"), samples.labels, recipe, 1))
+    for part in parts:
+        objective.start(part, recipe["seed"])
+        batch = torch.utils.data.default_collate([samples[int(row)] for row in part.rows])
+        objective(finish(batch, recipe), part.shares).total.backward()
+    return len(parts), {name: one.grad for name, one in objective.named_parameters()}
+
+
+@pytest.mark.parametrize("loss", ["random-weighted", "uncertainty"])
+def test_parts_of_a_batch_add_up_to_its_gradients(small, loss):
+    own = [f"loss={{name: {loss}}}", "network.features=false", f"batch_size={CASES}"]
+    (one, whole), (several, added) = (
+        first_gradients(small, recipe_of(*own, f"micro_batch_size={size}")) for size in (CASES, 5)
+    )
+    assert (one, several) == (1, 4)
+    for name, gradient in whole.items():
+        torch.testing.assert_close(added[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_no_two_random_streams_are_the_same(small):
+    """Those of an epoch's order, a sample, a forward pass and the weights of the loss."""
+    recipe = recipe_of()
+    samples, objective = Samples(small, recipe, None), Objective(make_network(recipe), loss_of(recipe))
+    with mock.patch.object(np.random, "default_rng", wraps=np.random.default_rng) as made:
+        part = next(schedule(small.rows("train"), samples.labels, recipe, 1))
+        _ = samples[0, 0]
+        objective.start(part, recipe["seed"])
+    seeds = [call.args for call in made.call_args_list]
+    assert len({np.random.default_rng(*seed).integers(2**63) for seed in seeds}) == len(seeds) == 4
+
+
+def test_batches_that_a_network_cannot_take_are_refused(small, tmp_path):
+    with pytest.raises(InputError, match="forward passes of 1 of the 16 training cases, and the network needs 2"):
+        fit(small, recipe_of("micro_batch_size=1"), tmp_path / "run", device="cpu")
+
+
 def test_two_processes_take_the_steps_of_one(small, tmp_path):
     own = ["epochs=2", "augmentation.noise=0.5", "watch_test=true"]
     command = [str(TRAIN), str(small.folder), "--config", str(PAPER), "--device", "cpu", "--set"]
@@ -126,7 +170,7 @@ def test_model_of_a_run_says_in_the_main_job_what_it_said_in_training(small, tmp
 
 
 def test_run_of_something_else_is_not_gone_on_with(small, tmp_path):
-    recipe = recipe_of("epochs=1", "network.features=false", "tasks=[severity]")
+    recipe = recipe_of("epochs=1", "network.features=false", "tasks=[severity]", "micro_batch_size=4")
     fit(small, recipe, tmp_path / "run", device="cpu")
     with pytest.raises(InputError, match="a run of another recipe or other cases"):
         fit(small, recipe | {"seed": 1}, tmp_path / "run", device="cpu")
@@ -135,17 +179,27 @@ def test_run_of_something_else_is_not_gone_on_with(small, tmp_path):
         fit(small, recipe, tmp_path / "run", device="cpu")
 
 
-def test_every_case_is_seen_once_an_epoch_and_parts_are_of_their_batch():
-    recipe = recipe_of("batch_size=5", "micro_batch_size=2")
-    rows = np.arange(100, 123)
-    parts = list(schedule(rows, recipe, 3))
+@pytest.mark.parametrize(("batch_size", "micro", "processes", "steps"), [(5, 2, 1, 5), (4, 1, 1, 6), (10, 3, 2, 3)])
+def test_every_case_is_seen_once_an_epoch_and_parts_are_of_their_batch(batch_size, micro, processes, steps):
+    recipe = recipe_of(f"batch_size={batch_size}", f"micro_batch_size={micro}")
+    rows, labels = np.arange(100, 123), torch.zeros(123, 3, dtype=torch.int64)
+    labels[100:120:2, 1] = labels[:, 2] = MISSING
+    parts = list(schedule(rows, labels, recipe, 3, processes=processes))
     for epoch in range(3):
         seen = np.concatenate([part.rows for part in parts if part.epoch == epoch])
         np.testing.assert_array_equal(np.sort(seen), rows)
     for step in {part.step for part in parts}:
         of_step = [part for part in parts if part.step == step]
-        assert len(of_step) == of_step[0].of == 3 and sum(part.share for part in of_step) == pytest.approx(1)
-    later = list(schedule(rows, recipe, 3, first_step=7))
+        assert [part.number for part in of_step] == list(range(of_step[0].of)) and of_step[0].of % processes == 0
+        assert 0 < min(len(part.rows) for part in of_step) <= max(len(part.rows) for part in of_step) <= micro
+        cases = np.concatenate([part.rows for part in of_step])
+        assert len(cases) <= batch_size
+        for part in of_step:
+            known = [np.isin(part.rows, np.flatnonzero(of_task != MISSING)).sum() for of_task in labels.T]
+            whole = [np.isin(cases, np.flatnonzero(of_task != MISSING)).sum() for of_task in labels.T]
+            assert part.shares.tolist() == pytest.approx([known[0] / whole[0], known[1] / max(whole[1], 1), 0])
+    assert len({part.step for part in parts}) == 3 * steps
+    later = list(schedule(rows, labels, recipe, 3, 7, processes))
     assert [part.step for part in later] == [part.step for part in parts if part.step >= 7]
     assert all((a.rows == b.rows).all() for a, b in zip(later, parts[-len(later) :], strict=True))
 

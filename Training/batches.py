@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.scaling import scale
 from monai.transforms import Compose, RandFlip, RandRotate90
 from recipe import TASK_NAMES
@@ -18,6 +19,9 @@ from store import Store
 from torch.utils.data import DataLoader, Dataset
 
 DEPTH, HEIGHT, WIDTH = range(3)
+
+ORDER, SAMPLE, PART, WEIGHTS = range(1, 5)
+"""First of the numbers that start a random stream; without, two may be one, since numpy takes [1, 2] for [1, 2, 0]."""
 
 QUIET = -1
 """In place of the seed of the noise of a sample: it gets none."""
@@ -33,8 +37,9 @@ class Micro(NamedTuple):
     number, of : int
         Which part of the batch of that step it is, and how many there are.
     rows : ndarray of int
-    share : float
-        Of the batch.
+    shares : tensor of float32, shape (tasks,)
+        Of the labels that the batch has for each task, those of these rows; 0 if it has none. Weighed by them, the
+        losses of the parts add up to that of the batch.
     """
 
     epoch: int
@@ -42,26 +47,48 @@ class Micro(NamedTuple):
     number: int
     of: int
     rows: np.ndarray
-    share: float
+    shares: torch.Tensor
 
 
 def steps_per_epoch(cases: int, batch_size: int) -> int:
     """Steps of an epoch; batches differ by one case at most, so that none is left over."""
-    return max(1, round(cases / batch_size))
+    return -(-cases // batch_size)
 
 
-def schedule(rows: np.ndarray, recipe: dict[str, Any], epochs: int, first_step: int = 0) -> Iterator[Micro]:
-    """Every forward pass of a run, in order, from a step on."""
+def schedule(
+    rows: np.ndarray,
+    labels: torch.Tensor,
+    recipe: dict[str, Any],
+    epochs: int,
+    first_step: int = 0,
+    processes: int = 1,
+) -> Iterator[Micro]:
+    """Every forward pass of a run, in order, from a step on.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        To train on.
+    labels : tensor of int, shape (cases, tasks)
+        Of all cases of the store.
+    recipe : dict
+        No batch has more than ``batch_size`` cases, and no part of one more than ``micro_batch_size``.
+    epochs, first_step : int
+    processes : int
+        That take the parts of a batch in turn, each as many; where there are more of them than cases, parts are empty.
+    """
     steps = steps_per_epoch(len(rows), recipe["batch_size"])
-    parts = -(-recipe["batch_size"] // recipe["micro_batch_size"])
+    labelled = (labels != MISSING).float()
     for epoch in range(first_step // steps, epochs):
-        order = np.random.default_rng([recipe["seed"], epoch]).permutation(rows)
+        order = np.random.default_rng([ORDER, recipe["seed"], epoch]).permutation(rows)
         for index, batch in enumerate(np.array_split(order, steps)):
             step = epoch * steps + index
             if step < first_step:
                 continue
-            for number, part in enumerate(np.array_split(batch, parts)):
-                yield Micro(epoch, step, number, parts, part, len(part) / len(batch))
+            of = processes * -(-len(batch) // (recipe["micro_batch_size"] * processes))
+            whole = labelled[batch].sum(0).clamp(min=1)
+            for number, part in enumerate(np.array_split(batch, of)):
+                yield Micro(epoch, step, number, of, part, labelled[part].sum(0) / whole)
 
 
 class Samples(Dataset):
@@ -92,7 +119,7 @@ class Samples(Dataset):
         return torch.from_numpy(self.store.volume(row, given["start"], given["size"]))[None], None
 
     def _augmented(self, epoch, row):
-        random = np.random.default_rng([self.recipe["seed"], epoch, row])
+        random = np.random.default_rng([SAMPLE, self.recipe["seed"], epoch, row])
         crops, chances = self.recipe["crops"], self.recipe["augmentation"]
         start = [
             first + crops["step"] * random.integers((last - first) // crops["step"], endpoint=True)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from batches import Micro
+from batches import PART, WEIGHTS, Micro
 from COVIDMTLLib.losses import MeanLoss
 from torch import nn
 
@@ -32,12 +32,12 @@ class Objective(nn.Module):
         super().__init__()
         self.network, self.loss = network, loss
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> Losses:
-        """The losses of a batch as `batches.finish` leaves it."""
+    def forward(self, batch: dict[str, torch.Tensor], shares: torch.Tensor | None = None) -> Losses:
+        """The losses of a batch as `batches.finish` leaves it, or of a part of one with `Micro.shares`."""
         labels = batch["labels"]
         logits = [one.float() for one in self.network(**{name: batch[name] for name in self.network.inputs})]
         of_tasks, _ = self.loss.cross_entropies(logits, labels)
-        return Losses(self.loss(logits, labels), of_tasks.detach(), (labels >= 0).sum(dim=0))
+        return Losses(self.loss(logits, labels, shares), of_tasks.detach(), (labels >= 0).sum(dim=0))
 
     def start(self, part: Micro, seed: int) -> None:
         """Let what changes from one forward pass to the next depend on the seed, the step and the part alone.
@@ -45,10 +45,10 @@ class Objective(nn.Module):
         So a run goes on exactly from any step, and many processes draw what one would that takes all parts in turn.
         The weights of the loss are drawn once a step, for all parts.
         """
-        generator = np.random.default_rng([seed, part.step, part.number])
+        generator = np.random.default_rng([PART, seed, part.step, part.number])
         torch.manual_seed(int(generator.integers(2**63)))
         if hasattr(self.loss, "generator"):
-            self.loss.generator = np.random.default_rng([seed, part.step])
+            self.loss.generator = np.random.default_rng([WEIGHTS, seed, part.step])
         shift = self.network.backbone.shift
         if shift is not None:
             shift.generator, shift.iteration = generator, part.step

@@ -78,7 +78,7 @@ def measure(
     watch_stages(clock, network.backbone, recipe["compile"])
     stepper = Stepper(fabric, network, recipe, clock)
     every = WARM_UP + steps + TRACED
-    parts = first_passes(rows, recipe, every)
+    parts = first_passes(rows, samples.labels, recipe, every)
     batches = zip(parts, prefetch(load_training(samples, parts), fabric.device, stay=("noise",)), strict=True)
     with tqdm(total=every, desc="steps") as screen:
         _take(stepper, clock, batches, WARM_UP, screen)

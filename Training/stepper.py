@@ -15,9 +15,9 @@ from step_clock import Clock
 from torch import nn
 
 
-def first_passes(rows: np.ndarray, recipe: dict[str, Any], steps: int) -> list[Micro]:
-    """Every forward pass of the first steps of a run on rows."""
-    return list(takewhile(lambda part: part.step < steps, schedule(rows, recipe, steps)))
+def first_passes(rows: np.ndarray, labels: torch.Tensor, recipe: dict[str, Any], steps: int) -> list[Micro]:
+    """Every forward pass of the first steps of a run on rows; see `batches.schedule`."""
+    return list(takewhile(lambda part: part.step < steps, schedule(rows, labels, recipe, steps)))
 
 
 class Stepper:
@@ -46,9 +46,9 @@ class Stepper:
         self.objective.start(part, self.recipe["seed"])
         batch = finish(batch, self.recipe)
         self.begin("stem")
-        losses = self.module(batch)
+        losses = self.module(batch, part.shares)
         self.begin("backward")
-        self.fabric.backward(losses.total * part.share)
+        self.fabric.backward(losses.total)
         if part.number == part.of - 1:
             self.begin("optimiser")
             self.optimizer.step()

@@ -85,14 +85,10 @@ class Trainer:
     def run(self) -> None:
         """Take all the steps that are left."""
         epochs, world = self.recipe["epochs"], self.fabric.world_size
-        parts = list(schedule(self.rows.train, self.recipe, epochs, self.step))
+        parts = list(schedule(self.rows.train, self.samples.labels, self.recipe, epochs, self.step, world))
         if not parts:
             return
-        if parts[0].of % world:
-            raise InputError(
-                f"A batch has {parts[0].of} parts (batch_size over micro_batch_size), which {world} processes cannot "
-                "share evenly; change one of them."
-            )
+        self._check(min(len(part.rows) for part in parts))
         own = [part for part in parts if part.number % world == self.fabric.global_rank]
         batches = prefetch(load_training(self.samples, own), self.fabric.device, stay=("noise",))
         self.module.train()
@@ -112,12 +108,23 @@ class Trainer:
         """Epochs that are done."""
         return self.step // self.steps
 
+    def _check(self, smallest: int) -> None:
+        """Raise `InputError` unless the smallest part of a batch is enough for the network."""
+        size, stride = self.recipe["input"]["size"], self.objective.network.backbone.stride
+        # Batch normalisation wants more than one number of each map.
+        least = 2 if all(voxels <= one for voxels, one in zip(size, stride, strict=True)) else 1
+        if smallest < least:
+            raise InputError(
+                f"There are forward passes of {smallest} of the {len(self.rows.train)} training cases, and the network "
+                f"needs {least} or more; change batch_size, micro_batch_size or the number of processes."
+            )
+
     def _add_gradients(self, part: Micro, batch: dict[str, torch.Tensor], last: bool) -> None:
         self.objective.start(part, self.recipe["seed"])
         with self.fabric.no_backward_sync(self.module, enabled=not last):
-            losses = self.module(finish(batch, self.recipe))
+            losses = self.module(finish(batch, self.recipe), part.shares)
             # Gradients of processes are averaged, those of parts that one process takes in turn added up.
-            self.fabric.backward(losses.total * (part.share * self.fabric.world_size))
+            self.fabric.backward(losses.total * self.fabric.world_size)
         self.sums += torch.stack([losses.of_tasks.double() * losses.counts, losses.counts.double()])
 
     def _take_step(self) -> None:

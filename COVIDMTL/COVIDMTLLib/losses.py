@@ -43,8 +43,10 @@ class MeanLoss(nn.Module):
         """Weights (tasks,) that sum to 1."""
         return torch.full((self.tasks,), 1 / self.tasks)
 
-    def forward(self, logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch.
+    def forward(
+        self, logits: Sequence[torch.Tensor], labels: torch.Tensor, shares: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The loss of a batch, or what a part of it adds to that.
 
         Parameters
         ----------
@@ -52,9 +54,16 @@ class MeanLoss(nn.Module):
             One for each task.
         labels : tensor (N, tasks)
             Class numbers, or `MISSING`.
+        shares : tensor (tasks,), optional
+            Of the batch's labels of each task, those in this part.
         """
-        losses, _ = self.cross_entropies(logits, labels)
-        return losses @ self.weights().to(losses, non_blocking=True)
+        terms = self.terms(*self.cross_entropies(logits, labels))
+        # No matrix product, which autocast would take to half precision, where a scaled gradient overflows.
+        return terms.sum() if shares is None else (terms * shares.to(terms, non_blocking=True)).sum()
+
+    def terms(self, losses: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
+        """What each task adds (tasks,), of what `cross_entropies` gives."""
+        return losses * self.weights().to(losses, non_blocking=True)
 
     def cross_entropies(
         self, logits: Sequence[torch.Tensor], labels: torch.Tensor
@@ -153,11 +162,11 @@ class UncertaintyLoss(MeanLoss):
         super().__init__(tasks)
         self.log_variances = nn.Parameter(torch.zeros(tasks))
 
-    def forward(self, logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+    def terms(self, losses: torch.Tensor, labelled: torch.Tensor) -> torch.Tensor:
+        """What each task adds (tasks,), of what `cross_entropies` gives."""
         if not self.training:
-            return super().forward(logits, labels)
-        losses, labelled = self.cross_entropies(logits, labels)
-        return (losses * torch.exp(-self.log_variances) + labelled * self.log_variances / 2).sum()
+            return super().terms(losses, labelled)
+        return losses * torch.exp(-self.log_variances) + labelled * self.log_variances / 2
 
 
 LOSSES = {
