@@ -1,6 +1,7 @@
 """The ablation study: which runs it takes, what it makes of their logs, and a small one from beginning to end."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ablation_runs import Study  # noqa: E402
 from COVIDMTLLib.errors import InputError  # noqa: E402
 from predictions import CLASSES, Predictions, read, write  # noqa: E402
 from recipe import PAPER, read_recipe  # noqa: E402
-from store import make_store  # noqa: E402
+from store import make_store, open_store  # noqa: E402
 
 PHANTOMS = TRAINING / "phantoms.yaml"
 EPOCHS, CASES = 20, 90
@@ -183,6 +184,11 @@ def test_small_study_from_beginning_to_end(tmp_path, store):
     assert ablation(study, ["fig_10"]) == short
     assert short in (tmp_path / "out" / "ablation.md").read_text(encoding="utf-8")
     assert [path.stat().st_mtime_ns for path in weights] == times
+    remade = open_store(shutil.copytree(store, tmp_path / "remade"))
+    assert study_of(remade.folder, tmp_path).cases == study.cases
+    volumes = [remade.volume(row) + np.int16(row == 0) for row in range(len(remade.cases))]
+    make_store(remade.folder, remade.cases, volumes, remade.labels, remade.features, remade.splits, BOX, 5.0)
+    assert study_of(remade.folder, tmp_path).cases != study.cases
     other = study_of(store, tmp_path / "out", [*SMALL, "optimizer.lr=0.01"], PAPER, **settings)
     with pytest.raises(InputError, match="seed 0 failed: .* holds a run of another recipe or other cases"):
         ablation(other, ["fig_10"])

@@ -20,6 +20,7 @@ from COVIDMTLLib.models import load_model, load_network
 from fit import fit
 from objective import Objective
 from recipe import PAPER, loss_of, make_network, read_recipe
+from run_state import fingerprint
 from splits import Fold, choose_rows
 from store import make_store, open_store
 from store_predictions import predict_store
@@ -167,6 +168,31 @@ def test_model_of_a_run_says_in_the_main_job_what_it_said_in_training(small, tmp
     model = load_model(tmp_path / "run" / "last", "cpu")
     assert model.card["input"]["spacing"] == 5 and model.takes_features and "best" not in os.listdir(run.folder)
     assert (tmp_path / "run" / "tensorboard").is_dir()
+
+
+def test_run_on_cases_that_have_changed_is_not_gone_on_with(small, tmp_path):
+    """Other labels, features or CTs under the same names in the same folder; what no network sees may differ."""
+    recipe = recipe_of("epochs=1", "network.features=false", "tasks=[covid_ct,severity]", "micro_batch_size=4")
+    rows, folder = choose_rows(small, recipe), tmp_path / "store"
+    volumes = [small.volume(row) for row in range(CASES)]
+    given = {"volumes": volumes, "labels": small.labels, "features": small.features}
+
+    def known(recipe=recipe, **changes):
+        made = make_store(folder, small.cases, **given | changes, splits=small.splits, box=BOX, spacing=5.0)
+        return fingerprint(recipe, made, rows, None)
+
+    changed, brighter = small.labels.copy(), [volumes[0] + np.int16(1), *volumes[1:]]
+    changed[0] = 1 - changed[0, 0], MISSING, changed[0, 2]
+    nat_alone = np.where(np.arange(3) == 1, MISSING, small.labels)
+    with_features = recipe_of("micro_batch_size=4")
+    assert known() == known(features=-small.features) == known(labels=nat_alone)
+    assert len({known(), known(labels=changed), known(volumes=brighter)}) == 3
+    assert known(with_features) != known(with_features, features=-small.features)
+    known()
+    fit(open_store(folder), recipe, tmp_path / "run", device="cpu")
+    known(labels=changed)
+    with pytest.raises(InputError, match="another recipe or other cases"):
+        fit(open_store(folder), recipe, tmp_path / "run", device="cpu")
 
 
 def test_run_of_something_else_is_not_gone_on_with(small, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from ablation_plan import Cell, settings
+from ablation_plan import ALL_TASKS, Cell, settings
+from case_table import SPLITS
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.writing import staged_file
 from fit import fit
 from recipe import read_recipe
+from run_state import known_of
 from store import make_folder, open_store
 from tqdm import tqdm
 from transfer import transfer
@@ -73,11 +74,12 @@ class Study:
         return settings(run.cell, run.seed, self.config, self.changes)
 
     @cached_property
-    def cases(self) -> dict[str, str]:
-        """A hash of the tables of cases of each store."""
+    def cases(self) -> dict[str, list[str]]:
+        """What is known of the cases of each store, split by split, in short."""
+        stores = {lungs: open_store(folder) for lungs, folder in self.stores.items()}
         return {
-            lungs: hashlib.sha256((folder / "cases.csv").read_bytes()).hexdigest()
-            for lungs, folder in self.stores.items()
+            lungs: [known_of(store, store.rows(split), ALL_TASKS, features=True) for split in SPLITS]
+            for lungs, store in stores.items()
         }
 
 

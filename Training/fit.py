@@ -82,8 +82,7 @@ def fit(
     fabric = make_fabric(recipe, device)
     for sentence in rows.left_out if fabric.is_global_zero else ():
         print(sentence)
-    cases = {split: [store.cases[row] for row in getattr(rows, split)] for split in ("train", "validation", "test")}
-    known = fingerprint(recipe, cases, None if network is None else network.state_dict())
+    known = fingerprint(recipe, store, rows, None if network is None else network.state_dict())
     if recipe["network"]["features"] and scaling is None:
         scaling = fit_scaling(store.features[rows.train], **recipe["scaling"])
     network = make_ready(network, recipe, fabric)

@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.writing import staged_file
+from recipe import TASK_NAMES
+from splits import Rows
+from store import Store
 
 FILE = "checkpoint.pt"
 
@@ -42,18 +45,27 @@ def load(folder: Path, fingerprint: str) -> dict[str, Any] | None:
         raise InputError(f"{path} is damaged; remove it to train from the start.") from error
     if not isinstance(content, dict) or content.get("fingerprint") != fingerprint:
         raise InputError(
-            f"{folder} holds a run of another recipe or other cases; give the recipe that it was started with, or "
-            "another folder."
+            f"{folder} holds a run of another recipe or other cases (or labels, features or CTs of them); give what it "
+            "was started with, or another folder."
         )
     return content
 
 
-def fingerprint(
-    recipe: Mapping[str, Any], cases: Mapping[str, Sequence[str]], start: Mapping[str, torch.Tensor] | None
-) -> str:
+def fingerprint(recipe: Mapping[str, Any], store: Store, rows: Rows, start: Mapping[str, torch.Tensor] | None) -> str:
     """What a run depends on, in short: the recipe, the cases, and the weights it starts from if they are given."""
     kept = {key: value for key, value in recipe.items() if key not in MAY_CHANGE}
-    digest = hashlib.sha256(json.dumps([kept, dict(cases)], sort_keys=True).encode())
+    seen = recipe["tasks"], recipe["network"]["features"]
+    cases = [known_of(store, of_split, *seen) for of_split in (rows.train, rows.validation, rows.test)]
+    digest = hashlib.sha256(json.dumps([kept, cases], sort_keys=True).encode())
     for name, tensor in (start or {}).items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def known_of(store: Store, rows: Sequence[int], tasks: Sequence[str], features: bool) -> str:
+    """Cases of a store in short: names, what their volumes are made of, labels of tasks, and features if they count."""
+    labels = store.labels[rows][:, [TASK_NAMES.index(task) for task in tasks]]
+    digest = hashlib.sha256(json.dumps([[store.cases[row], store.source(row)] for row in rows]).encode())
+    for values in (labels, store.features[rows]) if features else (labels,):
+        digest.update(values.tobytes())
     return digest.hexdigest()

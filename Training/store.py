@@ -6,6 +6,7 @@ those that have any, and ``volumes/CASE.h5`` the lung volume of each.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from COVIDMTLLib.lung_volume import prepare
 from COVIDMTLLib.tables import read_text
 from COVIDMTLLib.volume import HU_RANGE, Geometry, Volume
 from COVIDMTLLib.writing import staged_folder
-from volume_files import DAMAGED, read_crop, write_volume
+from volume_files import DAMAGED, read_crop, read_source, write_volume
 
 DESCRIPTION, CASES, FEATURES, VOLUMES, FAILED = "store.json", "cases.csv", "features.csv.gz", "volumes", "failed.csv"
 """What is in the folder of a store; the last, cases that could not be prepared, only if there are such."""
@@ -76,9 +77,19 @@ class Store:
         """
         if any(a < 0 or a + n > b for a, n, b in zip(start, size or (1, 1, 1), self.box, strict=True)):
             raise InputError(f"A crop of {size} voxels from {start} leaves the box {self.box} of {self.folder}.")
+        return self._read(row, read_crop, start, size, self.box)
+
+    def source(self, row: int) -> str:
+        """What the volume of a case is made of, in short: another text for another volume.
+
+        Raises `InputError` if its file is missing or damaged.
+        """
+        return self._read(row, read_source)
+
+    def _read(self, row, read, *arguments):
         path = volume_path(self.folder, self.cases[row])
         try:
-            return read_crop(path, start, size, self.box)
+            return read(path, *arguments)
         except DAMAGED as error:
             what = "damaged" if path.is_file() else "missing"
             raise InputError(
@@ -117,7 +128,8 @@ def make_store(
     make_folder(folder / VOLUMES)
     for case, volume in zip(cases, volumes, strict=True):
         check_name(case, "The store")
-        write_volume(volume_path(folder, case), in_box(volume, box))
+        inside = in_box(volume, box)
+        write_volume(volume_path(folder, case), inside, hashlib.sha256(inside.tobytes()).hexdigest())
     known = zip(cases, labels, splits, features, strict=True)
     rows = [Case(case, tuple(of_case), split, features=values) for case, of_case, split, values in known]
     write_tables(folder, rows, box, spacing)

@@ -67,6 +67,12 @@ def read_crop(path: Path, start: Sequence[int], size: Sequence[int] | None, box:
         return volume[tuple(slice(first, end) for first, end in zip(start, ends, strict=True))]
 
 
+def read_source(path: Path) -> str:
+    """What a file says that its volume is made of; raises one of `DAMAGED`."""
+    with h5py.File(path, "r", locking=False) as file:
+        return str(file.attrs["source"])
+
+
 def read_kept(path: Path, source: str) -> Kept | None:
     """What is in a file, if it is whole and made of this source, and otherwise None."""
     try:
