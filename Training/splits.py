@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +84,8 @@ def _held_out(rows, labels, fold, seed):
 def _share(rows, labels, recipe):
     share = recipe["validation_share"]
     try:
-        strata = _strata(labels[rows], round(1 / share))
+        # Enough of each that either part can have one.
+        strata = _strata(labels[rows], math.ceil(1 / min(share, 1 - share)))
         found = train_test_split(rows, test_size=share, stratify=strata, random_state=recipe["seed"])
     except ValueError as error:
         raise InputError(f"Of {len(rows)} training rows no {share:.0%} can be held out; change it.") from error
@@ -91,7 +93,11 @@ def _share(rows, labels, recipe):
 
 
 def _strata(labels, least):
-    """A number for each combination of labels; those with fewer cases than ``least`` are one together."""
+    """A number for each combination of labels; those with fewer cases than ``least`` are one together.
+
+    A single case of these, which cannot be in two parts, goes with the most frequent combination.
+    """
     _, combination, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
     combination = combination.ravel()
-    return np.where(counts[combination] < least, -1, combination)
+    rare = counts[combination] < least
+    return np.where(rare, counts.argmax() if rare.sum() == 1 else -1, combination)

@@ -134,7 +134,7 @@ class Trainer:
         self.screen.update()
         if self.fabric.is_global_zero and time.monotonic() - self.shown > SHOWN_EVERY:
             self.shown = time.monotonic()
-            self.screen.set_postfix_str(f"loss {self._losses(self.sums).mean():.3f}", refresh=False)
+            self.screen.set_postfix_str(f"loss {self._losses(self.sums).nanmean():.3f}", refresh=False)
         if self.step % self.steps == 0:
             self._end_epoch()
         elif self.step % self.recipe["checkpoint_steps"] == 0:

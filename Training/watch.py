@@ -46,8 +46,8 @@ def watch(fabric: Fabric, objective: Objective, watched: Watched, tasks: Sequenc
     Returns
     -------
     dict
-        ``loss``, the mean over the tasks of their cross-entropies, whatever the loss of the training is, and
-        ``loss_TASK``, ``auc_TASK`` and ``accuracy_TASK``; NaN where the rows do not tell.
+        ``loss``, the mean over the tasks that have labels of their cross-entropies, whatever the loss of the training
+        is, and ``loss_TASK``, ``auc_TASK`` and ``accuracy_TASK``; NaN where the rows do not tell.
     """
     logits = _logits(fabric, objective, watched)
     found: dict[str, Any] = {"loss": np.nan}
@@ -62,7 +62,7 @@ def watch(fabric: Fabric, objective: Objective, watched: Watched, tasks: Sequenc
         found[f"loss_{task}"] = float(functional.cross_entropy(of_task, labels))
         found[f"auc_{task}"] = auc(labels.numpy(), probabilities) if every else np.nan
         found[f"accuracy_{task}"] = float(np.mean(probabilities.argmax(1) == labels.numpy()))
-    found["loss"] = float(np.mean([found[f"loss_{task}"] for task in tasks]))
+    found["loss"] = float(np.nanmean([found[f"loss_{task}"] for task in tasks]))
     return found
 
 
