@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -13,6 +14,7 @@ import pandas as pd
 import predictions
 import pytest
 import torch
+import yaml
 from batches import QUIET, Samples, finish, schedule
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import MISSING
@@ -205,6 +207,31 @@ def test_run_of_something_else_is_not_gone_on_with(small, tmp_path):
         fit(small, recipe, tmp_path / "run", device="cpu")
 
 
+def test_run_that_starts_again_leaves_nothing_of_the_one_before(small, tmp_path):
+    recipe, out = recipe_of("epochs=1", "validation_share=0.25"), tmp_path / "run"
+    fit(small, recipe, out, device="cpu")
+    said = (out / "predictions.csv").read_text()
+    (out / "checkpoint.pt").unlink()
+    for folder in (out, out / "last"):
+        (folder / ".covid-mtl-killed.partial").mkdir()
+    fit(small, recipe | {"seed": 1, "validation_share": 0.0}, out, device="cpu")
+    assert (out / "predictions.csv").read_text() != said and not (out / "best").exists()
+    assert yaml.safe_load((out / "recipe.yaml").read_text())["seed"] == 1 and not list(out.rglob("*.partial"))
+    (tmp_path / "other" / "last").mkdir(parents=True)
+    (tmp_path / "other" / "last" / "of-someone.txt").touch()
+    fit(small, recipe, tmp_path / "other", device="cpu")
+    assert (tmp_path / "other" / "last" / "of-someone.txt").exists()
+
+
+def test_best_model_is_chosen_by_the_tasks_that_validation_rows_have_labels_of(small, tmp_path):
+    labels, splits = small.labels.copy(), [*["validation"] * 4, *small.splits[4:]]
+    labels[:4, 2] = MISSING
+    run = fit(replace(small, labels=labels, splits=splits), recipe_of("epochs=1"), tmp_path / "run", device="cpu")
+    row = run.log.iloc[0]
+    assert row.validation_loss == pytest.approx((row.validation_loss_covid_ct + row.validation_loss_covid_nat) / 2)
+    assert np.isnan(row.validation_loss_severity) and (run.folder / "best" / "model.json").is_file()
+
+
 @pytest.mark.parametrize(("batch_size", "micro", "processes", "steps"), [(5, 2, 1, 5), (4, 1, 1, 6), (10, 3, 2, 3)])
 def test_every_case_is_seen_once_an_epoch_and_parts_are_of_their_batch(batch_size, micro, processes, steps):
     recipe = recipe_of(f"batch_size={batch_size}", f"micro_batch_size={micro}")
@@ -283,6 +310,15 @@ def test_rows_of_folds_part_the_training_rows(small):
     assert all(set(fold.test) == set(small.rows("test")) for fold in folds)
     with pytest.raises(InputError, match="no fold 5 of 4"):
         choose_rows(small, recipe, Fold(5, 4))
+
+
+@pytest.mark.parametrize("share", [0.25, 0.3, 0.7])
+def test_single_case_of_a_rare_kind_keeps_no_rows_from_being_held_out(small, share):
+    labels = np.stack([np.arange(CASES) % 2] * 3, 1)
+    labels[0] = 1, 0, 2
+    rows = choose_rows(replace(small, labels=labels), recipe_of(f"validation_share={share}"))
+    assert len(rows.validation) == pytest.approx((CASES - TEST) * share, abs=1)
+    assert len(set(labels[rows.validation, 0])) == len(set(labels[rows.train, 0])) == 2
 
 
 def test_cases_without_labels_or_features_are_left_out_and_it_is_said(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,16 +14,19 @@ import yaml
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.networks import initialise
 from COVIDMTLLib.scaling import fit_scaling
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.writing import staged_file, sweep
 from lightning_fabric import Fabric
 from recipe import make_network
-from run_state import fingerprint
+from run_state import FILE, fingerprint
 from splits import Fold, Rows, choose_rows
 from store import Store
 from store_predictions import predict_store
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from trainer import Trainer
+
+MODELS, TABLES = ("last", "best"), ("log.csv", "predictions.csv")
+"""What a run leaves beside its recipe and its checkpoint."""
 
 
 class Run(NamedTuple):
@@ -158,10 +162,23 @@ def _start(out: Path, recipe: dict[str, Any], fabric: Fabric) -> None:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"The folder {out} cannot be made: {error.strerror}; choose another one.") from error
-        if not (out / "recipe.yaml").exists():
+        for folder in (out, *(out / name for name in MODELS)):
+            sweep(folder)
+        if not (out / FILE).exists():
+            _remove_results(out)
             with staged_file(out / "recipe.yaml") as path:
                 path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     fabric.barrier()
+
+
+def _remove_results(out: Path) -> None:
+    """Of a run that starts again since its checkpoint is gone: what it said must not pass for what the new one says."""
+    if not (out / "recipe.yaml").exists():
+        return  # no run was here, and what has these names is something else
+    for name in TABLES:
+        (out / name).unlink(missing_ok=True)
+    for name in MODELS:
+        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def _predict(out: Path, store: Store, rows: Rows) -> None:

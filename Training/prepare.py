@@ -11,7 +11,6 @@ A case that cannot be used is named and left out.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.packages import require
 from COVIDMTLLib.segmentation import METHODS
 from COVIDMTLLib.volume import WORKING_SPACING
+from COVIDMTLLib.writing import sweep
 from release_volumes import release_cases
 from store import DESCRIPTION, VOLUMES, Store, make_folder, open_store, read_description, volume_path, write_tables
 from tqdm import tqdm
@@ -120,15 +120,10 @@ def _prepare_case(out: Path, settings: Settings, case: Case) -> tuple[str, np.nd
 def _swept(folder: Path) -> Iterator[None]:
     """Remove what processes that were killed left of files that they were writing, before and after."""
     try:
-        _sweep(folder)
+        sweep(folder)
         yield
     finally:
-        _sweep(folder)
-
-
-def _sweep(folder: Path) -> None:
-    for left in folder.glob(".*.partial"):
-        shutil.rmtree(left)
+        sweep(folder)
 
 
 def _positive(text: str) -> int:

@@ -12,6 +12,9 @@ from pathlib import Path
 from .errors import InputError
 from .volume import Geometry, Volume, labels_on
 
+LEFT = (".covid-mtl-", ".partial")
+"""How names of temporary folders begin and end."""
+
 
 @contextmanager
 def staged_file(path: str | Path) -> Iterator[Path]:
@@ -52,6 +55,12 @@ def staged_folder(path: str | Path) -> Iterator[Path]:
             _rename(file, path / file.name)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left of files that they were writing to a folder."""
+    for left in folder.glob(f"{LEFT[0]}*{LEFT[1]}"):
+        shutil.rmtree(left)
+
+
 def check_mask_format(path: str | Path) -> None:
     """Raise `InputError` unless the name of a mask to be written ends like a 3D image format."""
     if not str(path).lower().endswith((".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")):
@@ -82,7 +91,7 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
 @contextmanager
 def _temporary_folder(parent: Path) -> Iterator[Path]:
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".covid-mtl-", suffix=".partial", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=LEFT[0], suffix=LEFT[1], dir=parent))
     except FileNotFoundError as error:
         raise InputError(f"There is no folder {parent} to write to; make it first.") from error
     except OSError as error:
