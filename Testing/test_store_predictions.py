@@ -1,9 +1,11 @@
 """Predictions of trained models for the cases of a store: those of the main job, and refusals that say why."""
 
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from COVIDMTLLib import training_range
@@ -22,7 +24,7 @@ sys.path.insert(0, str(TRAINING))
 from evaluate import evaluate  # noqa: E402
 from predictions import read  # noqa: E402
 from store import make_store  # noqa: E402
-from store_predictions import predict_store, read_input  # noqa: E402
+from store_predictions import predict_split, predict_store, read_input  # noqa: E402
 
 BOX = (40, 40, 40)
 INPUT = {"box": list(BOX), "start": [4, 3, 5], "size": [32, 32, 32], "clip": 2000, "mean": 100.0, "std": 300.0}
@@ -134,6 +136,22 @@ def test_models_for_other_cases_are_refused(store, model, tmp_path, sentence):
 def test_cases_without_features_are_named(store, model):
     with pytest.raises(InputError, match="takes lung features, and case-00 has none"):
         predict_store(model, store, [1, 0])
+
+
+def test_cases_without_features_are_left_out_of_an_evaluation(store, model, tmp_path):
+    other = Path(shutil.copytree(store.folder, tmp_path / "other"))
+    table = pd.read_csv(other / "features.csv.gz", dtype=str).set_index("case")
+    table.drop("case-05").to_csv(other / "features.csv.gz")
+    said, left_out = predict_split({"net": model, "shipped": "features"}, other, "test")
+    rows = [row for row in store.rows("test") if row != 5]
+    for name, path in (("net", model), ("shipped", "features")):
+        assert said[name].pids.tolist() == [CASES[row] for row in rows]
+        expected = predict_store(path, store, rows).probabilities["covid_ct"]
+        np.testing.assert_array_equal(said[name].probabilities["covid_ct"], expected)
+    assert left_out == ["1 cases are left out, since they have no features."]
+    assert left_out[0] in evaluate({"net": model}, tmp_path / "out", other).left_out
+    with pytest.raises(InputError, match="No case of the split train of other has the features"):
+        predict_split({"net": model}, other, "train")
 
 
 def test_evaluation_of_a_model_is_that_of_its_table(store, model, tmp_path):

@@ -45,7 +45,8 @@ class Evaluation(NamedTuple):
         A row for each task and pair of models: differences of AUC and accuracy, and p-values as they are and
         corrected by Holm over all rows.
     left_out : list of str
-        A sentence for each task that has too few labels to be evaluated.
+        A sentence if cases lack the features that a model takes, and one for each task with too few labels to be
+        evaluated.
     """
 
     measures: pd.DataFrame
@@ -82,9 +83,9 @@ def evaluate(
             raise InputError(f"{name} is a trained model; give it cases to assess with --store.")
         if Path(name).name != name:
             raise InputError(f"No file of predictions can be named after {name}; give the model another name.")
-    answers = predict_split(trained, store, split) if trained else {}
+    answers, without = predict_split(trained, store, split) if trained else ({}, [])
     found, left_out = _measurable(read_all(models | answers))
-    result = Evaluation(measure(found), compare_pairs(found), left_out)
+    result = Evaluation(measure(found), compare_pairs(found), without + left_out)
     with staged_folder(out) as folder:
         for name, said in answers.items():
             write(folder / f"predictions_{name}.csv", said)

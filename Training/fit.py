@@ -178,7 +178,8 @@ def _remove_results(out: Path) -> None:
     for name in TABLES:
         (out / name).unlink(missing_ok=True)
     for name in MODELS:
-        shutil.rmtree(out / name, ignore_errors=True)
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
 
 
 def _predict(out: Path, store: Store, rows: Rows) -> None:

@@ -17,8 +17,12 @@ from store import Store, open_store
 from tqdm import tqdm
 
 
-def predict_split(models: Mapping[str, str | Path], store: str | Path, split: str) -> dict[str, Predictions]:
+def predict_split(
+    models: Mapping[str, str | Path], store: str | Path, split: str
+) -> tuple[dict[str, Predictions], list[str]]:
     """What models say of the cases of one split; see `predict_store`.
+
+    Cases without features are left out if any of the models takes them, as they are in training.
 
     Parameters
     ----------
@@ -28,16 +32,28 @@ def predict_split(models: Mapping[str, str | Path], store: str | Path, split: st
     split : str
         ``train``, ``validation`` or ``test``.
 
+    Returns
+    -------
+    dict of Predictions
+        By name of the model.
+    list of str
+        A sentence, if cases are left out.
+
     Raises
     ------
     InputError
-        If there is no such store, it has no case of the split, or as `predict_store` does.
+        If there is no such store, it has no case of the split that can be assessed, or as `predict_store` does.
     """
-    cases = open_store(store)
+    cases, loaded = open_store(store), {name: load_model(path) for name, path in models.items()}
     rows = cases.rows(split)
     if not len(rows):
         raise InputError(f"The store {Path(store).name} has no cases of the split {split}; choose another one.")
-    return {name: predict_store(path, cases, rows) for name, path in models.items()}
+    without = np.unique(np.concatenate([_without_features(model, cases, rows) for model in loaded.values()]))
+    kept = np.setdiff1d(rows, without)
+    if not len(kept):
+        raise InputError(f"No case of the split {split} of {Path(store).name} has the features that the models take.")
+    left_out = [f"{len(without)} cases are left out, since they have no features."] if len(without) else []
+    return {name: _predict(model, cases, kept) for name, model in loaded.items()}, left_out
 
 
 def predict_store(model: str | Path, store: Store, rows: Sequence[int]) -> Predictions:
@@ -62,12 +78,14 @@ def predict_store(model: str | Path, store: Store, rows: Sequence[int]) -> Predi
         If there is no such model, its tasks or its input are not those of the store, a case has no features and the
         model takes them, or a case is damaged.
     """
-    model, rows = load_model(model), np.asarray(rows)
+    return _predict(load_model(model), store, np.asarray(rows))
+
+
+def _predict(model: Model, store: Store, rows: np.ndarray) -> Predictions:
     _check_tasks(model)
     if model.takes_volume:
         _check_input(model, store)
-    if model.takes_features:
-        _check_features(model, store, rows)
+    _check_features(model, store, rows)
     said = []
     for row in tqdm(rows, desc=f"cases, {model.card['name']}", leave=False):
         features = dict(zip(FEATURE_NAMES, store.features[row], strict=True)) if model.takes_features else None
@@ -119,9 +137,14 @@ def _box(size: Sequence[int], spacing: float) -> str:
     return f"{' x '.join(map(str, size))} voxels of {spacing:g} mm"
 
 
+def _without_features(model: Model, store: Store, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows that lack features which the model takes."""
+    taken = [FEATURE_NAMES.index(name) for name in model.features] if model.takes_features else []
+    return rows[np.isnan(store.features[rows][:, taken]).any(axis=1)]
+
+
 def _check_features(model: Model, store: Store, rows: np.ndarray) -> None:
-    taken = [FEATURE_NAMES.index(name) for name in model.features]
-    without = rows[np.isnan(store.features[rows][:, taken]).any(axis=1)]
+    without = _without_features(model, store, rows)
     if len(without):
         raise InputError(
             f"Model {model.card['name']} takes lung features, and {store.cases[without[0]]} has none in the store "
