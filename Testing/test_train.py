@@ -19,6 +19,7 @@ from batches import QUIET, Samples, finish, schedule
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import load_model, load_network
+from evaluate import evaluate
 from fit import fit
 from objective import Objective
 from recipe import PAPER, loss_of, make_network, read_recipe
@@ -310,6 +311,21 @@ def test_rows_of_folds_part_the_training_rows(small):
     assert all(set(fold.test) == set(small.rows("test")) for fold in folds)
     with pytest.raises(InputError, match="no fold 5 of 4"):
         choose_rows(small, recipe, Fold(5, 4))
+
+
+def test_folds_together_say_something_of_every_training_case(small, tmp_path):
+    recipe, tables = recipe_of("epochs=1", "network.features=false"), []
+    for number in (1, 2):
+        fit(small, recipe, tmp_path / str(number), fold=Fold(number, 2), device="cpu")
+        held_out = predictions.read(tmp_path / str(number) / "validation.csv")
+        rows = choose_rows(small, recipe, Fold(number, 2)).validation
+        assert held_out.pids.tolist() == [small.cases[row] for row in rows]
+        again = predict_store(tmp_path / str(number) / "last", small, rows)
+        np.testing.assert_array_equal(held_out.probabilities["severity"], again.probabilities["severity"])
+        tables.append((tmp_path / str(number) / "validation.csv").read_text().splitlines())
+    # As awk joins them in README.md.
+    (tmp_path / "folds.csv").write_text("\n".join([*tables[0], *tables[1][1:]]))
+    assert evaluate({"all": tmp_path / "folds.csv"}, tmp_path / "out").measures.cases.tolist() == [16, 12, 11]
 
 
 @pytest.mark.parametrize("share", [0.25, 0.3, 0.7])

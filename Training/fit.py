@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +19,14 @@ from COVIDMTLLib.writing import staged_file, sweep
 from lightning_fabric import Fabric
 from recipe import make_network
 from run_state import FILE, fingerprint
-from splits import Fold, Rows, choose_rows
+from splits import Fold, choose_rows
 from store import Store
 from store_predictions import predict_store
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from trainer import Trainer
 
-MODELS, TABLES = ("last", "best"), ("log.csv", "predictions.csv")
+MODELS, TABLES = ("last", "best"), ("log.csv", "predictions.csv", "validation.csv")
 """What a run leaves beside its recipe and its checkpoint."""
 
 
@@ -36,7 +37,8 @@ class Run(NamedTuple):
     ----------
     folder : Path
         ``recipe.yaml``, ``log.csv``, ``tensorboard``, ``checkpoint.pt``; the model folders ``last`` and, with
-        validation rows, ``best``; with test rows ``predictions.csv``, of the last model.
+        validation rows, ``best``; of the last model ``predictions.csv``, if there are test rows, and ``validation.csv``
+        of the fold that is held out.
     log : DataFrame
         A row for each epoch.
     """
@@ -94,7 +96,8 @@ def fit(
     trainer = Trainer(fabric, store, recipe, rows, network, scaling, out, known, source)
     trainer.run()
     if fabric.is_global_zero:
-        _predict(out, store, rows)
+        _predict(out, "predictions.csv", store, rows.test)
+        _predict(out, "validation.csv", store, rows.validation if fold else ())
     fabric.barrier()
     return Run(out, pd.DataFrame(trainer.log))
 
@@ -182,8 +185,9 @@ def _remove_results(out: Path) -> None:
             shutil.rmtree(out / name)
 
 
-def _predict(out: Path, store: Store, rows: Rows) -> None:
-    path = out / "predictions.csv"
-    if len(rows.test) and not path.exists():
+def _predict(out: Path, name: str, store: Store, rows: Sequence[int]) -> None:
+    """Write what the last model says of rows, unless there are none or it is written."""
+    path = out / name
+    if len(rows) and not path.exists():
         with staged_file(path) as staged:
-            predictions.write(staged, predict_store(out / "last", store, rows.test))
+            predictions.write(staged, predict_store(out / "last", store, rows))
