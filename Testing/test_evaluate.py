@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,22 @@ def test_names_of_cases_come_back_as_they_were(tmp_path, names):
     read_all({"file": tmp_path / "named.csv", "said": Predictions(np.array(names), given.labels, given.probabilities)})
 
 
+def test_tables_in_another_order_or_of_the_release_meet_those_of_the_cohort(models, tmp_path):
+    """A network trained on the volumes of the release names its cases by it, in an order of its own."""
+    table = pd.read_csv(models["weak"]).sample(frac=1, random_state=0)
+    table.assign(PID="Patient-" + table.PID.astype(str)).to_csv(tmp_path / "release.csv", index=False)
+    expected = read_all({"strong": models["strong"], "weak": models["weak"]})
+    said = replace(made_up(150, EFFECTS["weak"], 1), pids=np.array([f"Patient-{pid}" for pid in range(100, 250)]))
+    found = read_all({"strong": models["strong"], "release": tmp_path / "release.csv", "said": said})
+    for name in ("release", "said"):
+        np.testing.assert_array_equal(found[name].pids, expected["strong"].pids)
+        for task in CLASSES:
+            np.testing.assert_array_equal(found[name].labels[task], expected["weak"].labels[task])
+            np.testing.assert_allclose(
+                found[name].probabilities[task], expected["weak"].probabilities[task], rtol=1e-15
+            )
+
+
 BROKEN = {
     "lacks 11 columns of a table of predictions, 'PID'": lambda t: t[["covid_ct"]].rename(columns={"covid_ct": "a"}),
     "lacks 1 columns of a table of predictions, 'severity'": lambda t: t.drop(columns="severity"),
@@ -175,7 +192,8 @@ BROKEN = {
     "probabilities of covid_ct that are no numbers": lambda t: t.assign(**{"covid_ct: positive": 0.9}),
     "probabilities of severity that are no numbers": lambda t: t.assign(**{"severity: mild/regular": "high"}),
     "every one with its own PID": lambda t: t.assign(PID=1),
-    "not of the same patients with the same labels": lambda t: t[::-1],
+    "not of the same patients with the same labels": lambda t: t[:-1],
+    "not of the same patients with the same labels;": lambda t: t.assign(covid_ct=1 - t.covid_ct),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def write(path: str | Path, predictions: Predictions) -> None:
 
 
 def read(path: str | Path) -> Predictions:
-    """Read what `write` wrote.
+    """Read what `write` wrote; cases named as those of the authors' release are, ``Patient-7``, become 7 of the cohort.
 
     Raises
     ------
@@ -81,11 +81,11 @@ def read(path: str | Path) -> Predictions:
         raise InputError(f"{path.name} should have one row for each patient, every one with its own PID.")
     labels = {task: _labels(table[task], path.name) for task in tasks}
     probabilities = {task: _probabilities(table[_columns(task)], task, path.name) for task in tasks}
-    return Predictions(_pids(table.PID), labels, probabilities)
+    return _numbered(Predictions(table.PID.to_numpy(str), labels, probabilities))
 
 
 def read_all(models: Mapping[str, str | Path | Predictions], needed: Iterable[str] = ()) -> dict[str, Predictions]:
-    """Read the predictions of several models on the same rows.
+    """Read the predictions of several models on the same patients, and bring them into the order of the first.
 
     Parameters
     ----------
@@ -97,20 +97,22 @@ def read_all(models: Mapping[str, str | Path | Predictions], needed: Iterable[st
     Raises
     ------
     InputError
-        As `read` does, if a table lacks a task that is needed, or if the tables are not of the same patients in the
-        same order, with the same labels of the tasks that they share.
+        As `read` does, if a table lacks a task that is needed, or if the tables are not of the same patients with the
+        same labels of the tasks that they share.
     """
-    found = {name: one if isinstance(one, Predictions) else read(one) for name, one in models.items()}
+    found = {name: _numbered(one) if isinstance(one, Predictions) else read(one) for name, one in models.items()}
     for name, one in found.items():
         if lacking := [task for task in needed if task not in one.labels]:
             raise InputError(f"The predictions of {name} are not of {lacking[0]}, and here every task is needed.")
+    order = next(iter(found.values())).pids.astype(str)
+    found = {name: _in_order(one, order) for name, one in found.items()}
     for (first, one), (second, other) in combinations(found.items(), 2):
         shared = [task for task in one.labels if task in other.labels]
         same = all(np.array_equal(one.labels[task], other.labels[task]) for task in shared)
         if not same or not np.array_equal(one.pids.astype(str), other.pids.astype(str)):
             raise InputError(
-                f"The predictions of {first} and {second} are not of the same patients with the same labels in the "
-                "same order; only such can be compared."
+                f"The predictions of {first} and {second} are not of the same patients with the same labels; only such "
+                "can be compared."
             )
     return found
 
@@ -140,10 +142,22 @@ def _columns(task):
     return [f"{task}: {name}" for name in CLASSES[task]]
 
 
-def _pids(column):
-    """Numbers where all of them are, as in the cohort."""
-    whole = column.str.fullmatch(r"0|[1-9]\d{0,17}", flags=re.ASCII).all()
-    return column.to_numpy(np.int64 if whole else str)
+def _numbered(predictions):
+    """The same, patients by number where all have one, as in the cohort or as `release_volumes` names its cases."""
+    pids = pd.Series(predictions.pids.astype(str))
+    for prefix in ("", "Patient-"):
+        if pids.str.fullmatch(rf"{prefix}(0|[1-9]\d{{0,17}})", flags=re.ASCII).all():
+            return replace(predictions, pids=pids.str.removeprefix(prefix).to_numpy(np.int64))
+    return predictions
+
+
+def _in_order(predictions, order):
+    """The same, rows in the order of some patients if they are these."""
+    rows = pd.Index(predictions.pids.astype(str)).get_indexer(order)
+    if len(rows) != len(predictions.pids) or (rows < 0).any():
+        return predictions
+    by_task = ({t: of[t][rows] for t in of} for of in (predictions.labels, predictions.probabilities))
+    return Predictions(predictions.pids[rows], *by_task)
 
 
 def _labels(column, name):
