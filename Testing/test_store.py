@@ -182,11 +182,28 @@ def test_it_goes_on_where_it_was_stopped(table, tmp_path, stop, jobs):
         assert "Traceback" not in said and all(name.endswith(".h5") for name in before)
     before = {name: stamp for name, stamp in before.items() if name.endswith(".h5")}
     assert 0 < len(before) < 6
-    (volumes / ".covid-mtl-left.partial").mkdir(exist_ok=True)
+    for folder in (volumes, volumes.parent):
+        (folder / ".covid-mtl-left.partial").mkdir(exist_ok=True)
+    (volumes.parent / "features.csv.gz").touch()  # as if it had come to the tables
     assert len(prepare(read_case_table(table), volumes.parent, COARSE)) == 2
     after = files_of(volumes.parent)
     assert len(after) == 6 and {name: after[name] for name in before} == before
-    assert np.isfinite(open_store(volumes.parent).features).all()
+    assert np.isfinite(open_store(volumes.parent).features).all() and not list(volumes.parent.rglob("*.partial"))
+
+
+def test_tables_that_are_written_half_are_not_taken_for_whole(small, monkeypatch):
+    store, volumes, labels, features = small
+
+    def replace_or_die(source, target, rename=os.replace):
+        if Path(target).name == "cases.csv":
+            raise OSError(5, "killed")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_or_die)
+    with pytest.raises(InputError, match="killed"):
+        make_store(store.folder, ["a", "b", "new"], volumes, labels, features, store.splits, store.box, 2.5)
+    with pytest.raises(InputError, match="has the case 'new', which the table of cases lacks"):
+        open_store(store.folder)
 
 
 @pytest.fixture

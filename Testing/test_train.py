@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -73,15 +74,20 @@ def weights(folder):
     return load_network(folder)[1].state_dict()
 
 
+def begin(store, recipe, folder):
+    """A run in a process of its own."""
+    context = multiprocessing.get_context("fork")
+    run = context.Process(target=fit, args=(store, recipe, folder), kwargs={"device": "cpu"})
+    run.start()
+    return run
+
+
 def test_killed_run_goes_on_to_the_same_weights(small, tmp_path):
     recipe = recipe_of("checkpoint_steps=1", "validation_share=0.25", "watch_test=true", "loss.name=uncertainty")
     whole = fit(small, recipe, tmp_path / "whole", device="cpu")
     random, killed = np.random.default_rng(), 0
     while True:
-        run = multiprocessing.get_context("fork").Process(
-            target=fit, args=(small, recipe, tmp_path / "killed"), kwargs={"device": "cpu"}
-        )
-        run.start()
+        run = begin(small, recipe, tmp_path / "killed")
         run.join(random.uniform(0.1, 1.0) if killed < 4 else None)
         if run.exitcode is not None:
             break
@@ -97,6 +103,21 @@ def test_killed_run_goes_on_to_the_same_weights(small, tmp_path):
     assert len(whole.log) == 3
     said = [(tmp_path / name / "predictions.csv").read_text() for name in ("whole", "killed")]
     assert said[0] == said[1]
+
+
+def test_killed_run_with_workers_goes_on_to_the_same_weights(small, tmp_path):
+    recipe = recipe_of("checkpoint_steps=1", "epochs=2")
+    fit(small, recipe, tmp_path / "whole", device="cpu")
+    run = begin(small, recipe | {"workers": 2}, tmp_path / "killed")
+    while not (tmp_path / "killed" / "checkpoint.pt").exists():
+        assert run.is_alive()
+        time.sleep(0.005)
+    run.kill()
+    run.join()
+    assert not (tmp_path / "killed" / "predictions.csv").exists()
+    fit(small, recipe | {"workers": 1}, tmp_path / "killed", device="cpu")
+    ours, theirs = (weights(tmp_path / name / "last") for name in ("whole", "killed"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def first_gradients(store, recipe):

@@ -29,10 +29,25 @@ from COVIDMTLLib.segmentation import METHODS
 from COVIDMTLLib.volume import WORKING_SPACING
 from COVIDMTLLib.writing import sweep
 from release_volumes import release_cases
-from store import DESCRIPTION, VOLUMES, Store, make_folder, open_store, read_description, volume_path, write_tables
+from store import (
+    CASES,
+    DESCRIPTION,
+    FAILED,
+    FEATURES,
+    VOLUMES,
+    Store,
+    make_folder,
+    open_store,
+    read_description,
+    volume_path,
+    write_tables,
+)
 from tqdm import tqdm
 from volume_files import Kept, read_kept, write_volume
 from workers import workers
+
+UNFINISHED = (VOLUMES, FEATURES, CASES, FAILED)
+"""What of a store may be there without its description, which is written last."""
 
 
 def prepare(cases: Sequence[Case], out: str | Path, settings: Settings, jobs: int = 1) -> list[tuple[str, str]]:
@@ -58,6 +73,7 @@ def prepare(cases: Sequence[Case], out: str | Path, settings: Settings, jobs: in
         If the settings do not go with the cases or with what is in the folder, or a process died.
     """
     out = Path(out)
+    sweep(out)
     _check(cases, out, settings)
     make_folder(out / VOLUMES)
     features, failed = {}, {}
@@ -94,7 +110,7 @@ def _check(cases, out, settings):
     if (out / DESCRIPTION).is_file():
         if read_description(out) != (tuple(settings.box), settings.spacing):
             raise InputError(f"{out} is a store with another box or spacing; choose another folder.")
-    elif out.is_dir() and any(path.name != VOLUMES for path in out.iterdir()):
+    elif out.is_dir() and any(path.name not in UNFINISHED for path in out.iterdir()):
         raise InputError(f"{out} holds other files and is no store; choose a new folder.")
 
 

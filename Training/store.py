@@ -22,7 +22,7 @@ from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.lung_volume import prepare
 from COVIDMTLLib.tables import read_text
 from COVIDMTLLib.volume import HU_RANGE, Geometry, Volume
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.writing import staged_file, staged_folder
 from volume_files import DAMAGED, read_crop, read_source, write_volume
 
 DESCRIPTION, CASES, FEATURES, VOLUMES, FAILED = "store.json", "cases.csv", "features.csv.gz", "volumes", "failed.csv"
@@ -157,16 +157,20 @@ def write_tables(
     spacing: float,
     failed: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Write everything of a store but the volumes; ``failed`` are names and reasons of cases that are not in it."""
+    """Write everything of a store but the volumes; ``failed`` are names and reasons of cases that are not in it.
+
+    Features come first: those of a case that the table lacks are noticed, and a case that lacks them is not.
+    """
     labels = pd.DataFrame([case.labels for case in cases], columns=list(CLASSES), dtype="Int64").replace(MISSING, pd.NA)
     table = labels.assign(split=[case.split for case in cases])
     features = {case.name: case.features for case in cases if case.features is not None}
     known = pd.DataFrame.from_dict(features, orient="index", columns=list(FEATURE_NAMES)).dropna()
     names = pd.Index([case.name for case in cases], name="case")
     description = {**FORMAT, "box": [int(n) for n in box], "spacing": float(spacing)}
+    with staged_file(folder / FEATURES) as staged:
+        known.to_csv(staged, index_label="case")
     with staged_folder(folder) as staged:
         table.set_index(names).to_csv(staged / CASES)
-        known.to_csv(staged / FEATURES, index_label="case")
         if failed:
             pd.DataFrame(failed, columns=["case", "reason"]).to_csv(staged / FAILED, index=False)
         (staged / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
