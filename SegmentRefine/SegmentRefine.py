@@ -72,7 +72,7 @@ class SegmentRefineParameterNode:
     """What the panel keeps in the scene.
 
     inputVolume - The CT.
-    initialSegmentation - Lungs to refine; segmented by the classical method if there are none.
+    initialSegmentation - Lungs to start from; active contours take those of the classical method if there are none.
     method - How the lungs are found.
     threshold, alpha, beta, iterations, closing - See COVIDMTLLib.segmentation.Parameters.
     outputSegmentation - Where the lungs are put.
@@ -175,11 +175,13 @@ class SegmentRefineWidget(JobWidget):
 
     def onParametersModified(self, caller=None, event=None) -> None:
         super().onParametersModified(caller, event)
-        contours = self._parameterNode.method is Method.ACTIVE_CONTOUR
+        method = self._parameterNode.method
+        contours, classical = method is Method.ACTIVE_CONTOUR, method is Method.CLASSICAL
         for widget in (self.ui.alphaSlider, self.ui.betaSlider, self.ui.iterationsSlider, self.ui.closingSlider):
             widget.enabled = contours
-        self.ui.initialSelector.enabled = contours
-        self.ui.thresholdSlider.enabled = not contours or self._parameterNode.initialSegmentation is None
+        self.ui.initialSelector.enabled = not classical
+        # Active contours start from the classical method where nothing else is given.
+        self.ui.thresholdSlider.enabled = classical or (contours and self._parameterNode.initialSegmentation is None)
 
     def showResults(self) -> None:
         table = self._parameterNode.resultsTable if self._parameterNode is not None else None
@@ -229,7 +231,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
 
         :param ct: chest CT in HU.
         :param output: is given the right and the left lung; a new node if there is none.
-        :param initial: lungs to refine; found by the classical method if there are none.
+        :param initial: lungs to start from; active contours take those of the classical method if there are none.
         :param method: "active-contour" (Algorithm 1 of the paper), "robust" or "classical".
         :param parameters: of the methods; as published by default.
         :param reference: lungs to compare the result with.

@@ -114,6 +114,9 @@ def test_method_decides_what_can_be_set(phantom):
     panel = opened()
     panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
     assert panel.ui.methodComboBox.currentText == "Active contours (Algorithm 1)"
+    panel.ui.methodComboBox.currentText = "Robust (dense lung too)"
+    assert panel.ui.initialSelector.enabled
+    assert not panel.ui.thresholdSlider.enabled and not panel.ui.closingSlider.enabled
     panel.ui.methodComboBox.currentText = "Classical (threshold)"
     contours = (panel.ui.alphaSlider, panel.ui.betaSlider, panel.ui.closingSlider, panel.ui.initialSelector)
     assert not any(widget.enabled for widget in contours) and panel.ui.thresholdSlider.enabled
