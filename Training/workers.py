@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
@@ -32,7 +32,7 @@ def workers(jobs: int, finish: bool = False) -> Iterator[Callable]:
         return
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (jobs, finish))
     try:
-        yield lambda job, cases: (done.result() for done in as_completed([pool.submit(job, case) for case in cases]))
+        yield lambda job, cases: (done.result() for done in as_completed(_submitted(pool, job, cases)))
     except BrokenProcessPool as error:
         raise InputError(
             "A process died, perhaps for want of memory; the same command with fewer --jobs goes on from here."
@@ -41,9 +41,24 @@ def workers(jobs: int, finish: bool = False) -> Iterator[Callable]:
         pool.shutdown(cancel_futures=True)
 
 
+def _submitted(pool: ProcessPoolExecutor, job: Callable, cases: Iterable) -> list[Future]:
+    # Processes start with the first of them, and are deaf to Ctrl-C until they know what to do then.
+    before = _mask("SIG_BLOCK", {signal.SIGINT})
+    try:
+        return [pool.submit(job, case) for case in cases]
+    finally:
+        _mask("SIG_SETMASK", before)
+
+
+def _mask(how: str, signals: Iterable[int]) -> Iterable[int]:
+    # Windows has no masks of signals.
+    return signal.pthread_sigmask(getattr(signal, how), signals) if hasattr(signal, "pthread_sigmask") else signals
+
+
 def _start_worker(jobs: int, finish: bool) -> None:
     # Ctrl-C reaches all processes. If the first is killed, the others end, too.
     signal.signal(signal.SIGINT, signal.SIG_IGN if finish else signal.SIG_DFL)
+    _mask("SIG_UNBLOCK", {signal.SIGINT})
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(max(1, (os.cpu_count() or 1) // jobs))
 
