@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import dilated, eroded, interpolated, opened, repeated
+from .grid import STEP, dilated, eroded, interpolated, opened, repeated
 
 SHARE = 0.4
 """Where between the densities inside and outside the boundary lies: nearer to the lung, where its air ends."""
@@ -49,13 +49,21 @@ def fine_boundary(
     dense = dilated(opened(lung & (coarse > -500), 3.1), 3.1)
     inferred = rim & (dense | (outer - inner < CONTRAST))
 
-    found = ct < interpolated(threshold, ct.shape)
-    found &= repeated(rim & (radius < 1.15), ct.shape)
-    found |= repeated(inferred, ct.shape) & (interpolated(probability, ct.shape) > 0.5)
-    found |= repeated(core, ct.shape)
+    # Away from the lungs there is nothing to find, and a voxel more keeps the edges of the box out of it.
+    near = tuple(
+        slice(max(0, side.start - 1), side.stop + 1) for side in ndimage.find_objects((rim | core).astype(np.uint8))[0]
+    )
+    box = tuple(slice(side.start * STEP, min(side.stop * STEP, n)) for side, n in zip(near, ct.shape, strict=True))
+    shape = ct[box].shape
+    found = ct[box] < interpolated(threshold[near], shape)
+    found &= repeated((rim & (radius < 1.15))[near], shape)
+    found |= repeated(inferred[near], shape) & (interpolated(probability[near], shape) > 0.5)
+    found |= repeated(core[near], shape)
     if airways is not None:
-        found &= ~airways
-    return ndimage.gaussian_filter(found.astype(np.float32), 0.7, truncate=2) > 0.5
+        found &= ~airways[box]
+    lungs = np.zeros(ct.shape, bool)
+    lungs[box] = ndimage.gaussian_filter(found.astype(np.float32), 0.7, truncate=2) > 0.5
+    return lungs
 
 
 def _mean_near(values: np.ndarray, mask: np.ndarray, otherwise: float) -> np.ndarray:
