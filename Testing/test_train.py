@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -84,17 +85,23 @@ def begin(store, recipe, folder):
 
 def test_killed_run_goes_on_to_the_same_weights(small, tmp_path):
     recipe = recipe_of("checkpoint_steps=1", "validation_share=0.25", "watch_test=true", "loss.name=uncertainty")
+    began = time.perf_counter()
     whole = fit(small, recipe, tmp_path / "whole", device="cpu")
-    random, killed = np.random.default_rng(), 0
-    while True:
+    step = (time.perf_counter() - began) / 9
+    random, checkpoint, seen = np.random.default_rng(), tmp_path / "killed" / "checkpoint.pt", None
+    for _ in range(3):  # each at any point of a step, so that some are left however fast they are
         run = begin(small, recipe, tmp_path / "killed")
-        run.join(random.uniform(0.1, 1.0) if killed < 4 else None)
-        if run.exitcode is not None:
-            break
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == seen:
+            assert run.is_alive()
+            time.sleep(0.002)
+        time.sleep(random.uniform(0, 0.7 * step))
         run.kill()
         run.join()
-        killed += 1
-    assert killed >= 2 and run.exitcode == 0
+        assert run.exitcode == -signal.SIGKILL
+        seen = checkpoint.stat().st_mtime_ns
+    run = begin(small, recipe, tmp_path / "killed")
+    run.join()
+    assert run.exitcode == 0
     for model in ("last", "best"):
         ours, theirs = (weights(tmp_path / name / model) for name in ("whole", "killed"))
         assert all(torch.equal(ours[name], theirs[name]) for name in ours), model
