@@ -21,6 +21,12 @@ THRESHOLDS = range(-950, -700, 50)
 LEAK = 1.6, 120.0
 """Growth from one threshold to the next, and a volume in ml, that airways do not have."""
 
+WIDEST = 16
+"""mm from the middle of an airway to its wall; what is wider is a bulla that opens into it."""
+
+WITHIN = 0.8
+"""Share of air that lies between the front and the back of the body, from which it is in the body."""
+
 
 def enclosed_air(coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Air inside the body, and air around it.
@@ -33,7 +39,8 @@ def enclosed_air(coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     enclosed, outside : ndarray of bool
-        Outside is what is connected with the border of an axial slice.
+        Outside is what is connected with the border of an axial slice, but for a lung that a field of view a little
+        too small lets touch it.
     """
     from scipy import ndimage
 
@@ -42,6 +49,11 @@ def enclosed_air(coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for face in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
         border[np.unique(face)] = True
     border[0] = False
+    tissue = opened(coarse > -300, STEP * 1.3)  # without the shell of the table
+    before, behind = (np.logical_or.accumulate(tissue[:, ::way], axis=1)[:, ::way] for way in (1, -1))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    within = np.bincount(parts[before & behind], minlength=count + 1)
+    border &= within < WITHIN * sizes
     outside = border[parts]
     return (parts > 0) & ~outside, outside
 
@@ -89,7 +101,8 @@ def central_airways(ct: np.ndarray, coarse: np.ndarray, air: np.ndarray) -> np.n
         return None
     # Down to the lobar bronchi, which are thinner: those belong to the lungs.
     inner = tuple(slice(max(0, s.start - 5), s.stop + 5) for s in ndimage.find_objects(lumen.astype(np.uint8))[0])
-    parts, count = ndimage.label(opened(lumen[inner], 3.5, 1))
+    narrow = lumen[inner] & ~opened(lumen[inner], WIDEST, 1)
+    parts, count = ndimage.label(opened(narrow, 3.5, 1))
     if count == 0:
         return None
     largest = parts == np.bincount(parts.ravel())[1:].argmax() + 1
