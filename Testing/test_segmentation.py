@@ -240,7 +240,7 @@ def test_real_ct_is_whole_at_the_sides_until_it_is_cropped(real_ct):
     ct = to_working_grid(read_ct(real_ct / "lung1_image.nrrd"))
     checks.check_field_of_view(ct)
     reference = read_mask(real_ct / "lung1_reference_lung.nrrd").array > 0
-    warnings = checks.check_lungs(reference)
+    warnings = checks.check_lungs(reference, ct.array)
     assert len(warnings) == 1 and "bottom" in warnings[0]
     for window in np.s_[:, :, 60:], np.s_[:, :, :230], np.s_[:, 160:], np.s_[:, :245]:
         cropped = np.ascontiguousarray(ct.array[window])

@@ -12,20 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import RESEARCH_USE_ONLY, __version__, checks, segmentation, training_range, writing
 from .densities import lung_densities
 from .ensembles import judge_all
 from .errors import InputError
 from .features import lung_features
 from .lung_volume import at_spacing, prepare
+from .lung_warnings import warn_of_lungs
 from .models import DEFAULT_MODEL, Model, load_model
 from .packages import require
 from .patient import Patient, check_patient, unused
 from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
-from .sides import LEFT, RIGHT
 from .volume import Geometry, Volume, linear_on, to_working_grid
 
 REFINEMENTS = ("active-contour", "robust", "none")
@@ -178,8 +176,7 @@ def assess(
             "warnings": [
                 *([SYNTHETIC] if synthetic else []),
                 *checks.warn_about(ct),
-                *checks.check_lungs(labels.array, name),
-                *_one_lung(labels.array),
+                *warn_of_lungs(working, labels, name),
                 *_unlike(verdicts["models"]),
                 *_unused(patient, models),
             ],
@@ -254,14 +251,6 @@ def _source(given: Volume | None, refine: str) -> str:
         return refine
     first = "classical" if given is None else "given mask"
     return first if refine == "none" else f"{first}, refined by {refine}"
-
-
-def _one_lung(labels: np.ndarray) -> list[str]:
-    missing = [side for side, label in (("right", RIGHT), ("left", LEFT)) if not (labels == label).any()]
-    return [
-        f"No {side} lung was found. Unless it was removed or has collapsed, give a mask of both lungs with --lungs."
-        for side in missing
-    ]
 
 
 def _software() -> dict[str, str]:

@@ -14,6 +14,15 @@ MAX_END_AREA = 0.6
 WARN_END_AREA = 0.1
 """Lung in the first or last slice as a share of that in the slice with most. Scans often end a
 little above the bases of the lungs; beyond the first share, features of the whole lung mean nothing."""
+
+AERATED = -250
+"""HU below which lung in an end slice is lung for certain: what is dense was inferred, less well at the ends."""
+
+LEAN = -30
+"""HU above which tissue is no fat."""
+
+USUAL_SHARE = 0.5
+"""Share of the chest without its fat that lungs take in the slice with most of them, at least."""
 FIELD_OF_VIEW = (50.0, 2000.0)  # mm along every axis
 
 PADDING = -1100
@@ -49,13 +58,15 @@ def check_finite(array: np.ndarray, name: str) -> None:
         raise ImplausibleCT(f"{name} has NaN or infinite values; replace them, with -1024 HU outside the body, say.")
 
 
-def check_lungs(lungs: np.ndarray, name: str = "The volume") -> list[str]:
+def check_lungs(lungs: np.ndarray, ct: np.ndarray, name: str = "The volume") -> list[str]:
     """Raise `ImplausibleCT` if there is no lung or if an end of the CT cuts through the midst of it.
 
     Parameters
     ----------
     lungs : ndarray of shape (z, y, x)
         Lung mask or labels on the 1 mm working grid.
+    ct : ndarray of shape (z, y, x)
+        HU.
     name : str
         What to call the CT in a sentence.
 
@@ -68,9 +79,13 @@ def check_lungs(lungs: np.ndarray, name: str = "The volume") -> list[str]:
     if areas.sum() / 1000 < MIN_LUNG_VOLUME:
         raise ImplausibleCT(f"{name} shows no lung; give a CT of the chest.")
     warnings = []
-    for end, area in (("bottom", areas[0]), ("top", areas[-1])):
+    most = None
+    for end, z in (("bottom", 0), ("top", -1)):
+        area = areas[z]
         if area > MAX_END_AREA * areas.max():
-            raise ImplausibleCT(_cut(name, f"at the {end}", area / 100))
+            most = most or max(areas.max(), USUAL_SHARE * _chest_area(ct, areas > 0))
+            if np.count_nonzero((lungs[z] > 0) & (ct[z] < AERATED)) > MAX_END_AREA * most:
+                raise ImplausibleCT(_cut(name, f"at the {end}", area / 100))
         if area > WARN_END_AREA * areas.max():
             warnings.append(
                 f"The {end} slice still shows {area / 100:.0f} cm2 of lung: a part of the lungs is missing from the CT."
@@ -124,6 +139,19 @@ def warn_about(ct: Volume) -> list[str]:
 def axial_axis(geometry: Geometry) -> int:
     """The axis (0: x, 1: y, 2: z of the array's geometry) that runs nearest to feet - head."""
     return int(np.abs(np.reshape(geometry.direction, (3, 3))[2]).argmax())
+
+
+def _chest_area(ct: np.ndarray, slices: np.ndarray) -> float:
+    """Area of the body without its fat, lungs and all, in mm2: the median of some slices.
+
+    Where dense lung was not found, the slice with most lung does not show how much there would be.
+    """
+    step = 4
+    part = ct[slices][::step, ::step, ::step]
+    tissue = part > LEAN
+    inside = np.logical_or.accumulate(tissue, axis=2) & np.logical_or.accumulate(tissue[..., ::-1], axis=2)[..., ::-1]
+    areas = np.count_nonzero(inside & (tissue | (part < AERATED)), axis=(1, 2))
+    return float(np.median(areas)) * step**2
 
 
 def _cut(name: str, where: str, area: float) -> str:

@@ -101,13 +101,13 @@ def segment(
         lungs = segment_robust(ct.array, start, lambda fraction: progress(0.1 + 0.8 * fraction))
     else:
         lungs = segment_classical(ct.array, parameters.threshold) if start is None else start
-    checks.check_lungs(lungs, name)
+    checks.check_lungs(lungs, ct.array, name)
     if method == "active-contour":
         progress(0.2)
         lungs = refine_active_contour(
             ct.array, lungs, lambda fraction: progress(0.2 + 0.7 * fraction), parameters, slices
         )
-        checks.check_lungs(lungs, name)
+        checks.check_lungs(lungs, ct.array, name)
     labels = right_and_left(lungs, ct.array)
     if slices is not None:
         labels[np.setdiff1d(np.arange(len(labels)), slices)] = 0
@@ -142,7 +142,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
         If it is too small for lungs or reaches the ends of the CT.
     """
     lungs = mask_on(mask, ct).array > 0
-    checks.check_lungs(lungs, name)
+    checks.check_lungs(lungs, ct.array, name)
     return ct.with_array(right_and_left(lungs, ct.array))
 
 
