@@ -9,7 +9,7 @@ from COVIDMTLLib.child import Child
 from COVIDMTLLib.method_parameters import RANGES
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
-from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs, read_lung_table
+from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs, read_lung_table, read_warnings
 from COVIDMTLMRML.runs import SegmentationRun, job_python, segmentation_options
 from COVIDMTLMRML.segmentations import add_lungs_node, labels_of, show_lungs
 from COVIDMTLMRML.slices import point_in_slice, red_slice
@@ -17,7 +17,7 @@ from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
 from COVIDMTLPanel.installation import ensure_packages
 from COVIDMTLPanel.job_widget import JobWidget
-from COVIDMTLPanel.summaries import measures_html
+from COVIDMTLPanel.summaries import measures_html, warnings_html
 from COVIDMTLPanel.views import show_table
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLSliceNode, vtkMRMLTableNode
 from slicer.i18n import tr as _
@@ -186,7 +186,9 @@ class SegmentRefineWidget(JobWidget):
     def showResults(self) -> None:
         table = self._parameterNode.resultsTable if self._parameterNode is not None else None
         measures = read_lung_table(table) if table is not None else {}
-        self.ui.resultsLabel.text = measures_html(measures) if measures else _("Nothing segmented yet.")
+        self.ui.resultsLabel.text = (
+            warnings_html(read_warnings(table)) + measures_html(measures) if measures else _("Nothing segmented yet.")
+        )
         self.ui.tableButton.enabled = bool(measures)
         self.ui.show3DButton.setSegmentationNode(self._parameterNode.outputSegmentation if measures else None)
 
@@ -237,7 +239,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         :param reference: lungs to compare the result with.
         :param table: is given volumes and agreement; a new node if there is none.
         :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
-        :returns: segmentation and table (the nodes) and measures (values by their titles).
+        :returns: segmentation and table (the nodes), measures (values by their titles) and warnings (sentences).
         :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
         """
         run = SegmentationRun(ct, initial, method, parameters)
@@ -300,8 +302,8 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         lungs = run.finish(output)
         measures = measure_lungs(lungs, compare_with)
         table = table or add_lung_table(run.ct)
-        fill_lung_table(table, measures)
-        return {"segmentation": output, "table": table, "measures": measures}
+        fill_lung_table(table, measures, run.warnings)
+        return {"segmentation": output, "table": table, "measures": measures, "warnings": run.warnings}
 
     def _finishPreview(self, run: SegmentationRun) -> vtkMRMLSegmentationNode:
         run.check_scene()

@@ -11,6 +11,7 @@ from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import Parameters
 from COVIDMTLLib.volume import labels_on
 from COVIDMTLMRML.lung_tables import read_lung_table
+from COVIDMTLMRML.volumes import add_volume
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
 from test_volume import turned
 
@@ -179,6 +180,16 @@ def test_scene_brings_back_choices_and_results(phantom, tmp_path):
     np.testing.assert_array_equal(array(panel.ui.outputSelector.currentNode(), slicer.util.getNode("Phantom")), voxels)
 
 
+def test_panel_shows_warnings(phantom):
+    panel = opened()
+    filled = np.where(phantom.lungs.array == 1, np.int16(40), phantom.ct.array)
+    volume = add_volume(phantom.ct.with_array(filled), "OneLung")
+    panel.ui.inputSelector.setCurrentNode(volume)
+    panel.ui.applyButton.click()
+    wait(panel)
+    assert "No right lung was found" in panel.ui.resultsLabel.text
+
+
 def test_logic_works_on_nodes_and_files_and_can_be_stopped(phantom, phantom_ct, tmp_path):
     ct, news = add_ct(phantom), []
     result = logic().process(ct, method="classical", progress=lambda *one: news.append(one))
@@ -186,7 +197,7 @@ def test_logic_works_on_nodes_and_files_and_can_be_stopped(phantom, phantom_ct, 
     assert min(np.diff(fractions)) > -1e-9 and (fractions[0], fractions[-1]) == (0, 1)
     logic().processFile(phantom_ct, tmp_path / "lungs.nrrd", "classical", Parameters(threshold=-420))
     np.testing.assert_array_equal(array(result["segmentation"], ct), read_mask(tmp_path / "lungs.nrrd").array)
-    assert result["measures"]["Both lungs, ml"] > 500
+    assert result["measures"]["Both lungs, ml"] > 500 and result["warnings"] == []
 
     before = panels.nodes()
 

@@ -128,12 +128,13 @@ def test_snakes_move_as_those_of_scikit_image(alpha, beta, iterations):
         np.testing.assert_array_equal(moved(contour, edges, alpha, beta, 0), contour)
 
 
-def test_command_line_passes_parameters_on(phantom_ct, tmp_path, monkeypatch):
+def test_command_line_passes_parameters_and_warnings_on(phantom_ct, tmp_path, monkeypatch, capsys):
     passed = []
 
     def record(job, ct, out, *arguments, progress):
         out.touch()
         passed.extend(arguments)
+        return ["A lung is missing."]
 
     monkeypatch.setattr(cli, "run_supervised", record)
     options = "--threshold -500.5 --alpha 0.1 --beta 5 --iterations 7 --closing 3 --through 1 -2.5 3".split()
@@ -141,6 +142,7 @@ def test_command_line_passes_parameters_on(phantom_ct, tmp_path, monkeypatch):
     assert passed[-2:] == [Parameters(threshold=-500.5, alpha=0.1, beta=5, iterations=7, closing=3), [1, -2.5, 3]]
     assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd")]) == 0
     assert passed[-2:] == [Parameters(), None]
+    assert capsys.readouterr().err.splitlines().count("Warning: A lung is missing.") == 2
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _segment(options: argparse.Namespace) -> None:
     parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
-            run_supervised(
+            warnings = run_supervised(
                 jobs.segment,
                 options.ct,
                 path,
@@ -174,6 +174,8 @@ def _segment(options: argparse.Namespace) -> None:
                 progress=progress,
             )
         progress(*DONE)
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 def _features(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import assessment, segmentation, writing
 from .features import lung_features
+from .lung_warnings import warn_of_lungs
 from .method_parameters import Parameters
 from .packages import require
 from .progress import Callback, Steps
@@ -45,8 +46,8 @@ def segment(
     through: Sequence[float] | None,
     *,
     progress: Callback,
-) -> None:
-    """Segment the lungs of a CT, all or one slice, and write the mask."""
+) -> list[str]:
+    """Segment the lungs of a CT, all or one slice, and write the mask; returns warnings about lungs that are whole."""
     require(*segmentation.MODULES)
     steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 16, "write": 1})
     with steps.step("read", "Reading the CT"):
@@ -59,6 +60,7 @@ def segment(
         lungs = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target)
     with steps.step("write", "Writing the mask"):
         writing.write_volume(lungs, out, target)
+    return warn_of_lungs(working, lungs, ct.name) if through is None else []
 
 
 def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import slicer
 from COVIDMTLLib.overlap import overlap
@@ -12,6 +14,10 @@ from .tables import fill_table
 
 AGREEMENT = {"dice": "Dice", "jaccard": "Jaccard", "mcc": "MCC", "precision": "Precision"}
 """Titles of the measures of `COVIDMTLLib.overlap.overlap` (section 4.1 of the paper)."""
+
+
+WARNINGS = "COVIDMTL.Warnings"
+"""Attribute of a table node: sentences that warn of the lungs, a line each."""
 
 
 def measure_lungs(lungs: Volume, reference: Volume | None = None) -> dict[str, float]:
@@ -47,9 +53,15 @@ def add_lung_table(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTableNod
     return scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(f"{ct.GetName()} lung volumes"))
 
 
-def fill_lung_table(node: slicer.vtkMRMLTableNode, measures: dict[str, float]) -> None:
-    """Put what `measure_lungs` gives into a table node, in place of what it held."""
+def fill_lung_table(node: slicer.vtkMRMLTableNode, measures: dict[str, float], warnings: Sequence[str] = ()) -> None:
+    """Put what `measure_lungs` gives, and warnings, into a table node, in place of what it held."""
+    node.SetAttribute(WARNINGS, "\n".join(warnings))
     fill_table(node, ("Measure", "Value"), list(measures.items()))
+
+
+def read_warnings(node: slicer.vtkMRMLTableNode) -> list[str]:
+    """The warnings that `fill_lung_table` put into a table node."""
+    return (node.GetAttribute(WARNINGS) or "").splitlines()
 
 
 def read_lung_table(node: slicer.vtkMRMLTableNode) -> dict[str, float]:

@@ -77,6 +77,11 @@ class Run(ABC):
             self._temporary.cleanup()
             raise
 
+    @property
+    def warnings(self) -> list[str]:
+        """As `Child.warnings`."""
+        return self._child.warnings
+
     @abstractmethod
     def _arguments(self) -> list[object]:
         """The command and its options."""
