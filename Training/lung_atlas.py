@@ -13,8 +13,8 @@ import numpy as np
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.robust.air import aerated_lung, central_airways, enclosed_air
 from COVIDMTLLib.robust.atlas import ANGLES, FILE, LEVELS, RADII, places
-from COVIDMTLLib.robust.chest_wall import LEFT_HALF, RIGHT_HALF, frame_of, half_of
 from COVIDMTLLib.robust.grid import block_mean
+from COVIDMTLLib.robust.halves import halves_of
 from COVIDMTLLib.volume import HU_RANGE
 from scipy import ndimage
 
@@ -34,9 +34,8 @@ def lung_atlas(seeds: int) -> np.ndarray:
         air, _ = enclosed_air(coarse)
         airways = central_airways(ct, coarse, air)
         lung = aerated_lung(coarse, air if airways is None else air & ~(block_mean(airways) > 0.3))
-        frame = frame_of(coarse, lung)
-        for of_half, which in zip(counts, (RIGHT_HALF, LEFT_HALF), strict=True):
-            half = half_of(frame, which, coarse, lung)
+        frame, halves = halves_of(coarse, lung)
+        for of_half, half in zip(counts, halves, strict=True):
             level, angle, radius = (np.rint(place).astype(int) for place in places(frame, half))
             cells = np.clip(level, 0, shape[0] - 1), angle % ANGLES, np.clip(radius, 0, shape[2] - 1)
             inside = half.radius < RADII[0] * RADII[1]

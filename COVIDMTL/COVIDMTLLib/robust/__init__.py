@@ -13,9 +13,10 @@ import numpy as np
 from .air import aerated_lung, central_airways, enclosed_air
 from .atlas import expected
 from .boundary import fine_boundary
-from .chest_wall import BONE, LEFT_HALF, RIGHT_HALF, frame_of, half_of
 from .field import lung_field
+from .frame import BONE
 from .grid import block_mean
+from .halves import halves_of
 
 
 def segment_robust(
@@ -54,8 +55,7 @@ def segment_robust(
         lung |= (block_mean(initial) > 0.5) & ~in_airways
     if not lung.any():
         return np.zeros(ct.shape, bool)
-    frame = frame_of(coarse, lung)
-    place = expected(frame, [half_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)])
+    place = expected(*halves_of(coarse, lung))
     progress(0.3)
     other_air = (outside | in_airways) & ~lung
     probability = lung_field(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .chest_wall import DIRECTIONS, Frame, Half
+from .chest_wall import DIRECTIONS
+from .frame import Frame
+from .halves import Half
 
 FILE = Path(__file__).parent / "atlas.npy"
 """uint8, 255 for certain lung; shape (2, levels, angles, radii). Made by ``Training/lung_atlas.py``."""
@@ -55,8 +57,9 @@ def expected(frame: Frame, halves: list[Half]) -> Expected:
     parts = []
     for half, shares in zip(halves, _shares(), strict=True):
         level, angle, radius = places(frame, half)
-        lung = ndimage.map_coordinates(shares, [level, angle, radius], order=1, mode="nearest")
         at_wall = np.full_like(radius, COSTAL / RADII[0] - 0.5)
+        # From there on the wall of the patient says where the lung ends, and not that of the atlas.
+        lung = ndimage.map_coordinates(shares, [level, angle, np.minimum(radius, at_wall)], order=1, mode="nearest")
         costal = ndimage.map_coordinates(shares, [level, angle, at_wall], order=1, mode="nearest")
         parts.append((np.where(half.radius < 1.1, lung, 0), costal, half))
     (right, right_costal, one), (left, left_costal, other) = parts

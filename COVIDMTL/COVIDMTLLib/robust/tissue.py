@@ -9,53 +9,73 @@ from .grid import block_deviation, opened
 FEWEST = 300
 """Voxels of each kind (8 ml) from which something is learned."""
 
-SURE = 3.0
-"""Most that looks may say, as a logarithm of odds."""
+SURE = 3.0, 6.0
+"""Most that the looks of one voxel, and those of its neighbourhood, may say, as logarithms of odds."""
+
+OWN, AROUND = 0.5, 2.5
+"""How much a voxel's own looks count, and the mean of what those of the tissue around it say."""
+
+REACH = 2.0
+"""Standard deviation of that mean, in coarse voxels."""
 
 FAT = -140, -60
 """HU of fat."""
 
 
-def looks_of(ct: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+def looks_of(ct: np.ndarray, coarse: np.ndarray, tissue: np.ndarray) -> np.ndarray:
     """Density and texture around each voxel of the coarse grid.
 
     Parameters
     ----------
     ct, coarse : ndarray of shape (z, y, x)
         HU on the working grid and on the coarse one.
+    tissue : ndarray of bool, on the coarse grid
+        What is looked at, so that air nearby does not count as texture.
 
     Returns
     -------
     ndarray of float32, shape (z, y, x, 5)
-        Means at two scales, standard deviations within blocks at two scales, and the median, in HU.
+        Means at two scales, the standard deviation of blocks, and those within blocks at two scales, in HU.
     """
+    deviation = np.minimum(block_deviation(ct), 400)
+    density = np.clip(coarse, -400, 200)
+    mean, squares = (_mean_within(tissue, values, 1.5) for values in (density, density**2))
+    looks = [
+        smoothed(density),
+        mean,
+        np.sqrt(np.maximum(squares - mean**2, 0)),
+        _mean_within(tissue, deviation, 1),
+        _mean_within(tissue, deviation, 2),
+    ]
+    return np.stack(looks, axis=-1).astype(np.float32)
+
+
+def smoothed(values: np.ndarray, sigma: float = 0.8) -> np.ndarray:
+    """A Gaussian mean on the coarse grid."""
     from scipy import ndimage
 
-    deviation = block_deviation(ct)
-    looks = [
-        ndimage.gaussian_filter(coarse, 0.8),
-        ndimage.gaussian_filter(coarse, 1.6),
-        ndimage.gaussian_filter(deviation, 1),
-        ndimage.gaussian_filter(deviation, 2),
-        ndimage.median_filter(coarse, 3),
-    ]
-    return np.clip(np.stack(looks, axis=-1), -400, 200).astype(np.float32)
+    return ndimage.gaussian_filter(values.astype(np.float32), sigma, truncate=2.5)
 
 
-def fat_in(looks: np.ndarray, wall: np.ndarray) -> np.ndarray:
+def _mean_within(mask: np.ndarray, values: np.ndarray, sigma: float) -> np.ndarray:
+    return smoothed(np.where(mask, values, 0), sigma) / np.maximum(smoothed(mask, sigma), 1e-3)
+
+
+def fat_in(ct: np.ndarray, coarse: np.ndarray, wall: np.ndarray) -> np.ndarray:
     """Fat: as dense as fat, and as even as that of the chest wall is.
 
     Parameters
     ----------
-    looks : ndarray
-        As from `looks_of`.
-    wall : ndarray of bool, shape (z, y, x)
+    ct, coarse : ndarray of shape (z, y, x)
+        HU on the working grid and on the coarse one.
+    wall : ndarray of bool, on the coarse grid
         Tissue outside the chest.
     """
-    dense = (looks[..., 0] > FAT[0]) & (looks[..., 0] < FAT[1])
-    sample = looks[..., 2][dense & wall]
+    density, deviation = smoothed(coarse), smoothed(block_deviation(ct), 1)
+    dense = (density > FAT[0]) & (density < FAT[1])
+    sample = deviation[dense & wall]
     noise = np.percentile(sample, 40) if len(sample) > 500 else 15.0
-    return dense & (looks[..., 2] < 2.5 * noise)
+    return dense & (deviation < 2.5 * noise)
 
 
 def learned(looks: np.ndarray, lung: np.ndarray, other: np.ndarray, asked: np.ndarray) -> np.ndarray | None:
@@ -87,8 +107,10 @@ def learned(looks: np.ndarray, lung: np.ndarray, other: np.ndarray, asked: np.nd
     )
     classifier.fit(of_voxel[np.concatenate(examples)], np.repeat([1, 0], [len(kind) for kind in examples]))
     odds = np.zeros(asked.shape, np.float32)
-    odds[asked] = np.clip(classifier.decision_function(looks[asked]), -SURE, SURE)
-    return odds
+    odds[asked] = np.clip(classifier.decision_function(looks[asked]), -SURE[0], SURE[0])
+    # One block looks like anything; many that touch do not.
+    together = OWN * odds + AROUND * _mean_within(asked, odds, REACH)
+    return np.where(asked, np.clip(together, -SURE[1], SURE[1]), 0)
 
 
 def sure_lung(mask: np.ndarray, depth: np.ndarray) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""Where the two halves of a chest lie: each has an axis along z."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .grid import opened
+
+BONE = 160
+"""HU of bone on the coarse grid."""
+
+MISSING = (0, 0.1, 0.28, 0.43, 0.57, 0.7, 0.8, 0.88, 1), (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9)
+"""Area of the lungs in the top slice as a share of the largest, and what that says is missing above it, as a share of
+the width of a half of the chest."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the two halves of the chest lie, in coarse voxels.
+
+    Attributes
+    ----------
+    middle : float
+        x of the plane between the halves.
+    aside, depth : ndarray of shape (z,)
+        Of the axes: distance from that plane, and y.
+    width : float
+        From the plane to the sides of the lungs.
+    apex : float
+        Highest slice with lung, above the last one if the lungs reach the top of the CT.
+    """
+
+    middle: float
+    aside: np.ndarray
+    depth: np.ndarray
+    width: float
+    apex: int
+
+
+def frame_of(coarse: np.ndarray, lung: np.ndarray) -> Frame:
+    """The frame of a chest.
+
+    Parameters
+    ----------
+    coarse : ndarray of shape (z, y, x)
+        HU on the coarse grid.
+    lung : ndarray of bool, shape (z, y, x)
+        Aerated lung; not empty.
+    """
+    from scipy import ndimage
+
+    slices = np.flatnonzero(lung.any(axis=(1, 2)))
+    rows = np.flatnonzero(lung.any(axis=(0, 2)))
+    levels = slice(slices[0], slices[-1] + 1)
+    # The spine, or where there is none the body, is in the middle.
+    x = np.arange(lung.shape[2])
+    tissue = np.cumsum((coarse[levels] > -300).sum(axis=(0, 1)))
+    right, middle, left = np.interp([0.25, 0.5, 0.75], tissue / tissue[-1], x)
+    spine = opened(coarse > BONE, 8)[levels, (rows[0] + rows[-1]) // 2 :].sum(axis=(0, 1)).astype(float)
+    spine[(x < right) | (x > left)] = 0
+    if spine.sum() > 50:
+        middle = float(np.interp(0.5, np.cumsum(spine) / spine.sum(), x))
+
+    distance = np.abs(x - middle)
+    weight = lung.sum(axis=(1, 2)).astype(float)
+    moments = (lung.sum(axis=1) * distance).sum(axis=1), (lung.sum(axis=2) * np.arange(lung.shape[1])).sum(axis=1)
+    smooth = [ndimage.gaussian_filter1d(values, 5, mode="nearest") for values in (weight, *moments)]
+    known = np.flatnonzero(smooth[0] > 0.02 * smooth[0].max())
+    axes = [np.interp(np.arange(len(lung)), known, moment[known] / smooth[0][known]) for moment in smooth[1:]]
+    width = max(float(np.percentile(np.broadcast_to(distance, lung.shape)[lung], 99)), 1.0)
+    missing = np.interp(weight[-1] / weight.max(), *MISSING) * width
+    return Frame(float(middle), *axes, width, slices[-1] + float(missing))

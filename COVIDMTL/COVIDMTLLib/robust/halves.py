@@ -1,0 +1,91 @@
+"""The two halves of a chest, and how voxels lie in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .chest_wall import ANGLES, DIRECTIONS, rays_of
+from .frame import Frame, frame_of
+
+RIGHT_HALF, LEFT_HALF = -1, 1
+"""Which way along x a half of the chest lies."""
+
+ASIDE = 0.65
+"""Where between the middle of the body and its sides the axes lie: from there a ray meets the ribs behind the lung
+and not the spine beside it."""
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of the chest on the coarse grid.
+
+    Attributes
+    ----------
+    angle : ndarray of float32, shape (z, y, x)
+        Direction from the axis, 0 to `DIRECTIONS`.
+    radius : ndarray of float32, shape (z, y, x)
+        Distance from the axis as a share of that of the wall: above 1 outside the chest.
+    behind, beyond : ndarray of bool, shape (z, y, x)
+        Farther from the axis than the first, and than the last, aerated lung in that direction.
+    """
+
+    angle: np.ndarray
+    radius: np.ndarray
+    behind: np.ndarray
+    beyond: np.ndarray
+
+
+def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
+    """The frame of a chest, its axes in the middle of what the walls enclose, and its right and its left half.
+
+    Parameters
+    ----------
+    coarse : ndarray of shape (z, y, x)
+        HU on the coarse grid.
+    lung : ndarray of bool, shape (z, y, x)
+        Aerated lung; not empty.
+    """
+    # Dense lung leaves the aerated lung's axes off the middle, from where its recesses would not be seen.
+    around_lung = frame_of(coarse, lung)
+    frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
+    return frame, [_half_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)]
+
+
+def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:
+    """A frame whose axes lie in the middle of what the walls enclose, back to front, and `ASIDE` of the way to them."""
+    from scipy import ndimage
+
+    radii = np.concatenate(walls, axis=1)
+    moment = (radii**3 * np.sin(np.tile(ANGLES, len(walls)))).sum(axis=1) / 3
+    down, area, to_side = (
+        ndimage.gaussian_filter1d(values, 3.5, mode="nearest")
+        for values in (moment, (radii**2).sum(axis=1) / 2, radii[:, np.tile(np.cos(ANGLES) > 0.95, 2)].mean(axis=1))
+    )
+    return replace(frame, aside=ASIDE * (frame.aside + to_side), depth=frame.depth + down / area)
+
+
+def _half_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> Half:
+    """One half of the chest: `RIGHT_HALF` or `LEFT_HALF`."""
+    rays = rays_of(frame, which, coarse, lung)
+    y, x = np.indices(lung.shape[1:], dtype=np.float32)
+    down = y - frame.depth[:, None, None].astype(np.float32)
+    out = which * (x - np.float32(frame.middle)) - frame.aside[:, None, None].astype(np.float32)
+    distance = np.hypot(down, out)
+    angle = (np.arctan2(down, out) + np.float32(np.pi)) * np.float32(DIRECTIONS / (2 * np.pi))
+    return Half(
+        angle,
+        distance / np.maximum(_at(rays.wall, angle), 1),
+        distance > _at(rays.first, angle),
+        distance > _at(rays.last, angle),
+    )
+
+
+def _at(surface: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Values of a surface (z, DIRECTIONS) at the directions of an array of voxels."""
+    from scipy import ndimage
+
+    z = np.broadcast_to(np.arange(len(angle), dtype=np.float32)[:, None, None], angle.shape)
+    closed = np.concatenate([surface, surface[:, :1]], axis=1).astype(np.float32)
+    return ndimage.map_coordinates(closed, [z, angle], order=1, mode="nearest")
