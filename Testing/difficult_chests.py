@@ -197,7 +197,7 @@ KINDS: dict[str, Callable[[Chest], Made]] = {
     "one lung missing": one_lung_missing,
     "arms down": arms_down,
     "cut at the side": lambda chest: cropped(chest, side=4),
-    "cut at the top": lambda chest: cropped(chest, top=35),
+    "cut at the top": lambda chest: cropped(chest, top=25),
     "cut at the bottom": lambda chest: cropped(chest, bottom=20),
 }
 

@@ -41,9 +41,9 @@ HANDLED = {
     "emphysema": (0.96, 0.96, ["gas without lung", "as with emphysema"]),
     "one lung missing": (0.96, 0.96, ["lung was found"]),
     "arms down": (0.96, 0.96, []),
-    "cut at the top": (0.92, 0.9, ["top slice"]),
+    "cut at the top": (0.95, 0.95, ["top slice"]),
     "pneumothorax": (0.6, 0.7, ["pneumothorax"]),
-    "collapsed lower lobes": (0.8, 0.95, ["lung is dense"]),
+    "collapsed lower lobes": (0.9, 0.92, ["lung is dense"]),
 }
 
 

@@ -36,15 +36,12 @@ class Expected:
         Share of the anatomies that have lung there.
     costal : ndarray of float32, shape (z, y, x)
         The same for the place at the wall in that direction.
-    left : ndarray of bool, shape (z, y, x)
-        Whether it goes with the left half.
     radius, behind, beyond : ndarray
         As of `Half`.
     """
 
     lung: np.ndarray
     costal: np.ndarray
-    left: np.ndarray
     radius: np.ndarray
     behind: np.ndarray
     beyond: np.ndarray
@@ -67,7 +64,6 @@ def expected(frame: Frame, halves: list[Half]) -> Expected:
     return Expected(
         np.where(is_left, left, right),
         np.where(is_left, left_costal, right_costal),
-        is_left,
         np.minimum(one.radius, other.radius),
         np.where(is_left, other.behind, one.behind),
         np.where(is_left, other.beyond, one.beyond),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .atlas import Expected
+from .grid import block_deviation
 from .prior import prior_odds, surely_lung
 from .tissue import fat_in, learned, looks_of, sure_lung
 
@@ -15,6 +16,9 @@ CERTAIN = 20.0
 
 WALL = 1.02
 """Distance from the axis up to which there may be lung, as a share of that of the wall, which is known to some mm."""
+
+SELDOM = 0.15
+"""Share of the anatomies below which a place is taken for other tissue."""
 
 COUPLING = 7.0
 """How much the neighbours of a voxel count."""
@@ -55,17 +59,19 @@ def lung_field(
     """
     from scipy import ndimage
 
+    deviation = block_deviation(ct)
     inside = (place.radius < WALL) & ~bone & ~other_air
     solid = inside & ~lung & (coarse > DENSE)
-    fat = fat_in(ct, coarse, (place.radius > 1.1) & (coarse > -150) & (coarse < -60))
+    fat = fat_in(coarse, deviation, (place.radius > 1.1) & (coarse > -150) & (coarse < -60))
     depth = ndimage.distance_transform_edt(~lung)
     skin = depth <= 1
-    looks = looks_of(ct, coarse, solid & ~skin)
+    looks = looks_of(coarse, deviation, solid & ~skin)
     progress(0.4)
 
     dense = sure_lung(surely_lung(place) & solid & ~skin & ~fat, depth)
     evidence = prior_odds(lung, dense, skin, place) - 2.0 * fat
-    odds = learned(looks, dense, solid & ((place.lung < 0.1) | fat), solid & ~skin)
+    at_lungs = lung.any(axis=(1, 2))[:, None, None]
+    odds = learned(looks, dense, solid & at_lungs & ((place.lung < SELDOM) | fat), solid & ~skin)
     if odds is not None:
         evidence += odds
     # Denser than aerated lung and thinner than any tissue: ground glass.

@@ -8,7 +8,7 @@ from .atlas import Expected
 from .grid import STEP
 from .tissue import smoothed
 
-EDGE = -1.5
+EDGE = -1.0
 """Most for tissue on the far side of aerated lung, at the heart or below: mostly the lung ends where its air does.
 This and the next are logarithms of odds."""
 
@@ -26,9 +26,6 @@ COMMON = 0.5
 
 NEARBY = 30 / STEP
 """Standard deviation of what is nearby, in coarse voxels."""
-
-HIGHER_RIGHT, HIGHER_LEFT = 27, 12
-"""mm by which a side of the diaphragm seldom lies higher than the other one."""
 
 
 def surely_lung(place: Expected) -> np.ndarray:
@@ -55,12 +52,11 @@ def prior_odds(lung: np.ndarray, dense: np.ndarray, skin: np.ndarray, place: Exp
     # Mediastinum lies beyond the lung as seen from its axis, the diaphragm below it.
     beyond = place.beyond & (place.costal < 0.5)
     below = (np.cumsum(lung[::-1], axis=0)[::-1] >= 2) & (np.cumsum(lung, axis=0) < 1) & (place.radius < 0.9)
-    far_side = beyond | (below & ~_level_with_other_lung(lung, place))
     at_wall = place.behind & (place.costal > 0.7) & (place.lung > MOSTLY)
     share = np.clip(place.lung, 0.03, 0.97)
     odds = np.log(share / (1 - share))
     common = _log_share(dense, surely_lung(place))
-    odds = np.where(far_side, np.minimum(odds, EDGE), odds) + COMMON * common
+    odds = np.where(beyond | below, np.minimum(odds, EDGE), odds) + COMMON * common
     odds = np.where(at_wall, np.maximum(odds, AT_WALL + COMMON * common), odds)
     # Its neighbours decide on the blurred rim.
     return np.where(at_wall & skin, np.minimum(odds, 0), odds).astype(np.float32)
@@ -71,18 +67,3 @@ def _log_share(dense: np.ndarray, lung: np.ndarray) -> np.ndarray:
     overall = dense.sum() / max(np.count_nonzero(lung), 1)
     share = (smoothed(dense, NEARBY) + 0.02 * overall) / (smoothed(lung, NEARBY) + 0.02)
     return np.log(np.maximum(share, 0.005))
-
-
-def _level_with_other_lung(lung: np.ndarray, place: Expected) -> np.ndarray:
-    """Places that mostly are lung, in slices in which the other lung is aerated: too high for the diaphragm."""
-    found = np.zeros(lung.shape, bool)
-    inside = place.radius < 1
-    for half, margin in ((~place.left, HIGHER_RIGHT), (place.left, HIGHER_LEFT)):
-        other = inside & ~half
-        aerated = np.count_nonzero(lung & other, axis=(1, 2))
-        usual = np.where(other, place.lung, 0).sum(axis=(1, 2))
-        level = np.zeros(len(lung), bool)
-        lower = aerated > 0.5 * np.maximum(usual, 1)
-        level[margin // STEP :] = lower[: len(lung) - margin // STEP]
-        found |= half & level[:, None, None] & (place.lung > MOSTLY)
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .grid import block_deviation, opened
+from .grid import opened
 
 FEWEST = 300
 """Voxels of each kind (8 ml) from which something is learned."""
@@ -12,7 +12,7 @@ FEWEST = 300
 SURE = 3.0, 6.0
 """Most that the looks of one voxel, and those of its neighbourhood, may say, as logarithms of odds."""
 
-OWN, AROUND = 0.5, 2.5
+OWN, AROUND = 0.5, 3.5
 """How much a voxel's own looks count, and the mean of what those of the tissue around it say."""
 
 REACH = 2.0
@@ -22,14 +22,14 @@ FAT = -140, -60
 """HU of fat."""
 
 
-def looks_of(ct: np.ndarray, coarse: np.ndarray, tissue: np.ndarray) -> np.ndarray:
+def looks_of(coarse: np.ndarray, deviation: np.ndarray, tissue: np.ndarray) -> np.ndarray:
     """Density and texture around each voxel of the coarse grid.
 
     Parameters
     ----------
-    ct, coarse : ndarray of shape (z, y, x)
-        HU on the working grid and on the coarse one.
-    tissue : ndarray of bool, on the coarse grid
+    coarse, deviation : ndarray of shape (z, y, x)
+        HU on the coarse grid, and the standard deviation within its blocks.
+    tissue : ndarray of bool, shape (z, y, x)
         What is looked at, so that air nearby does not count as texture.
 
     Returns
@@ -37,7 +37,7 @@ def looks_of(ct: np.ndarray, coarse: np.ndarray, tissue: np.ndarray) -> np.ndarr
     ndarray of float32, shape (z, y, x, 5)
         Means at two scales, the standard deviation of blocks, and those within blocks at two scales, in HU.
     """
-    deviation = np.minimum(block_deviation(ct), 400)
+    deviation = np.minimum(deviation, 400)
     density = np.clip(coarse, -400, 200)
     mean, squares = (_mean_within(tissue, values, 1.5) for values in (density, density**2))
     looks = [
@@ -61,17 +61,17 @@ def _mean_within(mask: np.ndarray, values: np.ndarray, sigma: float) -> np.ndarr
     return smoothed(np.where(mask, values, 0), sigma) / np.maximum(smoothed(mask, sigma), 1e-3)
 
 
-def fat_in(ct: np.ndarray, coarse: np.ndarray, wall: np.ndarray) -> np.ndarray:
+def fat_in(coarse: np.ndarray, deviation: np.ndarray, wall: np.ndarray) -> np.ndarray:
     """Fat: as dense as fat, and as even as that of the chest wall is.
 
     Parameters
     ----------
-    ct, coarse : ndarray of shape (z, y, x)
-        HU on the working grid and on the coarse one.
-    wall : ndarray of bool, on the coarse grid
+    coarse, deviation : ndarray of shape (z, y, x)
+        HU on the coarse grid, and the standard deviation within its blocks.
+    wall : ndarray of bool, shape (z, y, x)
         Tissue outside the chest.
     """
-    density, deviation = smoothed(coarse), smoothed(block_deviation(ct), 1)
+    density, deviation = smoothed(coarse), smoothed(deviation, 1)
     dense = (density > FAT[0]) & (density < FAT[1])
     sample = deviation[dense & wall]
     noise = np.percentile(sample, 40) if len(sample) > 500 else 15.0
