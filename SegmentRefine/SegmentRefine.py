@@ -299,11 +299,11 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         run.check_scene()
         compare_with = None if reference is None else labels_of(reference, run.ct)
         output = output or add_lungs_node(run.ct)
-        lungs = run.finish(output)
-        measures = measure_lungs(lungs, compare_with)
+        lungs, found = run.finish(output)
+        measures = measure_lungs(lungs, found["boundary_supported"]["both"], compare_with)
         table = table or add_lung_table(run.ct)
-        fill_lung_table(table, measures, run.warnings)
-        return {"segmentation": output, "table": table, "measures": measures, "warnings": run.warnings}
+        fill_lung_table(table, measures, found["warnings"])
+        return {"segmentation": output, "table": table, "measures": measures, "warnings": found["warnings"]}
 
     def _finishPreview(self, run: SegmentationRun) -> vtkMRMLSegmentationNode:
         run.check_scene()

@@ -51,6 +51,7 @@ def test_assessment_is_complete(assessed, phantom):
     assert both["volume_ml"] == pytest.approx(truth, rel=0.12)
     assert both["volume_ml"] == pytest.approx(right["volume_ml"] + left["volume_ml"], abs=0.11)
     assert 0 < both["consolidation_share"] < both["ground_glass_share"] < 1
+    assert all(0.8 < share <= 1 for share in result["lungs"]["boundary_supported"].values())
     assert result["patient"] == {"age": None, "sex": None, "labs": {}}
     assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
     assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()

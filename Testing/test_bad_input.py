@@ -220,6 +220,10 @@ def test_bad_option(kind, phantom_ct, tmp_path):
 BAD_SEGMENTATIONS = {
     "threshold": (["--threshold", -1024], "The threshold has to be -900 to -100 HU, and -1024 is not"),
     "closing": (["--closing", 31], "The closing has to be 0 to 30 mm, and 31 is not"),
+    "measures of a slice": (
+        ["--through", 0, 0, 0, "--measures", "m.json"],
+        "Measures are of whole lungs; leave out --measures or --through.",
+    ),
     "point outside": (["--through", 0, 0, 9000], "The point (0.0, 0.0, 9000.0) mm lies outside ct.nrrd"),
 }
 

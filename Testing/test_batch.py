@@ -42,6 +42,7 @@ def test_failed_case_is_named_and_the_rest_goes_on(folder, tmp_path):
     written = table(out)
     assert [row["error"] == "" for row in written] == [True, False, True]
     assert float(written[0]["covid_ct: positive"]) == rows[0]["covid_ct: positive"]
+    assert 0.8 < float(written[0]["boundary_supported"]) <= 1
     assert sum(float(written[0][f"covid_ct: {c}"]) for c in ("negative", "positive")) == pytest.approx(1)
 
 

@@ -1,10 +1,11 @@
 """Chests that are hard to segment: the lungs are found all the same, or a sentence says what is wrong."""
 
+import json
+
 import numpy as np
 import pytest
-from conftest import write
+from conftest import covid_mtl, write
 from COVIDMTLLib import checks
-from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import ImplausibleCT
 from COVIDMTLLib.lung_warnings import warn_of_lungs
 from COVIDMTLLib.overlap import overlap
@@ -93,7 +94,9 @@ def test_end_is_not_cut_because_dense_lung_is_not_found(patient):
 
 def test_command_and_panel_are_told(synthetic, tmp_path):
     ct, _ = difficult(*synthetic, "one lung missing", seed=4)
-    child = Child("segment", write(ct, tmp_path / "ct.nrrd"), "--out", tmp_path / "lungs.nrrd", "--method", "classical")
-    child.wait()
-    assert len(child.warnings) == 1 and "lung was found" in child.warnings[0]
+    files = ["--out", tmp_path / "lungs.nrrd", "--measures", tmp_path / "measures.json"]
+    run = covid_mtl("segment", write(ct, tmp_path / "ct.nrrd"), *files, "--method", "classical", "--progress", "none")
+    warnings = json.loads((tmp_path / "measures.json").read_text())["warnings"]
+    assert len(warnings) == 1 and "lung was found" in warnings[0]
+    assert run.stderr.splitlines() == [f"Warning: {warnings[0]}"]
     assert len(np.unique(read_mask(tmp_path / "lungs.nrrd").array)) == 2

@@ -58,7 +58,8 @@ def test_real_ct_is_segmented_and_compared_as_by_the_command_line(real_ct, tmp_p
     found = array(output, ct)
     np.testing.assert_array_equal(previewed[24] > 0, found[24] > 0)
 
-    by_command = covid_mtl("segment", path, "--out", tmp_path / "lungs.nrrd", "--progress", "none")
+    options = ["--out", tmp_path / "lungs.nrrd", "--measures", tmp_path / "measures.json", "--progress", "none"]
+    by_command = covid_mtl("segment", path, *options)
     assert by_command.returncode == 0, by_command.stderr
     np.testing.assert_array_equal(found, read_mask(tmp_path / "lungs.nrrd").array)
 
@@ -69,6 +70,9 @@ def test_real_ct_is_segmented_and_compared_as_by_the_command_line(real_ct, tmp_p
         assert shown[title] == pytest.approx(compared[key], abs=1e-12) and compared[key] > 0.94
         assert f"{compared[key]:.4f}" in panel.ui.resultsLabel.text
     assert shown["Both lungs, ml"] == pytest.approx(compared["predicted_ml"])
+    share = json.loads((tmp_path / "measures.json").read_text())["boundary_supported"]["both"]
+    assert shown["Boundary that the CT shows, %"] == pytest.approx(100 * share) and share > 0.9
+    assert f"{100 * share:.0f} %" in panel.ui.resultsLabel.text
     assert shown["Right lung, ml"] + shown["Left lung, ml"] == pytest.approx(shown["Both lungs, ml"])
 
     panel.ui.tableButton.click()

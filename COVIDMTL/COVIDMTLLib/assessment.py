@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, __version__, checks, segmentation, training_range, writing
+from . import RESEARCH_USE_ONLY, __version__, checks, confidence, segmentation, training_range, writing
 from .densities import lung_densities
 from .ensembles import judge_all
 from .errors import InputError
@@ -49,6 +49,8 @@ class Assessment:
         HU on the working grid.
     lungs : Volume
         1 right lung, 2 left lung, on the working grid.
+    boundary : Boundary
+        Where the image shows the boundary of the lungs.
     features : dict
         The 375 features by name, as the first model that takes them has them; empty if none does.
     models : list of Model
@@ -62,6 +64,7 @@ class Assessment:
     result: dict[str, Any]
     ct: Volume
     lungs: Volume
+    boundary: confidence.Boundary
     features: dict[str, float]
     models: list[Model]
     attention: dict[str, Volume]
@@ -160,6 +163,7 @@ def assess(
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
             labels = _find_lungs(working, lungs, refine, name, update)
+            boundary = confidence.find_boundary(working, labels)
         features = [None] * len(models)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
@@ -177,18 +181,21 @@ def assess(
                 *([SYNTHETIC] if synthetic else []),
                 *checks.warn_about(ct),
                 *warn_of_lungs(working, labels, name),
+                *confidence.warnings(boundary.shares),
                 *_unlike(verdicts["models"]),
                 *_unused(patient, models),
             ],
             **verdicts,
             "patient": asdict(patient),
-            "lungs": {"source": _source(lungs, refine)} | lung_densities(working, labels),
+            "lungs": {"source": _source(lungs, refine)}
+            | lung_densities(working, labels)
+            | {"boundary_supported": boundary.shares},
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
             "software": _software(),
             "seconds": steps.seconds,
         }
         shown = next((one for one in features if one is not None), {})
-        assessment = Assessment(result, working, labels, shown, models, attention, ct.geometry)
+        assessment = Assessment(result, working, labels, boundary, shown, models, attention, ct.geometry)
         if folder is not None:
             with steps.step("report", "Writing the report"):
                 _write(assessment, folder, grid)

@@ -59,7 +59,8 @@ def assess_folder(
     -------
     list of dict
         The rows of the table: ``case``; ``error``, empty for a case that was assessed; volumes in ml,
-        shares of the lung at opacity densities, verdicts, probabilities, the number of warnings.
+        shares of the lung at opacity densities and of its boundary that the image shows, verdicts,
+        probabilities, the number of warnings.
 
     Raises
     ------
@@ -116,6 +117,7 @@ def _row(
     both = result["lungs"]["both"]
     row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
     row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
+    row["boundary_supported"] = result["lungs"].get("boundary_supported", {}).get("both", "")  # not in older results
     for task, answer in result["tasks"].items():
         row[task] = answer["verdict"]
         row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}

@@ -24,10 +24,6 @@ STOPPING = 2.0
 """Seconds that a job is given to clean up after itself before it is killed."""
 
 
-WARNING = "Warning: "
-"""What a line of standard error begins with that warns of the result."""
-
-
 class ChildFailed(RuntimeError):
     """The child ended in an error that is none of the input's; the message is fit to be shown."""
 
@@ -85,11 +81,6 @@ class Child:
         if not running:
             self._check()
         return running
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a segmentation that has ended warned of."""
-        return [line.removeprefix(WARNING).strip() for line in self._errors if line.startswith(WARNING)]
 
     def wait(self, progress: Callback = silent) -> None:
         """Block until the job has ended, passing on its progress; raises as `poll` does.

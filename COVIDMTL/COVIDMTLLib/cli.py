@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
         nargs=3,
         metavar=("X", "Y", "Z"),
         help="preview: only the axial slice through this point (LPS, mm); the rest of the mask is 0",
+    )
+    segment.add_argument(
+        "--measures",
+        type=Path,
+        metavar="JSON",
+        help="file to write with volumes, densities, the share of the boundary that the CT shows and warnings",
     )
     add_grid(segment)
     add_progress(segment)
@@ -159,9 +166,12 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
 def _segment(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
     parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
+    if options.measures and options.through:
+        raise InputError("Measures are of whole lungs; leave out --measures or --through.")
+    measures_file = writing.staged_file(options.measures) if options.measures else nullcontext()
     with terminal.progress(options.progress) as progress:
-        with writing.staged_file(options.out) as path:
-            warnings = run_supervised(
+        with writing.staged_file(options.out) as path, measures_file as measures_path:
+            measures = run_supervised(
                 jobs.segment,
                 options.ct,
                 path,
@@ -173,8 +183,12 @@ def _segment(options: argparse.Namespace) -> None:
                 options.through,
                 progress=progress,
             )
+            if measures_path:
+                measures_path.write_text(json.dumps(measures, indent=2) + "\n", encoding="utf-8")
         progress(*DONE)
-    for warning in warnings:
+    if measures and options.progress != "json":
+        print(terminal.lungs_line(measures))
+    for warning in measures["warnings"] if measures else []:
         print(f"Warning: {warning}", file=sys.stderr)
 
 

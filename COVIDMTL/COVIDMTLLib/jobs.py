@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import assessment, segmentation, writing
+from . import assessment, confidence, segmentation, writing
+from .densities import lung_densities
 from .features import lung_features
 from .lung_warnings import warn_of_lungs
 from .method_parameters import Parameters
@@ -46,8 +47,15 @@ def segment(
     through: Sequence[float] | None,
     *,
     progress: Callback,
-) -> list[str]:
-    """Segment the lungs of a CT, all or one slice, and write the mask; returns warnings about lungs that are whole."""
+) -> dict[str, Any] | None:
+    """Segment the lungs of a CT, all or one slice, and write the mask.
+
+    Returns
+    -------
+    dict or None
+        Of whole lungs, volumes, densities and ``boundary_supported`` as ``assessment.json`` has them, and
+        ``warnings``.
+    """
     require(*segmentation.MODULES)
     steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 16, "write": 1})
     with steps.step("read", "Reading the CT"):
@@ -58,9 +66,14 @@ def segment(
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
         lungs = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target)
+        measures = None
+        if through is None:
+            shares = confidence.find_boundary(working, lungs).shares
+            warnings = [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
+            measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
     with steps.step("write", "Writing the mask"):
         writing.write_volume(lungs, out, target)
-    return warn_of_lungs(working, lungs, ct.name) if through is None else []
+    return measures
 
 
 def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:

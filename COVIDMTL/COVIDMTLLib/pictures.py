@@ -1,13 +1,15 @@
-"""Pictures of a CT with the outline of the lungs."""
+"""Pictures of a CT with the outline of the lungs, dashed where it was inferred."""
 
 from __future__ import annotations
 
 import base64
 import io
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from .confidence import INFERRED
 from .sides import LEFT, RIGHT
 from .volume import Volume
 
@@ -15,6 +17,8 @@ LUNG_WINDOW = (-1350, 150)  # HU
 COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}
 """Outlines of the lungs: apart for colour-blind readers and bright on both lung and tissue."""
 
+DASHES = (0, (3.2, 1.6))
+"""What is drawn and left out of an inferred outline, in line widths."""
 
 MARGIN = 30
 """Voxels of 1 mm that a picture shows around the lungs."""
@@ -29,7 +33,7 @@ class Picture:
     aspect: float
 
 
-def three_planes(ct: Volume, lungs: Volume) -> list[Picture]:
+def three_planes(ct: Volume, lungs: Volume, boundary: Volume) -> list[Picture]:
     """Axial, coronal and sagittal pictures of the lungs, in radiological convention.
 
     Parameters
@@ -38,30 +42,31 @@ def three_planes(ct: Volume, lungs: Volume) -> list[Picture]:
         HU on the 1 mm working grid.
     lungs : Volume
         1 right lung, 2 left lung, on the same grid.
+    boundary : Volume
+        Where the image shows the boundary of the lungs: the labels of a `confidence.Boundary`.
 
     Returns
     -------
     list of Picture
     """
     box = _box(lungs)
-    hu, mask = ct.array[box], lungs.array[box]
+    hu, mask, shown = (volume.array[box] for volume in (ct, lungs, boundary))
     # The slice with most lung of each kind; of the sagittal ones that is always through one lung.
     z, y, x = (int(np.count_nonzero(mask, axis=other).argmax()) for other in ((1, 2), (0, 2), (0, 1)))
     side = "right" if np.count_nonzero(mask[:, :, x] == RIGHT) > np.count_nonzero(mask[:, :, x] == LEFT) else "left"
-    planes = {
-        "Axial": (hu[z], mask[z]),
-        "Coronal": (hu[::-1, y], mask[::-1, y]),
-        f"Sagittal, {side} lung": (hu[::-1, :, x], mask[::-1, :, x]),
-    }
-    return [Picture(caption, _png(*plane), plane[0].shape[1] / plane[0].shape[0]) for caption, plane in planes.items()]
+    planes = {"Axial": np.s_[z], "Coronal": np.s_[::-1, y], f"Sagittal, {side} lung": np.s_[::-1, :, x]}
+    return [
+        Picture(caption, _png(hu[at], mask[at], shown[at]), hu[at].shape[1] / hu[at].shape[0])
+        for caption, at in planes.items()
+    ]
 
 
-def attention_pictures(ct: Volume, lungs: Volume, attention: Volume) -> list[Picture]:
+def attention_pictures(ct: Volume, lungs: Volume, boundary: Volume, attention: Volume) -> list[Picture]:
     """Axial, coronal and sagittal pictures through the place of most attention, in colour over the CT.
 
     Parameters
     ----------
-    ct, lungs : Volume
+    ct, lungs, boundary : Volume
         As of `three_planes`.
     attention : Volume
         0 to 1, on the same grid.
@@ -71,12 +76,12 @@ def attention_pictures(ct: Volume, lungs: Volume, attention: Volume) -> list[Pic
     list of Picture
     """
     box = _box(lungs)
-    hu, mask, shares = ct.array[box], lungs.array[box], attention.array[box]
+    hu, mask, shown, shares = (volume.array[box] for volume in (ct, lungs, boundary, attention))
     # Attention is coarse, and has plateaus: the middle of what is nearly the most.
     z, y, x = np.argwhere(shares >= 0.9 * shares.max()).mean(axis=0).round().astype(int)
     planes = {"Axial": np.s_[z], "Coronal": np.s_[::-1, y], "Sagittal": np.s_[::-1, :, x]}
     return [
-        Picture(caption, _png(hu[at], mask[at], shares[at]), hu[at].shape[1] / hu[at].shape[0])
+        Picture(caption, _png(hu[at], mask[at], shown[at], shares[at]), hu[at].shape[1] / hu[at].shape[0])
         for caption, at in planes.items()
     ]
 
@@ -88,8 +93,11 @@ def _box(lungs: Volume) -> tuple[slice, ...]:
     return tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
 
 
-def _png(hu: np.ndarray, labels: np.ndarray, attention: np.ndarray | None = None, height: int = 480) -> str:
+def _png(
+    hu: np.ndarray, labels: np.ndarray, boundary: np.ndarray, attention: np.ndarray | None = None, height: int = 480
+) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
     rows, columns = hu.shape
@@ -102,8 +110,36 @@ def _png(hu: np.ndarray, labels: np.ndarray, attention: np.ndarray | None = None
         # Transparent where there is none, so that the lung can be judged beside what the network saw in it.
         axes.imshow(attention, cmap="inferno", vmin=0, vmax=1, alpha=0.5 * attention, interpolation="bilinear")
     for label, colour in COLOURS.items():
-        if (labels == label).any():
-            axes.contour(labels == label, [0.5], colors=[colour], linewidths=1.2)
+        lung = labels == label
+        if not lung.any():
+            continue
+        for line in axes.contour(lung, [0.5], alpha=0).allsegs[0]:
+            shown, inferred = outline_parts(line, lung & (boundary == INFERRED))
+            axes.add_collection(LineCollection(shown, colors=colour, linewidths=1.2))
+            axes.add_collection(LineCollection(inferred, colors=colour, linewidths=1.6, linestyles=[DASHES]))
     png = io.BytesIO()
     figure.savefig(png, format="png", pil_kwargs={"optimize": True})
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+def outline_parts(line: np.ndarray, inferred: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The parts of an outline that the image shows, and those that were inferred.
+
+    Parameters
+    ----------
+    line : ndarray of shape (N, 2)
+        Points (x, y) midway between a pixel of the lung and one beside it.
+    inferred : ndarray of bool, shape (y, x)
+        Pixels of the lung at which its boundary was inferred.
+
+    Returns
+    -------
+    shown, inferred : list of ndarray of shape (n, 2)
+        Lines that together are the outline.
+    """
+    (x, y), (beyond_x, beyond_y) = np.floor(line.T).astype(int), np.ceil(line.T).astype(int)
+    at_point = inferred[y, x] | inferred[beyond_y, beyond_x]
+    dashed = at_point[:-1] & at_point[1:]
+    ends = [0, *(np.flatnonzero(np.diff(dashed)) + 1), len(dashed)]
+    parts = [(line[start : end + 1], dashed[start]) for start, end in pairwise(ends)]
+    return [part for part, is_dashed in parts if not is_dashed], [part for part, is_dashed in parts if is_dashed]

@@ -29,9 +29,9 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         cards=[model.card for model in assessment.models],
         patient=_patient_shown(assessment.result["patient"]),
         reasons=reasons(assessment.result["tasks"]),
-        planes=three_planes(assessment.ct, assessment.lungs),
+        planes=three_planes(assessment.ct, assessment.lungs, assessment.boundary.labels),
         attention={
-            task: attention_pictures(assessment.ct, assessment.lungs, volume)
+            task: attention_pictures(assessment.ct, assessment.lungs, assessment.boundary.labels, volume)
             for task, volume in assessment.attention.items()
         },
         unusual=_features_that_stand_out(assessment),

@@ -69,10 +69,22 @@ def summary(result: dict[str, Any], folder: Path) -> str:
             )
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
-    both = result["lungs"]["both"]
-    lines.append(
-        f"Lungs {both['volume_ml']:.0f} ml, {both['ground_glass_share']:.1%} at ground-glass and "
-        f"{both['consolidation_share']:.1%} at consolidation densities"
-    )
+    lines.append(lungs_line(result["lungs"]))
     lines.append(f"Report: {folder / 'report.html'}")
     return "\n".join(lines)
+
+
+def lungs_line(lungs: dict[str, Any]) -> str:
+    """Volume and densities of the lungs, and how much of their boundary the image shows, as a line of text.
+
+    Parameters
+    ----------
+    lungs : dict
+        `densities.lung_densities`, and ``boundary_supported``, the shares of a `confidence.Boundary`.
+    """
+    both = lungs["both"]
+    return (
+        f"Lungs {both['volume_ml']:.0f} ml, {both['ground_glass_share']:.1%} at ground-glass and "
+        f"{both['consolidation_share']:.1%} at consolidation densities; the CT shows "
+        f"{lungs['boundary_supported']['both']:.0%} of their boundary"
+    )

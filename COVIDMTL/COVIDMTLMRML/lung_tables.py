@@ -15,18 +15,22 @@ from .tables import fill_table
 AGREEMENT = {"dice": "Dice", "jaccard": "Jaccard", "mcc": "MCC", "precision": "Precision"}
 """Titles of the measures of `COVIDMTLLib.overlap.overlap` (section 4.1 of the paper)."""
 
+SHOWN = "Boundary that the CT shows, %"
+"""Title of the share of the boundary of both lungs that was not inferred."""
 
 WARNINGS = "COVIDMTL.Warnings"
 """Attribute of a table node: sentences that warn of the lungs, a line each."""
 
 
-def measure_lungs(lungs: Volume, reference: Volume | None = None) -> dict[str, float]:
-    """Volumes of the lungs in ml, and their agreement with a reference.
+def measure_lungs(lungs: Volume, shown: float, reference: Volume | None = None) -> dict[str, float]:
+    """Volumes of the lungs in ml, how much of their boundary the CT shows, and their agreement with a reference.
 
     Parameters
     ----------
     lungs : Volume
         1 right lung, 2 left lung.
+    shown : float
+        Share of their boundary, 0 to 1 (see `COVIDMTLLib.confidence`).
     reference : Volume, optional
         Mask on the same grid; every value but 0 is lung.
 
@@ -40,6 +44,7 @@ def measure_lungs(lungs: Volume, reference: Volume | None = None) -> dict[str, f
         "Right lung, ml": np.count_nonzero(lungs.array == RIGHT) * millilitres,
         "Left lung, ml": np.count_nonzero(lungs.array == LEFT) * millilitres,
         "Both lungs, ml": np.count_nonzero(lungs.array) * millilitres,
+        SHOWN: 100 * shown,
     }
     if reference is not None:
         agreement = overlap(lungs.array, reference.array)

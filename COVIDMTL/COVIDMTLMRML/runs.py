@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import slicer
 from COVIDMTLLib.child import Child
@@ -76,11 +77,6 @@ class Run(ABC):
         except BaseException:
             self._temporary.cleanup()
             raise
-
-    @property
-    def warnings(self) -> list[str]:
-        """As `Child.warnings`."""
-        return self._child.warnings
 
     @abstractmethod
     def _arguments(self) -> list[object]:
@@ -145,22 +141,25 @@ class SegmentationRun(Run):
         arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", *options]
         if self.through is not None:
             # Without an exponent, which the command line would take for an option where it is negative.
-            arguments += ["--through", *(f"{mm:.4f}" for mm in self.through)]
-        return arguments
+            return [*arguments, "--through", *(f"{mm:.4f}" for mm in self.through)]
+        return [*arguments, "--measures", self.folder / "measures.json"]
 
-    def finish(self, output: slicer.vtkMRMLSegmentationNode) -> Volume:
+    def finish(self, output: slicer.vtkMRMLSegmentationNode) -> tuple[Volume, dict[str, Any] | None]:
         """Put the lungs, right and left, into a segmentation node; the run is over.
 
         Returns
         -------
-        Volume
+        lungs : Volume
             The same as labels on the grid of the CT: 1 right lung, 2 left lung.
+        measures : dict or None
+            What the command line measures of them (see `COVIDMTLLib.jobs.segment`); None of a preview.
         """
         self.check_scene()
         with self._temporary:
             lungs = read_mask(self.folder / "lungs.nrrd")
             show_lungs(lungs, output, self.ct)
-            return lungs
+            measures = self.folder / "measures.json"
+            return lungs, json.loads(measures.read_text(encoding="utf-8")) if self.through is None else None
 
 
 class AssessmentRun(Run):

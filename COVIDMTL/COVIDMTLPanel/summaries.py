@@ -58,14 +58,17 @@ def verdicts_html(result: dict[str, Any]) -> str:
 
 
 def lungs_html(lungs: dict[str, Any]) -> str:
-    """Volumes and densities of the lungs (see `COVIDMTLLib.densities.lung_densities`)."""
+    """Volumes, densities and boundary of the lungs, as ``assessment.json`` has them."""
     rows = []
     for side, title in (("right", _("Right")), ("left", _("Left")), ("both", _("Both"))):
         lung = lungs[side]
         shares = (lung["ground_glass_share"], lung["consolidation_share"])
         rows.append([title, f"{lung['volume_ml']:.0f} ml", *("-" if s is None else f"{s:.1%}" for s in shares)])
     caption = _("Share of the lung at the density of ground glass and of consolidation:")
-    return f"<p>{caption}</p>" + table_html([_("Lung"), _("Volume"), _("Ground glass"), _("Consolidation")], rows)
+    densities = table_html([_("Lung"), _("Volume"), _("Ground glass"), _("Consolidation")], rows)
+    shown = lungs.get("boundary_supported")  # which assessments in older scenes do not have
+    inferred = _("Of the boundary of the lungs the CT shows {shown:.0%}; the rest was inferred.")
+    return f"<p>{caption}</p>{densities}" + (f"<p>{inferred.format(shown=shown['both'])}</p>" if shown else "")
 
 
 def measures_html(measures: dict[str, float]) -> str:
