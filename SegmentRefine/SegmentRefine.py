@@ -74,6 +74,7 @@ class SegmentRefineParameterNode:
     inputVolume - The CT.
     initialSegmentation - Lungs to start from; active contours take those of the classical method if there are none.
     method - How the lungs are found.
+    airways - Whether the trachea and the main bronchi are segmented, too.
     threshold, alpha, beta, iterations, closing - See COVIDMTLLib.segmentation.Parameters.
     outputSegmentation - Where the lungs are put.
     referenceSegmentation - Lungs to compare the result with.
@@ -83,6 +84,7 @@ class SegmentRefineParameterNode:
     inputVolume: vtkMRMLScalarVolumeNode
     initialSegmentation: vtkMRMLSegmentationNode
     method: Method = Method(DEFAULT_METHOD)
+    airways: bool = False
     threshold: Annotated[float, WithinRange(*RANGES["threshold"][:2])] = float(PUBLISHED.threshold)
     alpha: Annotated[float, WithinRange(*RANGES["alpha"][:2])] = float(PUBLISHED.alpha)
     beta: Annotated[float, WithinRange(*RANGES["beta"][:2])] = float(PUBLISHED.beta)
@@ -128,6 +130,7 @@ class SegmentRefineWidget(JobWidget):
             self._parameters(),
             p.referenceSegmentation,
             p.resultsTable,
+            p.airways,
             **self.jobCallbacks(self.onFinished),
         )
 
@@ -136,6 +139,8 @@ class SegmentRefineWidget(JobWidget):
         self._removePreview()
         parameters = self.logic.getParameterNode()
         parameters.outputSegmentation, parameters.resultsTable = result["segmentation"], result["table"]
+        if self._parameterNode is not None:
+            self.showResults()  # the nodes may be those of the run before, with other content
         self.ui.resultsCollapsibleButton.collapsed = False
 
     def onPreview(self) -> None:
@@ -154,6 +159,7 @@ class SegmentRefineWidget(JobWidget):
             p.initialSegmentation,
             p.method.value,
             self._parameters(),
+            p.airways,
             **self.jobCallbacks(self.onPreviewFinished),
         )
 
@@ -226,6 +232,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         parameters: Parameters = PUBLISHED,
         reference: vtkMRMLSegmentationNode | None = None,
         table: vtkMRMLTableNode | None = None,
+        airways: bool = False,
         *,
         progress=silent,
     ) -> dict:
@@ -238,11 +245,12 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         :param parameters: of the methods; as published by default.
         :param reference: lungs to compare the result with.
         :param table: is given volumes and agreement; a new node if there is none.
+        :param airways: give output the trachea and the main bronchi, too, which are no lung.
         :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
         :returns: segmentation and table (the nodes), measures (values by their titles) and warnings (sentences).
         :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
         """
-        run = SegmentationRun(ct, initial, method, parameters)
+        run = SegmentationRun(ct, initial, method, parameters, airways=airways)
         run.wait(progress)
         return self._finish(run, output, reference, table)
 
@@ -255,6 +263,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         parameters: Parameters = PUBLISHED,
         reference: vtkMRMLSegmentationNode | None = None,
         table: vtkMRMLTableNode | None = None,
+        airways: bool = False,
         **callbacks,
     ) -> Background:
         """As process, but return at once.
@@ -262,7 +271,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         :param callbacks: progress, finished (is told the result) and failed (is told the exception).
         :returns: the run in the background, which has cancel().
         """
-        run = SegmentationRun(ct, initial, method, parameters)
+        run = SegmentationRun(ct, initial, method, parameters, airways=airways)
         return Background(run, lambda: self._finish(run, output, reference, table), **callbacks)
 
     def startPreview(
@@ -272,13 +281,14 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         initial: vtkMRMLSegmentationNode | None = None,
         method: str = DEFAULT_METHOD,
         parameters: Parameters = PUBLISHED,
+        airways: bool = False,
         **callbacks,
     ) -> Background:
         """Segment the axial slice that a slice view shows, as the whole run would, and return at once.
 
         :param callbacks: as of start; finished is told a new segmentation node, which is not saved with the scene.
         """
-        run = SegmentationRun(ct, initial, method, parameters, through=point_in_slice(ct, view))
+        run = SegmentationRun(ct, initial, method, parameters, point_in_slice(ct, view), airways)
         return Background(run, lambda: self._finishPreview(run), **callbacks)
 
     def processFile(
@@ -289,10 +299,11 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         parameters: Parameters = PUBLISHED,
         *,
         initial=None,
+        airways: bool = False,
         progress=silent,
     ) -> None:
         """Segment the lungs of an image file or DICOM folder into a mask file, as ``covid-mtl segment`` does."""
-        options = segmentation_options(method, parameters, initial)
+        options = segmentation_options(method, parameters, initial, airways)
         Child("segment", ct, "--out", out, *options, python=job_python()).wait(progress)
 
     def _finish(self, run: SegmentationRun, output, reference, table) -> dict:

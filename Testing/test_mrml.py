@@ -174,6 +174,27 @@ def test_empty_and_foreign_segmentations_get_a_sentence(phantom, node_of, scene)
         labels_of(segmentation, node)
 
 
+def test_trachea_has_a_segment_of_its_own_and_is_no_lung(phantom, node_of, scene):
+    node = node_of(phantom.ct)
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
+    labels = phantom.lungs.array.copy()
+    labels[-20:, 20:26, 30:36] = 3
+    show_lungs(Volume(labels, geometry_of(node)), segmentation, node)
+    assert segmentation.GetSegmentation().GetNumberOfSegments() == 3
+    trachea = segmentation.GetSegmentation().GetNthSegment(2)
+    assert trachea.GetName() == "trachea and main bronchi"
+    np.testing.assert_allclose(trachea.GetColor(), np.array((182, 228, 255)) / 255)
+    np.testing.assert_array_equal(
+        slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "trachea and main bronchi", node) > 0, labels == 3
+    )
+    trachea.SetName("renamed")
+    np.testing.assert_array_equal(labels_of(segmentation, node).array, np.isin(labels, (1, 2)))
+    for name in ("right lung", "left lung"):
+        segmentation.GetSegmentation().RemoveSegment(name)
+    with pytest.raises(InputError, match="Lungs has no segment"):
+        labels_of(segmentation, node)
+
+
 def test_one_lung_alone_leaves_the_other_segment_empty(phantom, node_of, scene):
     node = node_of(phantom.ct)
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")

@@ -13,6 +13,7 @@ from COVIDMTLLib.volume import labels_on
 from COVIDMTLMRML.lung_tables import read_lung_table
 from COVIDMTLMRML.volumes import add_volume
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
+from test_airways import with_lungs_alone
 from test_volume import turned
 
 clean_host = panels.clean_host
@@ -136,6 +137,31 @@ def test_method_decides_what_can_be_set(phantom):
     wait(panel)
     assert read_lung_table(slicer.util.getNode("Phantom lung volumes"))["Both lungs, ml"] > darker
     assert number_of("vtkMRMLSegmentationNode") == number_of("vtkMRMLTableNode") == 1 and host.messages == []
+
+
+def test_airways_are_added_on_request_and_no_lung(larger_phantom):
+    panel = opened()
+    ct = add_ct(larger_phantom)
+    panel.ui.inputSelector.setCurrentNode(ct)
+    panel.ui.methodComboBox.currentText = "Robust (dense lung too)"
+    volumes = []
+    for wanted in (False, True):
+        panel.ui.airwaysCheckBox.checked = wanted
+        panel.ui.applyButton.click()
+        wait(panel)
+        output = panel.ui.outputSelector.currentNode()
+        assert output.GetSegmentation().GetNumberOfSegments() == 2 + wanted
+        assert ("Trachea and main bronchi" in panel.ui.resultsLabel.text) == wanted
+        volumes.append(read_lung_table(slicer.util.getNode("Phantom lung volumes")))
+    assert volumes[1].pop("Trachea and main bronchi, ml") > 3
+    assert volumes[0] == volumes[1] and host.messages == []
+    assert panel.ui.statusLabel.text == "Done."
+
+    panel.ui.inputSelector.setCurrentNode(add_volume(with_lungs_alone(larger_phantom), "Blocked"))
+    panel.ui.outputSelector.setCurrentNode(None)
+    panel.ui.applyButton.click()
+    wait(panel)
+    assert "No trachea was found" in panel.ui.resultsLabel.text and host.messages == []
 
 
 def test_preview_can_be_cancelled_and_repeated_and_goes_with_the_panel(phantom):

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--name", metavar="TEXT", help="what to call the case in the report; its file name if left out")
     add_assessment_options(assess)
 
-    segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left")
+    segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left, 3 trachea and main bronchi")
     segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
     segment.add_argument("--out", type=Path, metavar="MASK", required=True, help="mask to write, such as lungs.nrrd")
     segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{', '.join(METHODS)} (default: %(default)s)")
@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         nargs=3,
         metavar=("X", "Y", "Z"),
         help="preview: only the axial slice through this point (LPS, mm); the rest of the mask is 0",
+    )
+    segment.add_argument(
+        "--airways",
+        action="store_true",
+        help="label the trachea and the main bronchi, too; as --lungs or --initial such a mask is of the lungs alone",
     )
     segment.add_argument(
         "--measures",
@@ -89,7 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     features.add_argument("--series", metavar="UID", help=series_help)
     add_progress(features)
 
-    compare = _command(commands, "compare-masks", _compare, "compare two masks on the grid of the second; prints JSON")
+    compare = _command(
+        commands,
+        "compare-masks",
+        _compare,
+        "compare two masks, all labels alike, on the grid of the second; prints JSON",
+    )
     compare.add_argument("predicted", type=Path, metavar="PREDICTED")
     compare.add_argument("reference", type=Path, metavar="REFERENCE")
 
@@ -181,6 +191,7 @@ def _segment(options: argparse.Namespace) -> None:
                 options.grid,
                 parameters,
                 options.through,
+                options.airways,
                 progress=progress,
             )
             if measures_path:

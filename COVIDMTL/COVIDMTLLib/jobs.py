@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import assessment, confidence, segmentation, writing
+from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .densities import lung_densities
 from .features import lung_features
 from .lung_warnings import warn_of_lungs
@@ -45,6 +48,7 @@ def segment(
     grid: str,
     parameters: Parameters,
     through: Sequence[float] | None,
+    airways: bool,
     *,
     progress: Callback,
 ) -> dict[str, Any] | None:
@@ -65,14 +69,17 @@ def segment(
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
-        lungs = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target)
+        labels = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target, airways)
         measures = None
         if through is None:
+            lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
             warnings = [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
+            if airways and not np.any(labels.array == AIRWAYS):
+                warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
     with steps.step("write", "Writing the mask"):
-        writing.write_volume(lungs, out, target)
+        writing.write_volume(labels, out, target)
     return measures
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from . import checks
 from .active_contour import refine_active_contour
+from .airways import holds_airways, label_airways, without_airways
 from .classical import segment_classical
 from .errors import InputError
 from .method_parameters import PUBLISHED, Parameters
 from .packages import require
 from .preview import in_words, slices_through
 from .robust import segment_robust
-from .sides import right_and_left
+from .sides import LEFT, RIGHT, right_and_left
 from .volume import Geometry, Volume, labels_on
 
 METHODS = ("classical", "active-contour", "robust")
@@ -45,6 +46,7 @@ def segment(
     parameters: Parameters = PUBLISHED,
     through: Sequence[float] | None = None,
     grid: Geometry | None = None,
+    airways: bool = False,
 ) -> Volume:
     """Segment the lungs, right and left, or for a preview in one slice.
 
@@ -69,11 +71,14 @@ def segment(
         neighbours of the slice filled too, for several come from one slice of the working grid.
     grid : Geometry, optional
         For ``through``: the geometry of the CT, whose slice is meant; by default that of the working grid.
+    airways : bool
+        Label the trachea and the main bronchi, too. Of them ``classical`` and ``active-contour`` make lung otherwise.
 
     Returns
     -------
     Volume
-        uint8 on the working grid: 1 right lung, 2 left lung.
+        uint8 on the working grid: 1 right lung, 2 left lung, and if asked for 3 trachea and main bronchi; no 3 if
+        no trachea was found.
 
     Raises
     ------
@@ -109,9 +114,11 @@ def segment(
         )
         checks.check_lungs(lungs, ct.array, name)
     labels = right_and_left(lungs, ct.array)
+    if airways:
+        label_airways(labels, ct.array)
     if slices is not None:
         labels[np.setdiff1d(np.arange(len(labels)), slices)] = 0
-        if not labels.any():
+        if not np.isin(labels[slices], (RIGHT, LEFT)).any():
             raise InputError(f"{name} shows no lung in the slice through {in_words(through)}; choose another one.")
     progress(1.0)
     return ct.with_array(labels)
@@ -123,7 +130,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
     Parameters
     ----------
     mask : Volume
-        Labels (z, y, x), any geometry; every value but 0 is lung.
+        Labels (z, y, x), any geometry; every value but 0 is lung, but for airways (see `mask_on`).
     ct : Volume
         HU on the 1 mm working grid.
     name : str
@@ -147,7 +154,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
 
 
 def mask_on(mask: Volume, ct: Volume) -> Volume:
-    """A mask on the grid of a CT.
+    """A mask of the lungs on the grid of a CT, without the trachea and the main bronchi that `segment` labels 3.
 
     Parameters
     ----------
@@ -159,7 +166,8 @@ def mask_on(mask: Volume, ct: Volume) -> Volume:
     Returns
     -------
     Volume
-        Labels on the geometry of the CT.
+        Labels on the geometry of the CT. A 3 is taken for airways, and is 0, where it is likely to mean them (see
+        `airways.holds_airways`).
 
     Raises
     ------
@@ -167,6 +175,8 @@ def mask_on(mask: Volume, ct: Volume) -> Volume:
         If nothing of the mask lies inside the CT.
     """
     on_grid = labels_on(mask, ct.geometry)
+    if holds_airways(on_grid.array, ct.array):
+        return without_airways(on_grid)
     if not np.any(on_grid.array):
         raise InputError("The mask and the CT do not lie in the same place; give a mask of this CT.")
     return on_grid

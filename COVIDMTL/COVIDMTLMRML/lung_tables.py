@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import slicer
+from COVIDMTLLib.airways import AIRWAYS, without_airways
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.sides import LEFT, RIGHT
 from COVIDMTLLib.volume import Volume
@@ -28,7 +29,7 @@ def measure_lungs(lungs: Volume, shown: float, reference: Volume | None = None) 
     Parameters
     ----------
     lungs : Volume
-        1 right lung, 2 left lung.
+        1 right lung, 2 left lung; 3 trachea and main bronchi, which are no lung.
     shown : float
         Share of their boundary, 0 to 1 (see `COVIDMTLLib.confidence`).
     reference : Volume, optional
@@ -40,12 +41,16 @@ def measure_lungs(lungs: Volume, shown: float, reference: Volume | None = None) 
         Values by their titles.
     """
     millilitres = lungs.geometry.voxel_volume
+    airways = np.count_nonzero(lungs.array == AIRWAYS) * millilitres
+    lungs = without_airways(lungs)
     measures = {
         "Right lung, ml": np.count_nonzero(lungs.array == RIGHT) * millilitres,
         "Left lung, ml": np.count_nonzero(lungs.array == LEFT) * millilitres,
         "Both lungs, ml": np.count_nonzero(lungs.array) * millilitres,
         SHOWN: 100 * shown,
     }
+    if airways:
+        measures["Trachea and main bronchi, ml"] = airways
     if reference is not None:
         agreement = overlap(lungs.array, reference.array)
         measures |= {title: agreement[key] for key, title in AGREEMENT.items()}

@@ -38,9 +38,11 @@ def job_python() -> str:
     return shutil.which("PythonSlicer") or sys.executable
 
 
-def segmentation_options(method: str, parameters: Parameters, initial: Path | None = None) -> list[object]:
-    """The options of ``covid-mtl segment`` for a method, its parameters and a file with lungs to start from."""
-    options = ["--method", method]
+def segmentation_options(
+    method: str, parameters: Parameters, initial: Path | None = None, airways: bool = False
+) -> list[object]:
+    """The options of ``covid-mtl segment`` for a method, its parameters, a file with lungs to start from, airways."""
+    options = ["--method", method, *(["--airways"] if airways else [])]
     for field in fields(parameters):
         options += [f"--{field.name}", repr(getattr(parameters, field.name))]
     return options if initial is None else [*options, "--initial", initial]
@@ -121,6 +123,8 @@ class SegmentationRun(Run):
         Of the methods.
     through : sequence of 3 float, optional
         Point (LPS, mm) in the world; then only the axial slice through it is segmented, as a preview.
+    airways : bool
+        Segment the trachea and the main bronchi, too.
     ct, segmentation
         As of `Run`.
     """
@@ -132,12 +136,13 @@ class SegmentationRun(Run):
         method: str = DEFAULT_METHOD,
         parameters: Parameters = PUBLISHED,
         through: Sequence[float] | None = None,
+        airways: bool = False,
     ):
-        self.method, self.parameters, self.through = method, parameters, through
+        self.method, self.parameters, self.through, self.airways = method, parameters, through, airways
         super().__init__(ct, segmentation)
 
     def _arguments(self) -> list[object]:
-        options = segmentation_options(self.method, self.parameters, self._mask_file)
+        options = segmentation_options(self.method, self.parameters, self._mask_file, self.airways)
         arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", *options]
         if self.through is not None:
             # Without an exponent, which the command line would take for an option where it is negative.
@@ -150,7 +155,7 @@ class SegmentationRun(Run):
         Returns
         -------
         lungs : Volume
-            The same as labels on the grid of the CT: 1 right lung, 2 left lung.
+            The same as labels on the grid of the CT: 1 right lung, 2 left lung, 3 trachea and main bronchi.
         measures : dict or None
             What the command line measures of them (see `COVIDMTLLib.jobs.segment`); None of a preview.
         """
