@@ -118,7 +118,7 @@ class COVIDMTLParameterNode:
     """What the panel keeps in the scene.
 
     inputVolume - The CT.
-    lungs - The lungs to assess; found by Algorithm 1 if there are none.
+    lungs - The lungs to assess; found by the robust method if there are none.
     outputSegmentation - Where the lungs that were assessed are put.
     age - Of the patient, in years; -1 if unknown.
     sex - Of the patient.
@@ -336,12 +336,12 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         """Assess a CT and wait for the end. Research use only.
 
         :param ct: chest CT in HU.
-        :param lungs: the lungs to assess, taken as they are; found by Algorithm 1 if there are none.
+        :param lungs: the lungs to assess, taken as they are; found by the method robust if there are none.
         :param output: is given the lungs that were assessed; by default the node of an earlier run on this CT,
             or a new one.
         :param model: name of a shipped model, or path of a model folder.
         :param device: "auto", "cpu", "cuda" or "mps".
-        :param refine: "active-contour", "robust" or "none"; see COVIDMTLLib.assessment.assess.
+        :param refine: "robust", "active-contour" or "none"; see COVIDMTLLib.assessment.assess.
         :param age: of the patient, in years.
         :param sex: "female" or "male".
         :param labs: laboratory values: a CSV or JSON file, or numbers by their names in laboratory_values.csv.

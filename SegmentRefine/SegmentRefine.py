@@ -40,7 +40,7 @@ class SegmentRefine(ScriptedLoadableModule):
         self.parent.dependencies = ["COVIDMTL"]
         self.parent.contributors = ["The COVID-MTL developers"]
         self.parent.helpText = _(
-            "Segments the lungs of a chest CT, right and left, and refines a segmentation with active contours. "
+            "Segments the lungs of a chest CT, right and left, dense lung too, or refines a segmentation. "
             'Research use only. See the <a href="https://github.com/COVID-MTL/SlicerCOVIDMTL#segmentrefine">'
             "documentation</a>."
         )
@@ -53,16 +53,16 @@ class SegmentRefine(ScriptedLoadableModule):
 class Method(enum.Enum):
     """Methods of segmentation, by their names in `COVIDMTLLib.segmentation.METHODS`."""
 
-    ACTIVE_CONTOUR = "active-contour"
     ROBUST = "robust"
+    ACTIVE_CONTOUR = "active-contour"
     CLASSICAL = "classical"
 
     def label(self) -> str:
         """The text that a selector shows."""
         titles = {
+            "robust": _("Robust (dense lung too)"),
             "active-contour": _("Active contours (Algorithm 1)"),
             "classical": _("Classical (threshold)"),
-            "robust": _("Robust (dense lung too)"),
         }
         return titles[self.value]
 
@@ -72,7 +72,7 @@ class SegmentRefineParameterNode:
     """What the panel keeps in the scene.
 
     inputVolume - The CT.
-    initialSegmentation - Lungs to start from; active contours take those of the classical method if there are none.
+    initialSegmentation - Lungs to start from; see COVIDMTLLib.segmentation.segment.
     method - How the lungs are found.
     airways - Whether the trachea and the main bronchi are segmented, too.
     threshold, alpha, beta, iterations, closing - See COVIDMTLLib.segmentation.Parameters.
@@ -208,6 +208,8 @@ class SegmentRefineWidget(JobWidget):
 
     def _parameters(self) -> Parameters:
         p = self._parameterNode
+        if p.method is Method.ROBUST:  # has none, whatever the sliders say for the others
+            return PUBLISHED
         return Parameters(p.threshold, p.alpha, p.beta, p.iterations, p.closing)
 
     def _removePreview(self) -> None:
@@ -240,9 +242,10 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
 
         :param ct: chest CT in HU.
         :param output: is given the right and the left lung; a new node if there is none.
-        :param initial: lungs to start from; active contours take those of the classical method if there are none.
-        :param method: "active-contour" (Algorithm 1 of the paper), "robust" or "classical".
-        :param parameters: of the methods; as published by default.
+        :param initial: lungs to start from: those that "active-contour" refines, in place of those of "classical", or
+            for "robust" what is lung for certain.
+        :param method: "robust", "active-contour" (Algorithm 1 of the paper) or "classical".
+        :param parameters: of "active-contour" and "classical"; as published by default.
         :param reference: lungs to compare the result with.
         :param table: is given volumes and agreement; a new node if there is none.
         :param airways: give output the trachea and the main bronchi, too, which are no lung.

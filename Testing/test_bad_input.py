@@ -207,7 +207,7 @@ BAD_OPTIONS = {
         ["--model", "no-such-model"],
         "There is no model no-such-model; shipped are features, features+labs, features-mtl",
     ),
-    "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of active-contour, robust, none"),
+    "refinement": (["--refine", "magic"], "There is no refinement magic; choose one of robust, active-contour, none"),
 }
 
 
@@ -220,6 +220,10 @@ def test_bad_option(kind, phantom_ct, tmp_path):
 BAD_SEGMENTATIONS = {
     "threshold": (["--threshold", -1024], "The threshold has to be -900 to -100 HU, and -1024 is not"),
     "closing": (["--closing", 31], "The closing has to be 0 to 30 mm, and 31 is not"),
+    "parameters of a method without": (
+        ["--closing", 15],
+        "The method robust has no parameters; leave them out or choose the method classical or active-contour.",
+    ),
     "measures of a slice": (
         ["--through", 0, 0, 0, "--measures", "m.json"],
         "Measures are of whole lungs; leave out --measures or --through.",

@@ -38,7 +38,7 @@ def test_child_gives_what_the_command_line_gives(phantom, phantom_ct, tmp_path):
 
 def test_segmentation_in_a_child_is_that_of_this_process(phantom, phantom_ct, tmp_path):
     parameters = Parameters(threshold=-500, closing=20)
-    options = ["--threshold", parameters.threshold, "--closing", parameters.closing]
+    options = ["--method", "active-contour", "--threshold", parameters.threshold, "--closing", parameters.closing]
     Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", *options).wait()
     here = segment(to_working_grid(phantom.ct), "active-contour", parameters=parameters)
     expected = labels_on(here, phantom.ct.geometry).array

@@ -49,12 +49,23 @@ def test_core_never_imports_slicer_and_describes_what_is_public(path):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
 
 
-@pytest.mark.parametrize(("module", "hint"), [("radiomics", "SlicerRadiomics"), ("torch", "the extension PyTorch")])
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [("radiomics", "SlicerRadiomics"), ("torch", "the extension PyTorch"), ("sklearn", "pip install scikit-learn")],
+)
 def test_missing_package_is_named_before_any_work(phantom_ct, tmp_path, module, hint):
-    # None in sys.modules is what makes Python believe that a module is not there.
-    hide = f"import sys; sys.modules[{module!r}] = None; from COVIDMTLLib.assessment import assess; "
-    hide += f"assess({str(phantom_ct)!r})"
-    run = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True)
+    hidden = f"""
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {module!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Hidden())
+from COVIDMTLLib.assessment import assess
+assess({str(phantom_ct)!r}, progress=lambda *news: print("working"))
+"""
+    run = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True)
+    assert run.stdout == ""
     assert f"MissingPackage: The package {module} is not installed" in run.stderr and hint in run.stderr
 
 
@@ -66,6 +77,7 @@ DAMAGED = {
     "radiomics": (["assess"], HALF, "No module named 'half_that_is_missing'", "the extension SlicerRadiomics"),
     "torch": (["assess"], LIBRARY, "libpart.so.1: cannot open shared object file", "the extension PyTorch"),
     "jinja2": (["assess"], OTHER_VERSION, "module 'sys' has no attribute", "--force-reinstall jinja2"),
+    "sklearn": (["segment"], "", "No module named 'sklearn.ensemble'", "--force-reinstall scikit-learn"),
     "skimage": (["segment"], "", "No module named 'skimage.draw'", "--force-reinstall scikit-image"),
     "scipy": (["segment"], LIBRARY, "libpart.so.1", "--force-reinstall scipy"),
     "SimpleITK": (["compare-masks", "ct.nrrd"], LIBRARY, "libpart.so.1", "--force-reinstall SimpleITK"),

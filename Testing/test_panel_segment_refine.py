@@ -93,6 +93,7 @@ def test_lungs_to_refine_and_parameters_are_used(phantom, tmp_path):
     panel = opened()
     panel.ui.inputSelector.setCurrentNode(ct)
     panel.ui.initialSelector.setCurrentNode(initial)
+    panel.ui.methodComboBox.currentText = "Active contours (Algorithm 1)"
     panel.ui.closingSlider.value = 2
     panel.ui.iterationsSlider.value = 0
     assert not panel.ui.thresholdSlider.enabled
@@ -104,11 +105,12 @@ def test_lungs_to_refine_and_parameters_are_used(phantom, tmp_path):
 
     moved = type(given)(given.array, panels.geometry_of(ct))
     files = [write(moved, tmp_path / "ct.nrrd"), write(type(moved)(right, moved.geometry), tmp_path / "initial.nrrd")]
-    options = ["--initial", files[1], "--closing", 2, "--iterations", 0]
+    method = ["--initial", files[1], "--method", "active-contour"]
+    options = [*method, "--closing", 2, "--iterations", 0]
     by_command = covid_mtl("segment", files[0], "--out", tmp_path / "lungs.nrrd", *options)
     assert by_command.returncode == 0, by_command.stderr
     np.testing.assert_array_equal(array(output, ct), read_mask(tmp_path / "lungs.nrrd").array)
-    default = covid_mtl("segment", files[0], "--out", tmp_path / "default.nrrd", "--initial", files[1])
+    default = covid_mtl("segment", files[0], "--out", tmp_path / "default.nrrd", *method)
     assert default.returncode == 0, default.stderr
     assert np.any(array(output, ct) != read_mask(tmp_path / "default.nrrd").array)
 
@@ -119,10 +121,11 @@ def test_lungs_to_refine_and_parameters_are_used(phantom, tmp_path):
 def test_method_decides_what_can_be_set(phantom):
     panel = opened()
     panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
-    assert panel.ui.methodComboBox.currentText == "Active contours (Algorithm 1)"
-    panel.ui.methodComboBox.currentText = "Robust (dense lung too)"
+    assert panel.ui.methodComboBox.currentText == "Robust (dense lung too)"
     assert panel.ui.initialSelector.enabled
     assert not panel.ui.thresholdSlider.enabled and not panel.ui.closingSlider.enabled
+    panel.ui.methodComboBox.currentText = "Active contours (Algorithm 1)"
+    assert panel.ui.initialSelector.enabled and panel.ui.thresholdSlider.enabled and panel.ui.closingSlider.enabled
     panel.ui.methodComboBox.currentText = "Classical (threshold)"
     contours = (panel.ui.alphaSlider, panel.ui.betaSlider, panel.ui.closingSlider, panel.ui.initialSelector)
     assert not any(widget.enabled for widget in contours) and panel.ui.thresholdSlider.enabled
@@ -143,7 +146,6 @@ def test_airways_are_added_on_request_and_no_lung(larger_phantom):
     panel = opened()
     ct = add_ct(larger_phantom)
     panel.ui.inputSelector.setCurrentNode(ct)
-    panel.ui.methodComboBox.currentText = "Robust (dense lung too)"
     volumes = []
     for wanted in (False, True):
         panel.ui.airwaysCheckBox.checked = wanted
@@ -215,9 +217,12 @@ def test_panel_shows_warnings(phantom):
     filled = np.where(phantom.lungs.array == 1, np.int16(40), phantom.ct.array)
     volume = add_volume(phantom.ct.with_array(filled), "OneLung")
     panel.ui.inputSelector.setCurrentNode(volume)
-    panel.ui.applyButton.click()
-    wait(panel)
-    assert "No right lung was found" in panel.ui.resultsLabel.text
+    warned = {"Classical (threshold)": "No right lung was found", "Robust (dense lung too)": "The CT does not show"}
+    for method, warning in warned.items():
+        panel.ui.methodComboBox.currentText = method
+        panel.ui.applyButton.click()
+        wait(panel)
+        assert warning in panel.ui.resultsLabel.text
 
 
 def test_logic_works_on_nodes_and_files_and_can_be_stopped(phantom, phantom_ct, tmp_path):

@@ -181,7 +181,8 @@ LYING = {
 
 
 @pytest.mark.parametrize(
-    ("method", "lying"), [("classical", "straight"), *(("active-contour", lying) for lying in LYING)]
+    ("method", "lying"),
+    [("classical", "straight"), ("robust", "oblique, 2.5 mm"), *(("active-contour", lying) for lying in LYING)],
 )
 def test_preview_is_the_whole_result_in_one_slice_of_the_ct(phantom, snakes, lying, method):
     ct = LYING[lying](phantom.ct)

@@ -108,7 +108,9 @@ def hog_table(cts: Path, lungs: Path | None, each: Callable = iter) -> pd.DataFr
     rows = []
     for name, path in each(found.items()):
         ct = to_working_grid(read_ct(path))
-        labels = segment(ct, name=name) if masks is None else given_lungs(read_mask(masks[name]), ct, name)
+        labels = (
+            segment(ct, "active-contour", name=name) if masks is None else given_lungs(read_mask(masks[name]), ct, name)
+        )
         rows.append(hog_features(lung_box(ct, labels.array)))
     table = pd.DataFrame(rows).add_prefix("hog_")
     table.insert(0, "PID", list(found))

@@ -22,7 +22,8 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--refine",
         metavar="METHOD",
-        help="refinement of the lungs: active-contour (default without --lungs), robust or none",
+        help="how the lungs are found, or given ones refined: robust (default without --lungs), active-contour "
+        "(Algorithm 1 of the paper, as for the lungs that the shipped models were trained on) or none",
     )
     parser.add_argument(
         "--device",
@@ -47,7 +48,7 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """The parameters of the segmentation methods."""
     group = parser.add_argument_group(
-        "parameters", "of classical (threshold) and of active-contour (the others); by default as published"
+        "parameters", "of the methods classical (threshold) and active-contour (the others); by default as published"
     )
     helps = {
         "threshold": "what is less dense is lung, -900 to -100: a higher one takes in more opacity, and more of the "

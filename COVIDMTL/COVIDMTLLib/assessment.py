@@ -26,12 +26,12 @@ from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
 from .volume import Geometry, Volume, linear_on, to_working_grid
 
-REFINEMENTS = ("active-contour", "robust", "none")
+REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
 
 SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the software works and is of no patient."
 
-STEPS = {"read": 1, "resample": 4, "lungs": 16, "features": 30, "network": 1, "report": 3}
+STEPS = {"read": 1, "resample": 4, "lungs": 5, "features": 30, "network": 1, "report": 3}
 """The steps of an assessment and about how long each takes, in seconds on two cores."""
 
 PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "torch", "pyradiomics-bhklab", "pyradiomics")
@@ -102,9 +102,10 @@ def assess(
     model : str or path, or several
         Name of a shipped model, or a model folder or a zip of it. Of several, the verdicts stand side by side and
         are aggregated (see `ensembles.combine`).
-    refine : {"active-contour", "robust", "none"}, optional
-        Refinement of the lungs; by default a given mask is taken as it is and a computed one refined
-        by Algorithm 1 of the paper, as the lungs of the cohort were. ``robust`` finds dense lung too.
+    refine : {"robust", "active-contour", "none"}, optional
+        Refinement of the lungs; by default a given mask is taken as it is, and without one ``robust`` finds the
+        lungs, dense lung too. The lungs of the cohort, and so the features that the shipped models were trained on,
+        are as of ``active-contour``, Algorithm 1 of the paper; ``none`` leaves it out.
     series : str, optional
         SeriesInstanceUID, for a DICOM folder that holds several series.
     grid : {"ct", "working"}
@@ -135,14 +136,14 @@ def assess(
         If a package that the job needs, such as PyRadiomics or PyTorch, is not installed or damaged.
     """
     patient = check_patient(age, sex, labs)
-    refine = refine or ("active-contour" if lungs is None else "none")
+    refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")
     if refine not in REFINEMENTS:
         raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
     if grid not in GRIDS:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
     segmented = lungs is None or refine != "none"
     require(
-        *(segmentation.MODULES if segmented else ("SimpleITK", "scipy.ndimage")),
+        *(segmentation.modules_of(refine) if segmented else ("SimpleITK", "scipy.ndimage")),
         *("radiomics", "torch", "safetensors.torch"),
         *(() if out is None else ("jinja2", "matplotlib.backends.backend_agg")),
     )

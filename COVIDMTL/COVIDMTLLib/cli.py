@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
     segment.add_argument("--out", type=Path, metavar="MASK", required=True, help="mask to write, such as lungs.nrrd")
     segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{', '.join(METHODS)} (default: %(default)s)")
-    segment.add_argument("--initial", type=Path, metavar="MASK", help="initial mask for active-contour or robust")
+    segment.add_argument("--initial", type=Path, metavar="MASK", help="what active-contour starts from, robust adds to")
     segment.add_argument("--series", metavar="UID", help=series_help)
     add_parameters(segment)
     segment.add_argument(

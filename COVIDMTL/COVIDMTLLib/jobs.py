@@ -60,8 +60,8 @@ def segment(
         Of whole lungs, volumes, densities and ``boundary_supported`` as ``assessment.json`` has them, and
         ``warnings``.
     """
-    require(*segmentation.MODULES)
-    steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 16, "write": 1})
+    require(*segmentation.modules_of(method))
+    steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 5, "write": 1})
     with steps.step("read", "Reading the CT"):
         volume = read_ct(ct, series)
         mask = read_mask(initial) if initial is not None else None

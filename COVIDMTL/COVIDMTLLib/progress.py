@@ -36,16 +36,17 @@ class Steps:
         total, start = sum(shares.values()), 0.0
         self._spans = {}
         for name, share in shares.items():
-            self._spans[name] = (start / total, share / total)
+            self._spans[name] = (start / total, (start + share) / total)
             start += share
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[Callable[[float], None]]:
         """Run a step; gives the function to tell the share of the step done (0 to 1)."""
-        start, share = self._spans[name]
+        start, end = self._spans[name]
 
         def update(fraction: float) -> None:
-            self.callback(name, start + share * fraction, text)
+            # In this form a step ends exactly where the next one starts.
+            self.callback(name, (1 - fraction) * start + fraction * end, text)
 
         update(0.0)
         began = time.perf_counter()

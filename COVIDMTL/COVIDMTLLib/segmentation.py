@@ -18,13 +18,14 @@ from .robust import segment_robust
 from .sides import LEFT, RIGHT, right_and_left
 from .volume import Geometry, Volume, labels_on
 
-METHODS = ("classical", "active-contour", "robust")
-"""``classical``: threshold and connected components (reference 25 of the paper); ``active-contour``:
-Algorithm 1 on top of it, or of an initial mask; ``robust``: dense lung inferred from the chest wall, an atlas
-and the looks of the tissue."""
+METHODS = ("robust", "active-contour", "classical")
+"""``robust``: dense lung inferred from the chest wall, an atlas and the looks of the tissue; ``classical``: threshold
+and connected components (reference 25 of the paper); ``active-contour``: Algorithm 1 on top of it, or of an initial
+mask."""
 
-DEFAULT_METHOD = "active-contour"
-"""The paper's own; the lungs whose features the models were trained on."""
+DEFAULT_METHOD = "robust"
+"""Where lung is dense, the others lose it. The shipped models were trained on features of lungs as of
+``active-contour``, the paper's own."""
 
 MODULES = (
     "SimpleITK",
@@ -34,7 +35,14 @@ MODULES = (
     "skimage.morphology",
     "skimage.segmentation",
 )
-"""What a segmentation imports, for `packages.require`."""
+"""What a segmentation imports, for `packages.require`, but for the module of ``robust`` alone."""
+
+ROBUST_MODULE = "sklearn.ensemble"
+
+
+def modules_of(method: str) -> tuple[str, ...]:
+    """What a segmentation by a method imports, for `packages.require`."""
+    return (*MODULES, ROBUST_MODULE) if method == "robust" else MODULES
 
 
 def segment(
@@ -54,7 +62,7 @@ def segment(
     ----------
     ct : Volume
         HU on the 1 mm working grid (see `to_working_grid`).
-    method : {"active-contour", "classical", "robust"}
+    method : {"robust", "active-contour", "classical"}
     initial : Volume, optional
         Mask on any grid for ``active-contour`` to start from, in place of the classical one; for ``robust``, what is
         lung for certain.
@@ -63,7 +71,7 @@ def segment(
     name : str
         What to call the CT in an error.
     parameters : Parameters, optional
-        Of the methods; as published by default.
+        Of ``classical`` and ``active-contour``; as published by default.
     through : sequence of 3 float, optional
         A point (x, y, z) in LPS mm. Only the axial slice through it is refined, and the rest of the result
         is 0. On the grid of the CT that slice has the outline that the whole segmentation gives it; where
@@ -83,8 +91,8 @@ def segment(
     Raises
     ------
     InputError
-        If the method is unknown or cannot start from a mask, the initial mask lies elsewhere, or the point
-        lies outside the CT or in a slice without lung.
+        If the method is unknown, cannot start from a mask or has no parameters, the initial mask lies elsewhere,
+        or the point lies outside the CT or in a slice without lung.
     ImplausibleCT
         If there is no lung, or if the field of view cuts it.
     MissingPackage
@@ -97,12 +105,16 @@ def segment(
             "The method classical starts from the CT alone; leave out the initial mask or refine it "
             "with active-contour or robust."
         )
+    if parameters != PUBLISHED and method == "robust":
+        raise InputError(
+            "The method robust has no parameters; leave them out or choose the method classical or active-contour."
+        )
     slices = None if through is None else slices_through(through, grid or ct.geometry, ct.geometry, name)
     checks.check_field_of_view(ct, name)
     progress(0.1)
     start = None if initial is None else mask_on(initial, ct).array > 0
     if method == "robust":
-        require("sklearn.ensemble")
+        require(ROBUST_MODULE)
         lungs = segment_robust(ct.array, start, lambda fraction: progress(0.1 + 0.8 * fraction))
     else:
         lungs = segment_classical(ct.array, parameters.threshold) if start is None else start

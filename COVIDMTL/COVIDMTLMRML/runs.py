@@ -176,7 +176,7 @@ class AssessmentRun(Run):
         Name of a shipped model, or a model folder.
     device : str
         One of `COVIDMTLLib.devices.DEVICES`.
-    refine : {"active-contour", "robust", "none"}, optional
+    refine : {"robust", "active-contour", "none"}, optional
         See `COVIDMTLLib.assessment.assess`.
     patient : Patient, optional
         What is known besides the CT.
