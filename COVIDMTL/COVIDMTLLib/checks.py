@@ -105,11 +105,11 @@ def check_field_of_view(ct: Volume, name: str = "The volume") -> None:
     ct : Volume
         HU on the 1 mm working grid.
     """
-    from scipy import ndimage
+    import SimpleITK as sitk
 
     step = 4
-    coarse = ndimage.uniform_filter(ct.array, step, output=np.float32)[::step, ::step, ::step]
-    padding = ct.array[::step, ::step, ::step] <= HU_RANGE[0]
+    coarse = sitk.GetArrayFromImage(sitk.BinShrink(sitk.GetImageFromArray(ct.array), [step] * 3)).astype(np.float32)
+    padding = ct.array[::step, ::step, ::step][tuple(slice(n) for n in coarse.shape)] <= HU_RANGE[0]
     cut_surface = sum(map(_cut_voxels, coarse, padding)) * step * step
     if cut_surface > 1500:  # mm2
         raise ImplausibleCT(_cut(name, "at the sides", cut_surface / 100))

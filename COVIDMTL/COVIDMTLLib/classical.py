@@ -53,7 +53,9 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage
 
-    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
-    if count == 0:
-        return np.zeros(mask.shape, bool)
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    largest = np.zeros(mask.shape, bool)
+    if mask.any():
+        box = ndimage.find_objects(mask.astype(np.uint8))[0]
+        labels, _ = ndimage.label(mask[box], np.ones((3, 3, 3)))
+        largest[box] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    return largest
