@@ -68,11 +68,11 @@ def test_real_ct_is_segmented_and_compared_as_by_the_command_line(real_ct, tmp_p
     compared = json.loads(covid_mtl("compare-masks", tmp_path / "lungs.nrrd", tmp_path / "reference.nrrd").stdout)
     shown = read_lung_table(slicer.util.getNode("lung1_image lung volumes"))
     for title, key in {"Dice": "dice", "Jaccard": "jaccard", "MCC": "mcc", "Precision": "precision"}.items():
-        assert shown[title] == pytest.approx(compared[key], abs=1e-12) and compared[key] > 0.94
+        assert shown[title] == round(compared[key], 4) and compared[key] > 0.94
         assert f"{compared[key]:.4f}" in panel.ui.resultsLabel.text
-    assert shown["Both lungs, ml"] == pytest.approx(compared["predicted_ml"])
+    assert shown["Both lungs, ml"] == pytest.approx(compared["predicted_ml"], abs=0.051)
     share = json.loads((tmp_path / "measures.json").read_text())["boundary_supported"]["both"]
-    assert shown["Boundary that the CT shows, %"] == pytest.approx(100 * share) and share > 0.9
+    assert shown["Boundary that the CT shows, %"] == pytest.approx(100 * share, abs=0.0051) and share > 0.9
     assert f"{100 * share:.0f} %" in panel.ui.resultsLabel.text
     assert shown["Right lung, ml"] + shown["Left lung, ml"] == pytest.approx(shown["Both lungs, ml"])
 

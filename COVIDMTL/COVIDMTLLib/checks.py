@@ -188,14 +188,16 @@ def _cut_voxels(axial: np.ndarray, padding: np.ndarray) -> int:
     from skimage.measure import label
     from skimage.morphology import convex_hull_image, disk, opening
 
-    tissue = label(opening(axial > -300, disk(2)))  # without the thin shell of the table
-    if not tissue.any():
-        return 0
     lung = opening((axial > -960) & (axial < -420), disk(3))
-    # The foam of the table is as dense as lung and reaches the border too, but not inside the body.
-    body = convex_hull_image(tissue == 1 + np.bincount(tissue.ravel())[1:].argmax())
     border = np.ones(axial.shape, bool)
     border[1:-1, 1:-1] = False
     # Air is noisy, padding is not.
-    padding = ndimage.binary_dilation(opening(padding, disk(2)), iterations=2)
+    padding = ndimage.binary_dilation(opening(padding, disk(2)), iterations=2) if padding.any() else padding
+    if not np.any(lung & (border | padding)):
+        return 0
+    tissue = label(opening(axial > -300, disk(2)))  # without the thin shell of the table
+    if not tissue.any():
+        return 0
+    # The foam of the table is as dense as lung and reaches the border too, but not inside the body.
+    body = convex_hull_image(tissue == 1 + np.bincount(tissue.ravel())[1:].argmax())
     return np.count_nonzero(lung & (body & border | padding))

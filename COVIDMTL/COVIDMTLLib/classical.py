@@ -51,11 +51,13 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     ndarray of bool, shape (z, y, x)
         The largest 26-connected component; empty if the mask is.
     """
+    import SimpleITK as sitk
     from scipy import ndimage
 
     largest = np.zeros(mask.shape, bool)
     if mask.any():
         box = ndimage.find_objects(mask.astype(np.uint8))[0]
-        labels, _ = ndimage.label(mask[box], np.ones((3, 3, 3)))
-        largest[box] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+        inside = mask[box]
+        labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(inside.astype(np.uint8)), True))
+        largest[box] = labels == np.bincount(labels[inside]).argmax()
     return largest

@@ -38,22 +38,22 @@ def measure_lungs(lungs: Volume, shown: float, reference: Volume | None = None) 
     Returns
     -------
     dict
-        Values by their titles.
+        Values by their titles, in as many digits as a scene keeps.
     """
     millilitres = lungs.geometry.voxel_volume
     airways = np.count_nonzero(lungs.array == AIRWAYS) * millilitres
     lungs = without_airways(lungs)
     measures = {
-        "Right lung, ml": np.count_nonzero(lungs.array == RIGHT) * millilitres,
-        "Left lung, ml": np.count_nonzero(lungs.array == LEFT) * millilitres,
-        "Both lungs, ml": np.count_nonzero(lungs.array) * millilitres,
-        SHOWN: 100 * shown,
+        "Right lung, ml": round(np.count_nonzero(lungs.array == RIGHT) * millilitres, 1),
+        "Left lung, ml": round(np.count_nonzero(lungs.array == LEFT) * millilitres, 1),
+        "Both lungs, ml": round(np.count_nonzero(lungs.array) * millilitres, 1),
+        SHOWN: round(100 * shown, 2),
     }
     if airways:
-        measures["Trachea and main bronchi, ml"] = airways
+        measures["Trachea and main bronchi, ml"] = round(airways, 1)
     if reference is not None:
         agreement = overlap(lungs.array, reference.array)
-        measures |= {title: agreement[key] for key, title in AGREEMENT.items()}
+        measures |= {title: round(agreement[key], 4) for key, title in AGREEMENT.items()}
     return measures
 
 
