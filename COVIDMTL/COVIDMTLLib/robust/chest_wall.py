@@ -16,6 +16,9 @@ DIRECTIONS = 96
 ANGLES = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
 """Directions from an axis: 0 to the side, pi to the middle of the body, those above 0 to the back."""
 
+FAR = 1e3
+"""Distance of lung that is not met."""
+
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
 
@@ -45,8 +48,6 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> R
     lung : ndarray of bool, shape (z, y, x)
         Aerated lung.
     """
-    from scipy import ndimage
-
     reach = int(1.8 * frame.width)
     aerated = _along_rays(frame, which, lung, reach)
     # Beyond the middle the lung is the other one.
@@ -60,11 +61,16 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> R
     bone = _along_rays(frame, which, coarse > BONE, reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle), to_middle)
-    # In front of the apex are the first rib and the collarbone, which do not lie against it.
-    apical = ((frame.apex - np.arange(len(lung))) * STEP < APICAL)[:, None] & (np.sin(ANGLES) < 0.2)
-    near_lung = ndimage.maximum_filter(last, (3, 5), mode=WRAP) + 1.5
-    wall = np.where(apical, np.minimum(wall, near_lung), wall)
-    return Rays(wall, np.where(some, aerated.argmax(axis=2), 1e3), np.where(some, last, 1e3))
+    return Rays(wall, np.where(some, aerated.argmax(axis=2), FAR), np.where(some, last, FAR))
+
+
+def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:
+    """The wall, but near the lung in front of the apex: the first rib and the collarbone do not lie against it."""
+    from scipy import ndimage
+
+    apical = ((frame.apex - np.arange(len(rays.wall))) * STEP < APICAL)[:, None] & (np.sin(ANGLES) < 0.2)
+    reached = ndimage.maximum_filter(np.where(rays.last < FAR, rays.last, 0), (3, 5), mode=WRAP)
+    return np.where(apical & (reached > 0), np.minimum(rays.wall, reached + 1.5), rays.wall)
 
 
 def _along_rays(frame: Frame, which: int, mask: np.ndarray, reach: int) -> np.ndarray:

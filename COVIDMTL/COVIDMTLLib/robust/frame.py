@@ -11,10 +11,6 @@ from .grid import opened
 BONE = 160
 """HU of bone on the coarse grid."""
 
-MISSING = (0, 0.1, 0.28, 0.43, 0.57, 0.7, 0.8, 0.88, 1), (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9)
-"""Area of the lungs in the top slice as a share of the largest, and what that says is missing above it, as a share of
-the width of a half of the chest."""
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -29,7 +25,7 @@ class Frame:
     width : float
         From the plane to the sides of the lungs.
     apex : float
-        Highest slice with lung, above the last one if the lungs reach the top of the CT.
+        Highest slice with aerated lung; in the end that with any, which may lie above the CT.
     """
 
     middle: float
@@ -70,5 +66,4 @@ def frame_of(coarse: np.ndarray, lung: np.ndarray) -> Frame:
     known = np.flatnonzero(smooth[0] > 0.02 * smooth[0].max())
     axes = [np.interp(np.arange(len(lung)), known, moment[known] / smooth[0][known]) for moment in smooth[1:]]
     width = max(float(np.percentile(np.broadcast_to(distance, lung.shape)[lung], 99)), 1.0)
-    missing = np.interp(weight[-1] / weight.max(), *MISSING) * width
-    return Frame(float(middle), *axes, width, slices[-1] + float(missing))
+    return Frame(float(middle), *axes, width, float(slices[-1]))

@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .chest_wall import ANGLES, DIRECTIONS, rays_of
+from .chest_wall import ANGLES, DIRECTIONS, Rays, rays_of, without_collarbone
 from .frame import Frame, frame_of
 
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""
+
+MISSING = (0.2, 0.25, 0.36, 0.46, 0.57, 0.67, 0.75, 0.84, 0.93), (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1)
+"""Area within the chest wall in the highest slice with aerated lung, as a share of the largest, and how much lung lies
+above it, as a share of the width of a half of the chest."""
 
 ASIDE = 0.65
 """Where between the middle of the body and its sides the axes lie: from there a ray meets the ribs behind the lung
@@ -50,7 +54,17 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
     # Dense lung leaves the aerated lung's axes off the middle, from where its recesses would not be seen.
     around_lung = frame_of(coarse, lung)
     frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
-    return frame, [_half_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)]
+    rays = {which: rays_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)}
+    frame = replace(frame, apex=_apex(frame, [one.wall for one in rays.values()]))
+    return frame, [_half_of(frame, which, one, lung.shape) for which, one in rays.items()]
+
+
+def _apex(frame: Frame, walls: list[np.ndarray]) -> float:
+    """The slice with the apex: where the chest is still wide above all aerated lung, it is dense or not in the CT."""
+    highest = int(frame.apex)
+    radii = np.concatenate(walls, axis=1)[: highest + 1, np.tile(np.cos(ANGLES) > -0.5, len(walls))]
+    area = (radii**2).sum(axis=1)
+    return highest + frame.width * float(np.interp(area[-1] / np.percentile(area, 95), *MISSING))
 
 
 def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:
@@ -66,17 +80,16 @@ def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:
     return replace(frame, aside=ASIDE * (frame.aside + to_side), depth=frame.depth + down / area)
 
 
-def _half_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> Half:
+def _half_of(frame: Frame, which: int, rays: Rays, shape: tuple[int, ...]) -> Half:
     """One half of the chest: `RIGHT_HALF` or `LEFT_HALF`."""
-    rays = rays_of(frame, which, coarse, lung)
-    y, x = np.indices(lung.shape[1:], dtype=np.float32)
+    y, x = np.indices(shape[1:], dtype=np.float32)
     down = y - frame.depth[:, None, None].astype(np.float32)
     out = which * (x - np.float32(frame.middle)) - frame.aside[:, None, None].astype(np.float32)
     distance = np.hypot(down, out)
     angle = (np.arctan2(down, out) + np.float32(np.pi)) * np.float32(DIRECTIONS / (2 * np.pi))
     return Half(
         angle,
-        distance / np.maximum(_at(rays.wall, angle), 1),
+        distance / np.maximum(_at(without_collarbone(frame, rays), angle), 1),
         distance > _at(rays.first, angle),
         distance > _at(rays.last, angle),
     )
