@@ -32,7 +32,7 @@ class Frame:
     aside: np.ndarray
     depth: np.ndarray
     width: float
-    apex: int
+    apex: float
 
 
 def frame_of(coarse: np.ndarray, lung: np.ndarray) -> Frame:
