@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.assessment import write_features
+from COVIDMTLLib.assessment_files import write_features
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from made_up_cohort import made_up_cohort

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, __version__, checks, confidence, segmentation, training_range, writing
+from . import RESEARCH_USE_ONLY, checks, confidence, segmentation, training_range, writing
+from .assessment_files import write_files
 from .densities import lung_densities
 from .ensembles import judge_all
 from .errors import InputError
@@ -24,7 +22,8 @@ from .packages import require
 from .patient import Patient, check_patient, unused
 from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
-from .volume import Geometry, Volume, linear_on, to_working_grid
+from .software import software
+from .volume import Geometry, Volume, to_working_grid
 
 REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
@@ -33,8 +32,6 @@ SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the sof
 
 STEPS = {"read": 1, "resample": 4, "lungs": 5, "features": 30, "network": 1, "report": 3}
 """The steps of an assessment and about how long each takes, in seconds on two cores."""
-
-PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "torch", "pyradiomics-bhklab", "pyradiomics")
 
 
 @dataclass(frozen=True)
@@ -192,14 +189,14 @@ def assess(
             | lung_densities(working, labels)
             | {"boundary_supported": boundary.shares},
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
-            "software": _software(),
+            "software": software(),
             "seconds": steps.seconds,
         }
         shown = next((one for one in features if one is not None), {})
         assessment = Assessment(result, working, labels, boundary, shown, models, attention, ct.geometry)
         if folder is not None:
             with steps.step("report", "Writing the report"):
-                _write(assessment, folder, grid)
+                write_files(assessment, folder, grid)
             # Only now is the time of the last step known.
             (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return assessment
@@ -259,32 +256,3 @@ def _source(given: Volume | None, refine: str) -> str:
         return refine
     first = "classical" if given is None else "given mask"
     return first if refine == "none" else f"{first}, refined by {refine}"
-
-
-def _software() -> dict[str, str]:
-    found = {"covid-mtl": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # PyRadiomics goes by one of two names
-            continue
-    return found
-
-
-def _write(assessment: Assessment, folder: Path, grid: str) -> None:
-    from .report import write_report
-
-    if assessment.features:
-        write_features(assessment.features, folder / "features.csv")
-    for task, volume in assessment.attention.items():
-        writing.write_volume(linear_on(volume, assessment.ct_geometry), folder / f"attention_{task}.nrrd")
-    writing.write_volume(assessment.lungs, folder / "lungs.nrrd", assessment.ct_geometry if grid == "ct" else None)
-    write_report(assessment, folder / "report.html")
-
-
-def write_features(features: dict[str, float], path: str | Path) -> None:
-    """Write features as CSV: a row of names and a row of values, which survive the round trip as float64."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(features)
-        writer.writerow(map(repr, features.values()))

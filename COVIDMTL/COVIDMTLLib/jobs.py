@@ -10,6 +10,7 @@ import numpy as np
 
 from . import assessment, confidence, segmentation, writing
 from .airways import AIRWAYS, NOT_FOUND, without_airways
+from .assessment_files import write_features
 from .densities import lung_densities
 from .features import lung_features
 from .lung_warnings import warn_of_lungs
@@ -94,4 +95,4 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: C
         working = to_working_grid(volume)
         lungs = segmentation.mask_on(lungs, working)
     with steps.step("features", "Computing 375 features") as update:
-        assessment.write_features(lung_features(working, lungs.array, update), out)
+        write_features(lung_features(working, lungs.array, update), out)
