@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
 from .errors import InputError
-from .feature_names import FEATURE_NAMES, SUB_BANDS, WAVELET_GLCM
+from .feature_names import FEATURE_NAMES, GLCM, WAVELET_GLCM
 from .packages import require
+from .texture.sub_bands import MARGIN, sub_band_values
 from .volume import HU_RANGE, Volume
-
-if TYPE_CHECKING:
-    import SimpleITK as sitk
-
-BIN_WIDTH = 25
-"""Width of a grey-level bin in HU."""
-
-MARGIN = 5
-"""Voxels of 0 around the lungs. The wavelet transform wraps around, but no further than this, so that it
-finds what it would find in a larger box."""
 
 MIN_VOXELS = 1000
 
@@ -61,57 +50,37 @@ def lung_features(
         raise InputError(
             f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; give a mask of whole lungs."
         )
-    image, mask = _cropped(ct.array, lungs)
+    from .texture.formulas import co_occurrence, first_order, run_length, size_zone
+    from .texture.levels import grey_levels
+    from .texture.lines import line_matrices
+    from .texture.zones import zone_matrix
+
+    image = _cropped(ct.array, lungs)
+    mask = image > 0
+    bands = {"": image[mask], **sub_band_values(image, mask)}
+    progress(0.2)
+    levels = {prefix: grey_levels(values) for prefix, values in bands.items()}
+    counted = line_matrices(list(levels.values()), mask, lambda fraction: progress(0.2 + 0.6 * fraction))
     values = {}
-    # Bands, with the image itself the first, take about equal time but for the classes the image has besides.
-    bands = 1 + len(SUB_BANDS)
-    for index, (prefix, band, classes) in enumerate(_bands(image, mask)):
-        values |= _class_values(prefix, band, mask, classes)
-        progress((index + 1) / bands)
+    for (prefix, found), (pairs, runs) in zip(levels.items(), counted, strict=True):
+        occurring = np.unique(found)
+        if prefix:
+            texture = {"glcm": co_occurrence(pairs, occurring, WAVELET_GLCM), "glrlm": run_length(runs, occurring)}
+            values |= {f"{prefix}_{kind}_{name}": v for kind, named in texture.items() for name, v in named.items()}
+        else:
+            on_grid = np.zeros(mask.shape, found.dtype)
+            on_grid[mask] = found
+            # Names have no class here, so GLSZM values take the place of GLRLM ones of the same name.
+            values |= first_order(bands[prefix], found) | co_occurrence(pairs, occurring, GLCM)
+            values |= run_length(runs, occurring) | size_zone(*zone_matrix(on_grid), occurring)
+        progress(0.8 + 0.2 * len(values) / len(FEATURE_NAMES))
     return {name: float(values[name]) for name in FEATURE_NAMES}
 
 
-def _cropped(ct: np.ndarray, lungs: np.ndarray) -> tuple[sitk.Image, sitk.Image]:
-    """The lung volume (HU + 1024, 0 outside) and its mask, cropped to the lungs with a margin."""
-    import SimpleITK as sitk
+def _cropped(ct: np.ndarray, lungs: np.ndarray) -> np.ndarray:
+    """The lung volume (HU + 1024, 0 outside), cropped to the lungs with a margin, even along each axis."""
     from scipy import ndimage
 
     box = ndimage.find_objects((lungs != 0).astype(np.uint8))[0]
-    inside = lungs[box] != 0
-    image = np.where(inside, np.maximum(ct[box].astype(np.int32) - HU_RANGE[0], 0), 0)
-    image = np.pad(image, MARGIN)
-    return sitk.GetImageFromArray(image), sitk.GetImageFromArray((image > 0).astype(np.uint8))
-
-
-def _bands(image: sitk.Image, mask: sitk.Image) -> Iterator[tuple[str, sitk.Image, dict]]:
-    """The image with its feature classes, then each wavelet sub-band with its own."""
-    from radiomics.imageoperations import getWaveletImage
-
-    yield "", image, {"firstorder": None, "glcm": None, "glrlm": None, "glszm": None}
-    for band, name, _ in getWaveletImage(image, mask, wavelet="coif1"):
-        yield name.removeprefix("wavelet-") + "_", band, {"glcm": WAVELET_GLCM, "glrlm": None}
-
-
-def _class_values(prefix: str, image: sitk.Image, mask: sitk.Image, classes: dict) -> dict[str, float]:
-    """The features of some classes, all or those listed, named as in the cohort table."""
-    from radiomics import firstorder, glcm, glrlm, glszm, setVerbosity
-
-    setVerbosity(logging.ERROR)  # it would warn that SumAverage is redundant, which the cohort table has all the same
-    calculators = {
-        "firstorder": firstorder.RadiomicsFirstOrder,
-        "glcm": glcm.RadiomicsGLCM,
-        "glrlm": glrlm.RadiomicsGLRLM,
-        "glszm": glszm.RadiomicsGLSZM,
-    }
-    values = {}
-    for name, selected in classes.items():
-        calculator = calculators[name](image, mask, binWidth=BIN_WIDTH)
-        if selected is None:
-            calculator.enableAllFeatures()
-        else:
-            for feature in selected:
-                calculator.enableFeatureByName(feature)
-        label = f"{prefix}{name}_" if prefix else ""
-        # On the image itself names have no class, so GLSZM values take the place of GLRLM ones of the same name.
-        values |= {label + feature: value for feature, value in calculator.execute().items()}
-    return values
+    image = np.where(lungs[box] != 0, np.maximum(ct[box].astype(np.int32) - HU_RANGE[0], 0), 0)
+    return np.pad(image, [(MARGIN, MARGIN + n % 2) for n in image.shape])
