@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, checks, confidence, segmentation, training_range, writing
+from . import RESEARCH_USE_ONLY, checks, confidence, resampling, segmentation, training_range, writing
 from .assessment_files import write_files
 from .densities import lung_densities
 from .ensembles import judge_all
 from .errors import InputError
+from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_volume import at_spacing, prepare
 from .lung_warnings import warn_of_lungs
@@ -30,7 +31,7 @@ GRIDS = ("ct", "working")
 
 SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the software works and is of no patient."
 
-STEPS = {"read": 1, "resample": 4, "lungs": 5, "features": 30, "network": 1, "report": 3}
+STEPS = {"read": 1, "resample": 1, "lungs": 3, "features": 6, "network": 1, "report": 2}
 """The steps of an assessment and about how long each takes, in seconds on two cores."""
 
 
@@ -140,8 +141,8 @@ def assess(
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
     segmented = lungs is None or refine != "none"
     require(
-        *(segmentation.modules_of(refine) if segmented else ("SimpleITK", "scipy.ndimage")),
-        *("radiomics", "torch", "safetensors.torch"),
+        *(segmentation.modules_of(refine) if segmented else ("SimpleITK", *resampling.MODULES)),
+        *(*FEATURE_MODULES, "torch", "safetensors.torch"),
         *(() if out is None else ("jinja2", "matplotlib.backends.backend_agg")),
     )
     steps = Steps(progress, STEPS)

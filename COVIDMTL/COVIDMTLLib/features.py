@@ -12,6 +12,9 @@ from .packages import require
 from .texture.sub_bands import MARGIN, sub_band_values
 from .volume import HU_RANGE, Volume
 
+MODULES = ("scipy.ndimage", "skimage.measure", "radiomics")
+"""What features import, for `packages.require`."""
+
 MIN_VOXELS = 1000
 
 
@@ -43,9 +46,9 @@ def lung_features(
     InputError
         If the mask is too small for texture features.
     MissingPackage
-        If PyRadiomics is not installed.
+        If PyRadiomics or scikit-image is not installed.
     """
-    require("radiomics")
+    require(*MODULES)
     if np.count_nonzero(lungs) < MIN_VOXELS:
         raise InputError(
             f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; give a mask of whole lungs."

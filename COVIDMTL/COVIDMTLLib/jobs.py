@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from . import assessment, confidence, segmentation, writing
+from . import assessment, confidence, resampling, segmentation, writing
 from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
+from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_warnings import warn_of_lungs
 from .method_parameters import Parameters
@@ -62,7 +63,7 @@ def segment(
         ``warnings``.
     """
     require(*segmentation.modules_of(method))
-    steps = Steps(progress, {"read": 1, "resample": 4, "lungs": 5, "write": 1})
+    steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
         volume = read_ct(ct, series)
         mask = read_mask(initial) if initial is not None else None
@@ -86,8 +87,8 @@ def segment(
 
 def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:
     """Compute the features of a CT within a mask and write the table."""
-    require("SimpleITK", "scipy.ndimage", "radiomics")
-    steps = Steps(progress, {"read": 1, "resample": 4, "features": 30})
+    require("SimpleITK", *resampling.MODULES, *FEATURE_MODULES)
+    steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
     with steps.step("read", "Reading the CT"):
         volume = read_ct(ct, series)
         lungs = read_mask(mask)

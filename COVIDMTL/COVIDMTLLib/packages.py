@@ -17,6 +17,7 @@ HOW_TO_INSTALL = {
     "SimpleITK": "pip install SimpleITK",
     "skimage": "pip install scikit-image",
     "sklearn": "pip install scikit-learn",
+    "threadpoolctl": "pip install threadpoolctl",
     "torch": "pip install torch; in Slicer, the extension PyTorch",
     "tqdm": "pip install tqdm",
 }

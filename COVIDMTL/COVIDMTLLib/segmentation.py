@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import checks
+from . import checks, resampling
 from .active_contour import refine_active_contour
 from .airways import holds_airways, label_airways, without_airways
 from .classical import segment_classical
@@ -29,7 +29,7 @@ DEFAULT_METHOD = "robust"
 
 MODULES = (
     "SimpleITK",
-    "scipy.ndimage",
+    *resampling.MODULES,
     "skimage.draw",
     "skimage.measure",
     "skimage.morphology",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .resampling import resample_cubic
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -18,13 +19,6 @@ WORKING_SPACING = 1.0
 HU_RANGE = (-1024, 3071)
 """Range that intensities are clipped to before resampling, in HU. Scanners mark what lies outside
 the field of view with values below it."""
-
-# A CT is resampled at once up to so many voxels, which take 14 bytes each, most of it the spline, and a larger one
-# in slabs. A slab has an origin of its own, and voxels of an oblique CT that lie exactly on its border, as with
-# slices of 2 mm, may by rounding come to lie on the other side of it.
-AT_ONCE = 64_000_000
-SLAB = 48  # slices of the working grid
-SLAB_MARGIN = 24  # slices of the CT on either side of a slab, beyond which none sways its spline by 1e-8 HU
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,7 @@ def to_working_grid(ct: Volume) -> Volume:
 
     An oblique volume keeps the directions of its axes. Intensities are clipped to `HU_RANGE`, then
     resampled with a cubic B-spline, nearest beyond the border (section 5.1). The spline may overshoot
-    the range at sharp edges, as it did in the cohort. A large CT is resampled in slabs, which saves memory.
+    the range at sharp edges, as it did in the cohort.
 
     Parameters
     ----------
@@ -141,24 +135,8 @@ def to_working_grid(ct: Volume) -> Volume:
 
     image = sitk.DICOMOrient(ct.to_image(), "LPS")
     grid = Geometry.of(image).with_spacing(WORKING_SPACING)
-    array = np.empty(grid.shape, np.int16)
-    depth = grid.size[2] if image.GetNumberOfPixels() <= AT_ONCE else SLAB
-    for first in range(0, grid.size[2], depth):
-        slices = slice(first, min(first + depth, grid.size[2]))
-        array[slices] = _resampled_slices(image, grid, slices)
-    return Volume(array, grid)
-
-
-def _resampled_slices(image: sitk.Image, grid: Geometry, slices: slice) -> np.ndarray:
-    """Some slices (z, y, x) of a CT on a grid of the same axes and the same first voxel, in HU, whole numbers."""
-    import SimpleITK as sitk
-
-    first, last = (z * grid.spacing[2] / image.GetSpacing()[2] for z in (slices.start, slices.stop - 1))
-    slab = image[:, :, max(0, floor(first) - SLAB_MARGIN) : ceil(last) + 1 + SLAB_MARGIN]
-    origin = tuple(grid.point_at((0, 0, slices.start)))
-    part = Geometry((*grid.size[:2], slices.stop - slices.start), grid.spacing, origin, grid.direction)
-    resampled = _resample(sitk.Clamp(slab, sitk.sitkFloat32, *HU_RANGE), part, sitk.sitkBSpline, extrapolate=True)
-    return np.rint(sitk.GetArrayViewFromImage(resampled))
+    steps = [WORKING_SPACING / spacing for spacing in image.GetSpacing()[::-1]]
+    return Volume(resample_cubic(sitk.GetArrayViewFromImage(image), steps, grid.shape, HU_RANGE), grid)
 
 
 def labels_on(labels: Volume, grid: Geometry) -> Volume:
