@@ -118,7 +118,7 @@ def _png(
             axes.add_collection(LineCollection(shown, colors=colour, linewidths=1.2))
             axes.add_collection(LineCollection(inferred, colors=colour, linewidths=1.6, linestyles=[DASHES]))
     png = io.BytesIO()
-    figure.savefig(png, format="png", pil_kwargs={"optimize": True})
+    figure.savefig(png, format="png")
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
 
 
