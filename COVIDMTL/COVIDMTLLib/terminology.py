@@ -1,0 +1,37 @@
+"""What the labels of a mask are called: names, SNOMED CT codes and colours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .airways import AIRWAYS
+from .sides import LEFT, RIGHT
+
+
+class Code(NamedTuple):
+    """A SNOMED CT code and what it means."""
+
+    value: str
+    meaning: str
+
+
+class Structure(NamedTuple):
+    """What a label is: its name, what it is a part of the body as, on which side, and a colour (RGB, 0 to 255)."""
+
+    name: str
+    code: Code
+    side: Code | None
+    colour: tuple[int, int, int]
+
+
+ANATOMICAL_STRUCTURE = Code("123037004", "Anatomical Structure")
+LUNG, TRACHEA = Code("39607008", "Lung"), Code("44567001", "Trachea")
+BOTH_SIDES = Code("51440002", "Right and left")
+
+# The colours are those of Slicer's list of general anatomy.
+STRUCTURES = {
+    RIGHT: Structure("right lung", LUNG, Code("24028007", "Right"), (197, 165, 145)),
+    LEFT: Structure("left lung", LUNG, Code("7771000", "Left"), (197, 165, 145)),
+    AIRWAYS: Structure("trachea and main bronchi", TRACHEA, None, (182, 228, 255)),
+}
+"""By label."""
