@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,8 +62,8 @@ def modality(header: sitk.Image | sitk.ImageFileReader) -> str:
     return header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else "CT"
 
 
-def read_series(folder: Path, series: str | None = None) -> sitk.Image:
-    """Read one series of a folder, subfolders included.
+def series_files(folder: Path, series: str | None = None) -> list[Path]:
+    """The files of one series of a folder, subfolders included, in the order of the slices of its volume.
 
     Raises
     ------
@@ -70,16 +71,24 @@ def read_series(folder: Path, series: str | None = None) -> sitk.Image:
         If there is no series, several and none asked for, or if its slices do not make up a volume:
         one is missing or double, their spacing, size or orientation differs, the gantry was tilted.
     """
-    import SimpleITK as sitk
-
     slices = _choose(_series_in(folder), folder, series)
     check_modality(slices[0].modality, folder.name)
-    if len(slices) == 1:
-        files = [slices[0].path]
-    else:
+    if len(slices) > 1:
         slices.sort(key=lambda one: one.height)
         _check_stack(slices, folder.name)
-        files = [one.path for one in slices]
+    return [one.path for one in slices]
+
+
+def read_files(files: Sequence[Path], name: str) -> sitk.Image:
+    """Read the files of a series, as `series_files` gives them, as one volume.
+
+    Raises
+    ------
+    InputError
+        If the pixel data cannot be read.
+    """
+    import SimpleITK as sitk
+
     try:
         if len(files) == 1:
             return sitk.ReadImage(str(files[0]))
@@ -88,7 +97,7 @@ def read_series(folder: Path, series: str | None = None) -> sitk.Image:
         return reader.Execute()
     except RuntimeError as error:
         raise InputError(
-            f"The DICOM series in {folder.name} cannot be read: the pixel data of a slice are damaged or "
+            f"The DICOM series in {name} cannot be read: the pixel data of a slice are damaged or "
             "compressed in an unknown way; export the series again."
         ) from error
 

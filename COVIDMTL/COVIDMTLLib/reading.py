@@ -34,12 +34,17 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
     """
+    return read_ct_and_files(path, series)[0]
+
+
+def read_ct_and_files(path: str | Path, series: str | None = None) -> tuple[Volume, list[Path]]:
+    """`read_ct`, and the files that the volume was read from: those of a series in the order of its slices."""
     require("SimpleITK")
     path = Path(path)
-    image = dicom.read_series(path, series) if path.is_dir() else _read_file(path)
-    ct = Volume.from_image(image)
+    files = dicom.series_files(path, series) if path.is_dir() else [path]
+    ct = Volume.from_image(dicom.read_files(files, path.name) if path.is_dir() else _read_file(path))
     checks.check_ct(ct, path.name)
-    return ct
+    return ct, files
 
 
 def read_mask(path: str | Path) -> Volume:
