@@ -155,7 +155,7 @@ def assess_in_child(
         As of `Child`; what ``progress`` raises ends the job.
     **options
         The other options of ``covid-mtl assess``, such as ``model``, ``refine``, ``lungs`` and ``age``;
-        with None one is left out, with a list given several times.
+        with None or False one is left out, with True given without a value, with a list several times.
 
     Raises
     ------
@@ -167,10 +167,15 @@ def assess_in_child(
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(labs, Mapping):
             labs = _as_file(check_labs(labs), Path(folder) / "labs.json")
-        given = {key: value for key, value in {"name": name, "labs": labs, **options}.items() if value is not None}
+        options |= {"name": name, "labs": labs}
+        given = {key: value for key, value in options.items() if value is not None and value is not False}
         several = {key: value if isinstance(value, (list, tuple)) else [value] for key, value in given.items()}
         # In one word with its option, a value may begin with a hyphen.
-        words = [f"--{key}={value}" for key, values in several.items() for value in values]
+        words = [
+            f"--{key.replace('_', '-')}" + ("" if value is True else f"={value}")
+            for key, values in several.items()
+            for value in values
+        ]
         Child("assess", ct, "--out", out, *words, python=python).wait(progress)
 
 
