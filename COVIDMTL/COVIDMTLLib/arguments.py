@@ -45,6 +45,15 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
     add_progress(parser)
 
 
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    """Whether DICOM results say whom they are of."""
+    parser.add_argument(
+        "--keep-identity",
+        action="store_true",
+        help="carry patient and study from the series into DICOM results; they are left out otherwise, but for UIDs",
+    )
+
+
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """The parameters of the segmentation methods."""
     group = parser.add_argument_group(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, checks, confidence, resampling, segmentation, training_range, writing
+from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, resampling, segmentation, training_range, writing
 from .assessment_files import write_files
 from .densities import lung_densities
 from .ensembles import judge_all
@@ -22,7 +22,7 @@ from .models import DEFAULT_MODEL, Model, load_model
 from .packages import require
 from .patient import Patient, check_patient, unused
 from .progress import Callback, Steps, silent
-from .reading import read_ct, read_mask
+from .reading import read_ct_and_files, read_mask
 from .software import software
 from .volume import Geometry, Volume, to_working_grid
 
@@ -84,6 +84,8 @@ def assess(
     sex: str | None = None,
     labs: str | Path | Mapping[str, Any] | None = None,
     synthetic: bool = False,
+    dicom: bool = False,
+    keep_identity: bool = False,
     progress: Callback = silent,
 ) -> Assessment:
     """Assess one chest CT. Research use only.
@@ -119,6 +121,10 @@ def assess(
         Laboratory values, as `patient.check_patient` takes them; which of them count is up to the model.
     synthetic : bool
         Say everywhere that the CT is not of a patient.
+    dicom : bool
+        For a DICOM folder: also write ``lungs.dcm``, a segmentation, and ``assessment.dcm``, a structured report.
+    keep_identity : bool
+        In these carry patient and study as the series has them, instead of leaving them out (see `dicom_export`).
     progress : Callback, optional
         Is told step, share done and a line of text; what it raises ends the job.
 
@@ -139,13 +145,16 @@ def assess(
         raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
     if grid not in GRIDS:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
+    dicom_export.check_wanted(ct, dicom, keep_identity)
     segmented = lungs is None or refine != "none"
     require(
         *(segmentation.modules_of(refine) if segmented else ("SimpleITK", *resampling.MODULES)),
         *(*FEATURE_MODULES, "torch", "safetensors.torch"),
         *(() if out is None else ("jinja2", "matplotlib.backends.backend_agg")),
+        *(dicom_export.MODULES if dicom else ()),
     )
     steps = Steps(progress, STEPS)
+    source = None
 
     with nullcontext() if out is None else writing.staged_folder(out) as folder:
         with steps.step("read", "Reading the CT"):
@@ -155,7 +164,9 @@ def assess(
                 checks.check_ct(ct, name)
             else:
                 name = name or Path(ct).name
-                ct = read_ct(ct, series)
+                ct, files = read_ct_and_files(ct, series)
+                if dicom:
+                    source = dicom_export.read_source(files, name, ct.geometry.spacing[2], keep_identity)
             if lungs is not None and not isinstance(lungs, Volume):
                 lungs = read_mask(lungs)
         with steps.step("resample", "Resampling to 1 mm"):
@@ -186,7 +197,7 @@ def assess(
             ],
             **verdicts,
             "patient": asdict(patient),
-            "lungs": {"source": _source(lungs, refine)}
+            "lungs": {"source": origin(lungs is not None, refine)}
             | lung_densities(working, labels)
             | {"boundary_supported": boundary.shares},
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
@@ -197,7 +208,7 @@ def assess(
         assessment = Assessment(result, working, labels, boundary, shown, models, attention, ct.geometry)
         if folder is not None:
             with steps.step("report", "Writing the report"):
-                write_files(assessment, folder, grid)
+                write_files(assessment, folder, grid, source)
             # Only now is the time of the last step known.
             (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return assessment
@@ -252,8 +263,9 @@ def _unused(patient: Patient, models: Sequence[Model]) -> list[str]:
     return unused(patient, used, [one.card["name"] for one in models])
 
 
-def _source(given: Volume | None, refine: str) -> str:
-    if given is None and refine == "robust":
+def origin(given: bool, refine: str) -> str:
+    """Where lungs come from, in words: from a given mask or not, and how refined."""
+    if not given and refine == "robust":
         return refine
-    first = "classical" if given is None else "given mask"
+    first = "given mask" if given else "classical"
     return first if refine == "none" else f"{first}, refined by {refine}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .volume import linear_on
+from .volume import labels_on, linear_on
 from .writing import write_volume
 
 if TYPE_CHECKING:
     from .assessment import Assessment
+    from .dicom_export import Source
 
 
-def write_files(assessment: Assessment, folder: Path, grid: str) -> None:
+def write_files(assessment: Assessment, folder: Path, grid: str, source: Source | None = None) -> None:
     """Write all files of an assessment but ``assessment.json``, which holds the time that this takes.
 
     Parameters
@@ -23,6 +25,8 @@ def write_files(assessment: Assessment, folder: Path, grid: str) -> None:
         Where to.
     grid : {"ct", "working"}
         Geometry of ``lungs.nrrd``.
+    source : Source, optional
+        The DICOM series that the CT was read from, if there are to be DICOM files.
     """
     from .report import write_report
 
@@ -32,6 +36,17 @@ def write_files(assessment: Assessment, folder: Path, grid: str) -> None:
         write_volume(linear_on(volume, assessment.ct_geometry), folder / f"attention_{task}.nrrd")
     write_volume(assessment.lungs, folder / "lungs.nrrd", assessment.ct_geometry if grid == "ct" else None)
     write_report(assessment, folder / "report.html")
+    if source is not None:
+        _write_dicom(assessment, folder, source)
+
+
+def _write_dicom(assessment: Assessment, folder: Path, source: Source) -> None:
+    from . import dicom_export
+
+    made, origin = datetime.now(), assessment.result["lungs"]["source"]
+    labels = labels_on(assessment.lungs, assessment.ct_geometry).array
+    lungs = dicom_export.write_segmentation(labels, source, origin, folder / "lungs.dcm", made)
+    dicom_export.write_report(assessment.result, lungs, source, folder / "assessment.dcm", made)
 
 
 def write_features(features: dict[str, float], path: str | Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
-from .arguments import add_assessment_options, add_grid, add_parameters, add_progress
+from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .errors import InputError
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
@@ -57,11 +57,23 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask; found by the program if left out")
     assess.add_argument("--series", metavar="UID", help=series_help)
     assess.add_argument("--name", metavar="TEXT", help="what to call the case in the report; its file name if left out")
+    assess.add_argument(
+        "--dicom",
+        action="store_true",
+        help="for a DICOM folder: also write lungs.dcm, a segmentation, and assessment.dcm, a structured report",
+    )
+    add_identity(assess)
     add_assessment_options(assess)
 
     segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left, 3 trachea and main bronchi")
     segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
-    segment.add_argument("--out", type=Path, metavar="MASK", required=True, help="mask to write, such as lungs.nrrd")
+    segment.add_argument(
+        "--out",
+        type=Path,
+        metavar="MASK",
+        required=True,
+        help="mask to write, such as lungs.nrrd; as lungs.dcm a DICOM segmentation of a DICOM folder",
+    )
     segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{', '.join(METHODS)} (default: %(default)s)")
     segment.add_argument("--initial", type=Path, metavar="MASK", help="what active-contour starts from, robust adds to")
     segment.add_argument("--series", metavar="UID", help=series_help)
@@ -84,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help="file to write with volumes, densities, the share of the boundary that the CT shows and warnings",
     )
+    add_identity(segment)
     add_grid(segment)
     add_progress(segment)
 
@@ -143,7 +156,8 @@ def _command(commands, name: str, function, text: str) -> argparse.ArgumentParse
 
 
 def _assess(options: argparse.Namespace) -> None:
-    _assess_into_folder(options, jobs.assess, options.ct, lungs=options.lungs, series=options.series, name=options.name)
+    more = {key: getattr(options, key) for key in ("lungs", "series", "name", "dicom", "keep_identity")}
+    _assess_into_folder(options, jobs.assess, options.ct, **more)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -192,6 +206,7 @@ def _segment(options: argparse.Namespace) -> None:
                 parameters,
                 options.through,
                 options.airways,
+                options.keep_identity,
                 progress=progress,
             )
             if measures_path:

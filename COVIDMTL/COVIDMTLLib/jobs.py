@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import assessment, confidence, resampling, segmentation, writing
+from . import assessment, confidence, dicom_export, resampling, segmentation, writing
 from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
+from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_warnings import warn_of_lungs
 from .method_parameters import Parameters
 from .packages import require
 from .progress import Callback, Steps
-from .reading import read_ct, read_mask
-from .volume import to_working_grid
+from .reading import read_ct, read_ct_and_files, read_mask
+from .volume import labels_on, to_working_grid
 
 
 def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def segment(
     parameters: Parameters,
     through: Sequence[float] | None,
     airways: bool,
+    keep_identity: bool = False,
     *,
     progress: Callback,
 ) -> dict[str, Any] | None:
@@ -62,10 +65,16 @@ def segment(
         Of whole lungs, volumes, densities and ``boundary_supported`` as ``assessment.json`` has them, and
         ``warnings``.
     """
-    require(*segmentation.modules_of(method))
+    as_dicom, source = writing.is_dicom(out), None
+    dicom_export.check_wanted(ct, as_dicom, keep_identity)
+    if as_dicom and grid != "ct":
+        raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
+    require(*segmentation.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
-        volume = read_ct(ct, series)
+        volume, files = read_ct_and_files(ct, series)
+        if as_dicom:
+            source = dicom_export.read_source(files, ct.name, volume.geometry.spacing[2], keep_identity)
         mask = read_mask(initial) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
@@ -81,7 +90,12 @@ def segment(
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
     with steps.step("write", "Writing the mask"):
-        writing.write_volume(labels, out, target)
+        if source is None:
+            writing.write_volume(labels, out, target)
+        else:
+            found_by = assessment.origin(initial is not None, "none" if method == "classical" else method)
+            on_ct = labels_on(labels, volume.geometry).array
+            dicom_export.write_segmentation(on_ct, source, found_by, out, datetime.now())
     return measures
 
 

@@ -8,9 +8,11 @@ from importlib import import_module
 from .errors import InputError
 
 HOW_TO_INSTALL = {
+    "highdicom": "pip install highdicom",
     "jinja2": "pip install jinja2",
     "matplotlib": "pip install matplotlib",
     "nibabel": "pip install nibabel",
+    "pydicom": "pip install pydicom",
     "radiomics": "pip install pyradiomics-bhklab; in Slicer, the extension SlicerRadiomics",
     "safetensors": "pip install safetensors",
     "scipy": "pip install scipy",

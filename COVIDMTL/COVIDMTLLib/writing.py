@@ -63,8 +63,13 @@ def sweep(folder: Path) -> None:
 
 def check_mask_format(path: str | Path) -> None:
     """Raise `InputError` unless the name of a mask to be written ends like a 3D image format."""
-    if not str(path).lower().endswith((".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")):
-        raise InputError(f"A mask cannot be written as {Path(path).name}; use .nrrd, .nii.gz or .mha.")
+    if not str(path).lower().endswith((".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")) and not is_dicom(path):
+        raise InputError(f"A mask cannot be written as {Path(path).name}; use .nrrd, .nii.gz, .mha or .dcm.")
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether the name of a file to be written ends like one of DICOM."""
+    return str(path).lower().endswith(".dcm")
 
 
 def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None, compress: bool = True) -> None:

@@ -1,0 +1,31 @@
+"""Lungs as a DICOM segmentation and an assessment as a DICOM structured report, beside the series that they are of.
+
+Of the patient nothing is carried unless it is asked for. The UIDs of the study, the series, its slices and its frame
+of reference are: without them no viewer could lay the lungs on their CT.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from ..volume import Volume
+from .report import write_report
+from .segments import write_segmentation
+from .source import Source, read_source
+
+__all__ = ["MODULES", "Source", "check_wanted", "read_source", "write_report", "write_segmentation"]
+
+MODULES = ("highdicom", "pydicom")
+"""What an export imports, for `packages.require`."""
+
+
+def check_wanted(ct: str | Path | Volume, dicom: bool, keep_identity: bool) -> None:
+    """Raise `InputError` if an export is asked for that there cannot be."""
+    if keep_identity and not dicom:
+        raise InputError("Only DICOM results hold an identity; leave out --keep-identity or ask for DICOM results.")
+    if dicom and (isinstance(ct, Volume) or Path(ct).is_file()):
+        what = "The volume" if isinstance(ct, Volume) else Path(ct).name
+        raise InputError(
+            f"{what} is no folder of DICOM slices, which DICOM results need; give the folder of the series."
+        )

@@ -1,0 +1,158 @@
+"""What a structured report holds of the lungs and of each task, as groups of measurements and evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..densities import CONSOLIDATION, GROUND_GLASS
+from ..sides import LEFT, RIGHT
+from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LUNG, STRUCTURES, Code
+from . import software
+from .codes import line, own, snomed
+from .source import Source
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
+    from highdicom.sr import Measurement, MeasurementsAndQualitativeEvaluations
+
+SIDES = {"right": RIGHT, "left": LEFT}
+
+
+def groups(
+    reported: Mapping[str, Any], segmentation: Segmentation, source: Source
+) -> list[MeasurementsAndQualitativeEvaluations]:
+    """All groups of a report.
+
+    Parameters
+    ----------
+    reported : mapping
+        ``lungs``, ``tasks``, ``aggregate``, ``ensemble`` and ``models`` of ``assessment.json``.
+    segmentation : Segmentation
+        Of the lungs; what is measured in one of them refers to its segment.
+    source : Source
+    """
+    lungs, models = reported["lungs"], reported["models"]
+    found = [_lung(side, lungs, segmentation, source) for side in SIDES]
+    found.append(_both_lungs(lungs, source))
+    if reported["aggregate"] is not None:
+        found.append(_aggregate(reported["aggregate"], models, source))
+    for name, task in reported["tasks"].items():
+        counted = [models[number] for number in task.get("models", range(len(models)))]
+        found.append(_task(name, task, counted, source))
+    if reported["ensemble"] is not None:
+        found += [_task(name, task, [one], source) for one in models for name, task in one["tasks"].items()]
+    return found
+
+
+def _lung(side: str, lungs: Mapping[str, Any], segmentation: Segmentation, source: Source):
+    from highdicom.sr import (
+        ReferencedSegment,
+        SourceSeriesForSegmentation,
+        TrackingIdentifier,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
+
+    structure = STRUCTURES[SIDES[side]]
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(source.uid(structure.name), structure.name),
+        referenced_segment=ReferencedSegment(
+            segmentation.SOPClassUID,
+            segmentation.SOPInstanceUID,
+            SIDES[side],
+            source_series=SourceSeriesForSegmentation(source.series),
+        ),
+        **_of_lung(side, lungs, structure.side),
+    )
+
+
+def _both_lungs(lungs: Mapping[str, Any], source: Source) -> MeasurementsAndQualitativeEvaluations:
+    from highdicom.sr import MeasurementsAndQualitativeEvaluations, TrackingIdentifier
+
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(source.uid("both lungs"), "both lungs"),
+        **_of_lung("both", lungs, BOTH_SIDES),
+    )
+
+
+def _of_lung(side: str, lungs: Mapping[str, Any], laterality: Code) -> dict[str, Any]:
+    from highdicom.sr import AlgorithmIdentification, FindingSite
+
+    values = lungs[side] | {"boundary_supported": lungs["boundary_supported"].get(side)}
+    measured = (_measure(key, value) for key, value in values.items() if value is not None)
+    return {
+        "finding_category": snomed(ANATOMICAL_STRUCTURE),
+        "finding_type": snomed(LUNG),
+        "finding_sites": [FindingSite(snomed(LUNG), snomed(laterality))],
+        "algorithm_id": AlgorithmIdentification(f"{software.NAME}: {lungs['source']}", __version__),
+        "measurements": list(measured),
+    }
+
+
+def _measure(key: str, value: float) -> Measurement:
+    """A value of a lung by the name that ``assessment.json`` has for it."""
+    from highdicom.sr import CodedConcept, Measurement
+    from pydicom.sr.codedict import codes
+
+    if key == "volume_ml":
+        return Measurement(codes.SCT.Volume, value, CodedConcept("mL", "UCUM", "milliliter"))
+    if key == "mean_hu":
+        attenuation = codes.DCM.AttenuationCoefficient
+        return Measurement(attenuation, value, codes.UCUM.HounsfieldUnit, derivation=codes.SCT.Mean)
+    meaning = {
+        "ground_glass_share": "Share of the lung at {} to {} HU (ground glass)".format(*GROUND_GLASS),
+        "consolidation_share": "Share of the lung at {} to {} HU (consolidation)".format(*CONSOLIDATION),
+        "boundary_supported": "Share of its boundary that the image shows",
+    }[key]
+    return _percentage(key, meaning, value)
+
+
+def _percentage(key: str, meaning: str, share: float) -> Measurement:
+    from highdicom.sr import Measurement
+    from pydicom.sr.codedict import codes
+
+    return Measurement(own(key, meaning), round(100 * share, 2), codes.UCUM.Percent)
+
+
+def _task(
+    name: str, task: Mapping[str, Any], models: Sequence[Mapping[str, Any]], source: Source
+) -> MeasurementsAndQualitativeEvaluations:
+    from highdicom.sr import QualitativeEvaluation
+
+    classes = {one: own(f"{name}: {one}", one) for one in task["classes"]}
+    evaluations = [QualitativeEvaluation(own("verdict", "Verdict: the most probable class"), classes[task["verdict"]])]
+    likely = task.get("prediction_set")
+    if likely:
+        share = f"{likely['coverage']:.0%}"
+        among = own(f"prediction-set {share}", f"Among the classes that hold the true one in {share} of cases")
+        evaluations += [QualitativeEvaluation(among, classes[one]) for one in likely["classes"]]
+    measured = [
+        _percentage(f"{name}: probability of {one}", f"Probability of {one}", probability)
+        for one, probability in zip(task["classes"], task["probabilities"], strict=True)
+    ]
+    return _group(name, task["title"], models, measured, evaluations, source)
+
+
+def _aggregate(
+    aggregate: Mapping[str, Any], models: Sequence[Mapping[str, Any]], source: Source
+) -> MeasurementsAndQualitativeEvaluations:
+    from highdicom.sr import QualitativeEvaluation
+
+    verdict = own(f"aggregate: {aggregate['verdict']}", aggregate["verdict"])
+    evaluation = QualitativeEvaluation(own("aggregate-verdict", "Positive if either diagnosis is"), verdict)
+    measured = [_percentage("aggregate: probability", "Larger of the two probabilities", aggregate["probability"])]
+    return _group("aggregate", "COVID-19, both diagnoses together", models, measured, [evaluation], source)
+
+
+def _group(name, title, models, measurements, evaluations, source) -> MeasurementsAndQualitativeEvaluations:
+    from highdicom.sr import AlgorithmIdentification, MeasurementsAndQualitativeEvaluations, TrackingIdentifier
+
+    names, versions = (", ".join(str(one[key]) for one in models) for key in ("name", "version"))
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(source.uid(name, names), line(f"{name} by {names}")),
+        finding_type=own(name, title),
+        algorithm_id=AlgorithmIdentification(names, versions),
+        measurements=measurements,
+        qualitative_evaluations=evaluations,
+    )

@@ -1,0 +1,103 @@
+"""An assessment as a DICOM structured report: template TID 1500, as a comprehensive SR."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from . import software
+from .codes import SCHEME, SCHEME_NAME, own
+from .measurements import groups
+from .source import Source
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
+    from highdicom.sr import ComprehensiveSR, MeasurementReport, ObservationContext
+
+SERIES_NUMBER = 9002
+
+REPORTED = ("research_use_only", "warnings", "tasks", "aggregate", "ensemble", "models", "lungs")
+"""What of ``assessment.json`` the report is made of: not what the case is called, nor what is known of the patient."""
+
+
+def write_report(
+    result: Mapping[str, Any], segmentation: Segmentation, source: Source, path: Path, made: datetime
+) -> ComprehensiveSR:
+    """Write an assessment as a DICOM structured report, preliminary and verified by no one.
+
+    Parameters
+    ----------
+    result : mapping
+        What ``assessment.json`` holds.
+    segmentation : Segmentation
+        Of the lungs, which the report refers to.
+    source : Source
+    path : Path
+        Where to.
+    made : datetime
+        When. With the same time and the rest the same, the files are the same.
+
+    Returns
+    -------
+    ComprehensiveSR
+        What was written.
+    """
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
+    from highdicom.sr import ComprehensiveSR
+
+    reported = {key: result[key] for key in REPORTED}
+    content = hashlib.sha256(json.dumps(reported, sort_keys=True).encode()).hexdigest()
+    key = ("report", segmentation.SOPInstanceUID, content)
+    export = ComprehensiveSR(
+        evidence=[*source.slices, segmentation],
+        content=_content(reported, segmentation, source)[0],
+        series_instance_uid=source.uid(*key, "series"),
+        sop_instance_uid=source.uid(*key),
+        series_description="Assessment of COVID-19 (research use only)",
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        coding_schemes=[CodingSchemeIdentificationItem(SCHEME, name=SCHEME_NAME, version=__version__)],
+        **software.equipment(SERIES_NUMBER, made),
+    )
+    source.identify(export)
+    software.write(export, path)
+    return export
+
+
+def _content(reported: Mapping[str, Any], segmentation: Segmentation, source: Source) -> MeasurementReport:
+    from highdicom.sr import CodedConcept, ContainerContentItem, ContentSequence, MeasurementReport, TextContentItem
+
+    report = MeasurementReport(
+        observation_context=_observed_by(source),
+        procedure_reported=CodedConcept("169069000", "SCT", "CT of chest"),
+        imaging_measurements=groups(reported, segmentation, source),
+    )
+    texts = [(own("intended-use", "Intended use"), reported["research_use_only"])]
+    texts += [(own("warning", "Warning"), text) for text in reported["warnings"]]
+    evaluations = ContainerContentItem(
+        CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"), relationship_type="CONTAINS"
+    )
+    evaluations.ContentSequence = ContentSequence(
+        [TextContentItem(name, text, relationship_type="CONTAINS") for name, text in texts]
+    )
+    report[0].ContentSequence.append(evaluations)
+    return report
+
+
+def _observed_by(source: Source) -> ObservationContext:
+    from highdicom.sr import DeviceObserverIdentifyingAttributes, ObservationContext, ObserverContext
+    from pydicom.sr.codedict import codes
+
+    device = DeviceObserverIdentifyingAttributes(
+        uid=source.uid("device", software.NAME, __version__),
+        name=software.NAME,
+        manufacturer_name=software.MAKER,
+        model_name=f"{software.NAME} {__version__}",
+    )
+    return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
