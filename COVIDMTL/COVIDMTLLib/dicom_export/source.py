@@ -24,14 +24,14 @@ NEEDED = (
 
 CARRIED = (
     *NEEDED,
-    *("FrameOfReferenceUID", "PositionReferenceIndicator", "SliceThickness", "SpacingBetweenSlices"),
+    *("FrameOfReferenceUID", "SliceThickness", "SpacingBetweenSlices"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
 """All that is ever read of a slice unless identity is asked for: nothing but these can get into an export."""
 
 EMPTY = (
     *("PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber"),
-    "ReferringPhysicianName",
+    *("ReferringPhysicianName", "PositionReferenceIndicator"),
 )
 """What the standard wants to be there, and allows to be empty."""
 
@@ -131,5 +131,4 @@ def _anonymous(header: Dataset, spacing: float) -> Dataset:
         one.SliceThickness = round(spacing, 6)
     if "FrameOfReferenceUID" not in one:
         one.FrameOfReferenceUID = UID.from_uuid(str(uuid.uuid5(NAMESPACE, one.SeriesInstanceUID)))
-    one.setdefault("PositionReferenceIndicator", None)
     return one
