@@ -139,6 +139,32 @@ def test_segmentation_lies_where_the_lungs_are(lay, small, tmp_path):
     assert data.NumberOfFrames < 2 * len(slices)
 
 
+def test_headers_may_be_odd(small, tmp_path):
+    odd = {"SliceThickness": None, "SpacingBetweenSlices": -99, "PatientID": None, "PatientSex": "X"}
+    japanese = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"}
+    folder = write_dicom(small.ct, tmp_path / "ct", **odd, **japanese)
+    (path,) = export(folder, small.lungs, tmp_path / "out", keep_identity=True)
+    np.testing.assert_array_equal(placed(path, small.lungs.geometry), small.lungs.array)
+    data = pydicom.dcmread(path)
+    (measures,) = data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert measures.SliceThickness == pytest.approx(4) and measures.SpacingBetweenSlices == pytest.approx(4)
+    assert (data.PatientName, data.PatientID, data.PatientSex) == ("Yamada^Tarou=山田^太郎", "", "X")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"SOPInstanceUID": None}, "lack SOPInstanceUID in their headers"),
+        ({"StudyInstanceUID": lambda z: f"1.2.{z % 2}"}, "differ in StudyInstanceUID"),
+        ({"NumberOfFrames": 42}, "is one file of many slices"),
+    ],
+)
+def test_series_that_cannot_be_referred_to_is_refused(changes, sentence, small, tmp_path):
+    files = sorted(write_dicom(small.ct, tmp_path / "ct", **changes).iterdir())
+    with pytest.raises(InputError, match=sentence):
+        read_source(files, "CT", 4.0)
+
+
 def items(container, path=()):
     """All content items of a structured report, each with the meanings of what it is in."""
     for item in container.get("ContentSequence", []):
@@ -166,6 +192,7 @@ def test_report_says_what_the_assessment_says(results, study):
     report, lungs = pydicom.dcmread(results / "assessment.dcm"), pydicom.dcmread(results / "lungs.dcm")
     assert (report.PreliminaryFlag, report.VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    assert report.ContinuityOfContent == "SEPARATE"  # or viewers leave out what the numbers are
     found = list(items(report))
     texts = [(name[-1], item.TextValue) for name, item in found if name[0] == "Qualitative Evaluations" and name[1:]]
     assert texts == [("Intended use", RESEARCH_USE_ONLY), *(("Warning", text) for text in result["warnings"])]

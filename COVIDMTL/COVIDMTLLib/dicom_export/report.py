@@ -18,6 +18,7 @@ from .source import Source
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
     from highdicom.sr import ComprehensiveSR, MeasurementReport, ObservationContext
+    from pydicom import Dataset
 
 SERIES_NUMBER = 9002
 
@@ -87,7 +88,16 @@ def _content(reported: Mapping[str, Any], segmentation: Segmentation, source: So
         [TextContentItem(name, text, relationship_type="CONTAINS") for name, text in texts]
     )
     report[0].ContentSequence.append(evaluations)
+    _separate(report[0])
     return report
+
+
+def _separate(item: Dataset) -> None:
+    """Have all that a container holds shown by itself and by name: viewers may make a running text of it otherwise."""
+    if item.ValueType == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+        for one in item.ContentSequence:
+            _separate(one)
 
 
 def _observed_by(source: Source) -> ObservationContext:

@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,16 @@ NEEDED = (
 
 CARRIED = (
     *NEEDED,
-    *("FrameOfReferenceUID", "SliceThickness", "SpacingBetweenSlices"),
+    *("FrameOfReferenceUID", "SliceThickness", "NumberOfFrames"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
 """All that is ever read of a slice unless identity is asked for: nothing but these can get into an export."""
+
+SHARED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns")
+"""What all slices of an export's series have in common."""
+
+IDENTITY_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038, 0x0040)
+"""Of tags, in which the attributes of patients and studies are; private ones are in none of them."""
 
 EMPTY = (
     *("PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber"),
@@ -96,22 +103,44 @@ def read_source(files: Sequence[Path], name: str, spacing: float, keep_identity:
     InputError
         If the series is no stack of single slices, or its headers lack what an export needs.
     """
-    import pydicom
+    from pydicom.datadict import DicomDictionary
 
-    slices = []
-    for file in files:
-        header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=[*CARRIED, "NumberOfFrames"])
+    headers = [_header(file, name, CARRIED) for file in files]
+    for header in headers:
         if int(header.get("NumberOfFrames") or 1) > 1:
             raise InputError(f"{name} is one file of many slices; a DICOM export needs a series of single slices.")
-        missing = [keyword for keyword in NEEDED if header.get(keyword) in (None, "")]
+        missing = [keyword for keyword in NEEDED if not _holds(header, keyword)]
         if missing:
             raise InputError(f"The slices of {name} lack {missing[0]} in their headers; a DICOM export needs it.")
-        slices.append(_anonymous(header, spacing))
+        differing = [keyword for keyword in SHARED if header.get(keyword) != headers[0].get(keyword)]
+        if differing:
+            raise InputError(f"The slices of {name} differ in {differing[0]}; a DICOM export needs a single series.")
     identity = None
     if keep_identity:
-        identity = pydicom.dcmread(files[0], stop_before_pixels=True, force=True)
-        identity.decode()
-    return Source(slices, identity)
+        identity = _header(files[0], name, [tag for tag in DicomDictionary if tag >> 16 in IDENTITY_GROUPS])
+    return Source([_anonymous(header, spacing) for header in headers], identity)
+
+
+def _header(file: Path, name: str, tags: Sequence[str | int]) -> Dataset:
+    """Some attributes of a file, its texts decoded."""
+    import pydicom
+
+    header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(tags))
+    try:
+        header.decode()
+    except ValueError as error:
+        raise InputError(
+            f"The header of a slice of {name} is damaged ({error}); export the series again or leave out DICOM results."
+        ) from error
+    return header
+
+
+def _holds(header: Dataset, keyword: str) -> bool:
+    """Whether a header holds an attribute, and numbers where there have to be some: pydicom leaves others a text."""
+    if header.get(keyword) in (None, ""):
+        return False
+    values = header[keyword].value if header[keyword].VM > 1 else [header[keyword].value]
+    return header[keyword].VR != "DS" or all(isinstance(value, Number) for value in values)
 
 
 def _anonymous(header: Dataset, spacing: float) -> Dataset:
@@ -121,13 +150,13 @@ def _anonymous(header: Dataset, spacing: float) -> Dataset:
     one = Dataset()
     one.Modality = "CT"
     for keyword in CARRIED:
-        if header.get(keyword) not in (None, ""):
+        if _holds(header, keyword):
             one.add(header[keyword])
     for keyword in EMPTY:
         setattr(one, keyword, None)
     one.PatientID = f"ANON-{hashlib.sha256(one.StudyInstanceUID.encode()).hexdigest()[:12].upper()}"
     one.PatientName = f"{one.PatientID}^"  # a name of one part
-    if "SliceThickness" not in one:
+    if not one.get("SliceThickness", 0) > 0:
         one.SliceThickness = round(spacing, 6)
     if "FrameOfReferenceUID" not in one:
         one.FrameOfReferenceUID = UID.from_uuid(str(uuid.uuid5(NAMESPACE, one.SeriesInstanceUID)))
