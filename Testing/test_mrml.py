@@ -174,7 +174,8 @@ def test_empty_and_foreign_segmentations_get_a_sentence(phantom, node_of, scene)
         labels_of(segmentation, node)
 
 
-def test_trachea_has_a_segment_of_its_own_and_is_no_lung(phantom, node_of, scene):
+def test_trachea_has_a_segment_of_its_own_and_is_no_lung(phantom, node_of, scene, monkeypatch):
+    monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)  # which `slicer.util` takes
     node = node_of(phantom.ct)
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
     labels = phantom.lungs.array.copy()
