@@ -15,6 +15,7 @@ from test_volume import turned
 
 slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402  (comes with slicer-core)
+from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
 
 sys.path.append(str(Path(__file__).parent.parent / "COVIDMTL"))
 from COVIDMTLMRML.results import assessment_of, report_of, store_assessment  # noqa: E402
@@ -174,8 +175,7 @@ def test_empty_and_foreign_segmentations_get_a_sentence(phantom, node_of, scene)
         labels_of(segmentation, node)
 
 
-def test_trachea_has_a_segment_of_its_own_and_is_no_lung(phantom, node_of, scene, monkeypatch):
-    monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)  # which `slicer.util` takes
+def test_trachea_has_a_segment_of_its_own_and_is_no_lung(phantom, node_of, scene):
     node = node_of(phantom.ct)
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
     labels = phantom.lungs.array.copy()
@@ -185,9 +185,12 @@ def test_trachea_has_a_segment_of_its_own_and_is_no_lung(phantom, node_of, scene
     trachea = segmentation.GetSegmentation().GetNthSegment(2)
     assert trachea.GetName() == "trachea and main bronchi"
     np.testing.assert_allclose(trachea.GetColor(), np.array((182, 228, 255)) / 255)
-    np.testing.assert_array_equal(
-        slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "trachea and main bronchi", node) > 0, labels == 3
-    )
+    image = slicer.vtkOrientedImageData()
+    assert segmentation.GetBinaryLabelmapRepresentation("trachea and main bronchi", image)
+    x, X, y, Y, z, Z = image.GetExtent()
+    segment = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(Z - z + 1, Y - y + 1, X - x + 1) > 0
+    assert np.count_nonzero(segment) == np.count_nonzero(labels == 3)
+    np.testing.assert_array_equal(segment, labels[z : Z + 1, y : Y + 1, x : X + 1] == 3)
     trachea.SetName("renamed")
     np.testing.assert_array_equal(labels_of(segmentation, node).array, np.isin(labels, (1, 2)))
     for name in ("right lung", "left lung"):
