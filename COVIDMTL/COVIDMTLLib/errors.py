@@ -8,3 +8,8 @@ class InputError(ValueError):
 
 class ImplausibleCT(InputError):
     """A volume that can be read but is not a chest CT that can be assessed."""
+
+
+def file_trouble(error: OSError) -> str:
+    """A full disk, a folder that may not be read, a file that went away: the error as one sentence."""
+    return f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}."

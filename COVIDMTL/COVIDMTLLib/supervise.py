@@ -7,26 +7,19 @@ only watches, and ends the one that works.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
-import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from typing import Any
 
-from .errors import InputError
 from .progress import Callback
+from .worker import Worker, WorkerFailed
+
+__all__ = ["Stopped", "WorkerFailed", "run_supervised", "stoppable"]
 
 
 class Stopped(SystemExit):
     """The job was stopped by a signal; its exit code is 128 + the signal's number."""
-
-
-class WorkerFailed(RuntimeError):
-    """The worker ended in an error that is none of the input's; the message is its traceback."""
 
 
 def run_supervised(job: Callable[..., Any], *arguments: Any, progress: Callback, **options: Any) -> Any:
@@ -36,29 +29,14 @@ def run_supervised(job: Callable[..., Any], *arguments: Any, progress: Callback,
 
     Raises
     ------
-    InputError
-        As the job raised it, or if a file could not be read or written.
-    WorkerFailed
-        If the job raised anything else, or its process died.
+    InputError, WorkerFailed
+        As `Worker.run` does.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=_work, args=(theirs, job, arguments, options))
+    worker = Worker()
     try:
-        worker.start()
-        theirs.close()
-        while True:
-            kind, content = _receive(ours, worker)
-            if kind == "progress":
-                progress(*content)
-            elif kind == "result":
-                return content
-            elif kind == "input error":
-                raise InputError(content)
-            else:
-                raise WorkerFailed(content)
+        return worker.run(job, *arguments, progress=progress, **options)
     finally:
-        _end(worker)
+        worker.end()
 
 
 @contextmanager
@@ -78,46 +56,3 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _receive(connection: Connection, worker: multiprocessing.Process) -> tuple[str, Any]:
-    try:
-        return connection.recv()
-    except EOFError:
-        worker.join()
-        return "died", f"The process that did the work ended with exit code {worker.exitcode}; was the memory enough?"
-
-
-def _end(worker: multiprocessing.Process) -> None:
-    if worker.pid is None:
-        return
-    try:
-        os.killpg(worker.pid, signal.SIGKILL)
-    except (
-        AttributeError,
-        ProcessLookupError,
-        PermissionError,
-    ):  # Windows; or it has not made its group yet, or is gone
-        worker.kill()
-    worker.join()
-
-
-def _work(connection: Connection, job: Callable[..., Any], arguments: tuple, options: dict) -> None:
-    if hasattr(os, "setsid"):
-        os.setsid()  # Ctrl-C in a terminal reaches the watching process alone, and one signal ends all of this group
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-    try:
-        result = job(*arguments, progress=lambda *news: connection.send(("progress", news)), **options)
-        connection.send(("result", result))
-    except InputError as error:
-        connection.send(("input error", str(error)))
-    except OSError as error:  # a full disk, a folder that may not be read, a file that went away
-        place = error.filename or "A file"
-        connection.send(("input error", f"{place} cannot be read or written: {error.strerror or error}."))
-    except Exception:
-        connection.send(("failure", traceback.format_exc()))
-
-
-def _exit_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

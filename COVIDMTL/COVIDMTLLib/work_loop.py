@@ -1,0 +1,75 @@
+"""The program that a `worker.Worker` runs: jobs come in on standard input, news of them go out on standard output."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, BinaryIO
+
+from .errors import InputError, file_trouble
+
+
+def main() -> None:
+    """Do the jobs as they come, until there is nobody any more who could send one."""
+    jobs, news = _own_pipes()
+    sys.path[:] = pickle.load(jobs)
+    waiting: queue.SimpleQueue = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(jobs, waiting), daemon=True).start()
+    while True:
+        _send(news, _do(waiting.get(), news))
+
+
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes; whatever a library prints goes to standard error from here on."""
+    jobs, news = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return jobs, news
+
+
+def _read(jobs: BinaryIO, waiting: queue.SimpleQueue) -> None:
+    while True:
+        try:
+            waiting.put(pickle.load(jobs))
+        except EOFError:
+            _end()
+
+
+def _end() -> None:
+    """End this process and all that it started: the one that sends the jobs is gone."""
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _do(content: bytes, news: BinaryIO) -> bytes:
+    """Do a job; the message of how it ended, pickled here, where that it cannot be is told like any other fault."""
+    try:
+        job, arguments, options = pickle.loads(content)
+        result = job(*arguments, progress=lambda *one: _send(news, _pickled("progress", one)), **options)
+        return _pickled("result", result)
+    except InputError as error:
+        return _pickled("input error", str(error))
+    except OSError as error:
+        return _pickled("input error", file_trouble(error))
+    except Exception:
+        return _pickled("failure", traceback.format_exc())
+
+
+def _pickled(kind: str, content: Any) -> bytes:
+    return pickle.dumps((kind, content))
+
+
+def _send(news: BinaryIO, message: bytes) -> None:
+    news.write(message)
+    news.flush()
+
+
+if __name__ == "__main__":
+    main()

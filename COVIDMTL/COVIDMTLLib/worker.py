@@ -1,0 +1,112 @@
+"""A process that does one job after the other, and can be ended at any moment with all that it started.
+
+It is started as a program of its own rather than by multiprocessing, which a worker of Dask's may not use: its
+environment is set before it imports anything, and nothing of the program that starts it is imported again.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+from .progress import Callback
+
+
+class WorkerFailed(RuntimeError):
+    """The worker ended in an error that is none of the input's; the message is its traceback."""
+
+
+class WorkerDied(WorkerFailed):
+    """The process of the worker is gone: killed, out of memory, or ended by `Worker.end`."""
+
+
+class Worker:
+    """A process of its own, which ends with this one.
+
+    Parameters
+    ----------
+    environment : mapping, optional
+        Environment variables, beside those of this process.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None):
+        paths = [str(Path(__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.work_loop"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment or {}),
+            # Ctrl-C in a terminal reaches the watching process alone, and one signal ends all of this group.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        threading.Thread(target=self._bury, daemon=True).start()
+        self._send(sys.path)  # what a job is pickled by is found there as it is here
+
+    def run(self, job: Callable[..., Any], *arguments: Any, progress: Callback, **options: Any) -> Any:
+        """Run ``job(*arguments, progress=..., **options)`` in the process and return its result.
+
+        Raises
+        ------
+        InputError
+            As the job raised it, or if a file could not be read or written.
+        WorkerDied
+            If the process ended; no other job can be run in it.
+        WorkerFailed
+            If the job raised anything else.
+        """
+        self._send(pickle.dumps((job, arguments, options)))
+        while True:
+            kind, content = self._receive()
+            if kind == "progress":
+                progress(*content)
+            elif kind == "result":
+                return content
+            elif kind == "input error":
+                raise InputError(content)
+            else:
+                raise WorkerFailed(content)
+
+    def end(self) -> None:
+        """End the process and all that it started, at once."""
+        if self._process.poll() is None:
+            _kill_group(self._process)
+        self._process.wait()
+
+    def _send(self, content: Any) -> None:
+        try:
+            pickle.dump(content, self._process.stdin)
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # the pipe is broken, or was and is closed; `_receive` says why
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def _receive(self) -> tuple[str, Any]:
+        try:
+            return pickle.load(self._process.stdout)
+        except (EOFError, pickle.UnpicklingError) as error:
+            code = self._process.wait()
+            raise WorkerDied(
+                f"The process that did the work ended with exit code {code}; was the memory enough?"
+            ) from error
+
+    def _bury(self) -> None:
+        """What a dead worker has started must not live on, nor keep its pipe open, at whose end its death is seen."""
+        self._process.wait()
+        _kill_group(self._process)
+
+
+def _kill_group(process: subprocess.Popen) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (AttributeError, ProcessLookupError, PermissionError):  # Windows; or nothing of the group is left
+        process.kill()
