@@ -11,7 +11,23 @@ from .models import DEFAULT_MODEL
 
 
 def add_assessment_options(parser: argparse.ArgumentParser) -> None:
-    """What every command that assesses a CT can be told."""
+    """What every command that assesses one CT can be told."""
+    add_method(parser)
+    group = parser.add_argument_group("patient", "what is known besides the CT; the model uses what it can")
+    group.add_argument("--age", metavar="YEARS", help="age of the patient, 0 to 120")
+    group.add_argument("--sex", metavar="female|male", help="sex of the patient")
+    group.add_argument(
+        "--labs",
+        type=Path,
+        metavar="FILE",
+        help="laboratory values: CSV with the columns name, value and unit, CSV with a row of names and one of values, "
+        "or JSON",
+    )
+    add_progress(parser)
+
+
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """How CTs are assessed, whatever they are of."""
     parser.add_argument(
         "--model",
         action="append",
@@ -31,18 +47,7 @@ def add_assessment_options(parser: argparse.ArgumentParser) -> None:
         help=f"where to run the network: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
         "%(default)s, the fastest there is)",
     )
-    group = parser.add_argument_group("patient", "what is known besides the CT; the model uses what it can")
-    group.add_argument("--age", metavar="YEARS", help="age of the patient, 0 to 120")
-    group.add_argument("--sex", metavar="female|male", help="sex of the patient")
-    group.add_argument(
-        "--labs",
-        type=Path,
-        metavar="FILE",
-        help="laboratory values: CSV with the columns name, value and unit, CSV with a row of names and one of values, "
-        "or JSON",
-    )
     add_grid(parser)
-    add_progress(parser)
 
 
 def add_identity(parser: argparse.ArgumentParser) -> None:

@@ -74,7 +74,7 @@ def assess(
     out: str | Path | None = None,
     *,
     lungs: str | Path | Volume | None = None,
-    model: str | Path | Sequence[str | Path] = DEFAULT_MODEL,
+    model: str | Path | Model | Sequence[str | Path | Model] = DEFAULT_MODEL,
     refine: str | None = None,
     series: str | None = None,
     grid: str = "ct",
@@ -99,9 +99,9 @@ def assess(
         features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
     lungs : path or Volume, optional
         Lung mask, on any grid; segmented if there is none.
-    model : str or path, or several
-        Name of a shipped model, or a model folder or a zip of it. Of several, the verdicts stand side by side and
-        are aggregated (see `ensembles.combine`).
+    model : str, path or Model, or several
+        Name of a shipped model, or a model folder or a zip of it, or one that is loaded. Of several, the verdicts
+        stand side by side and are aggregated (see `ensembles.combine`).
     refine : {"robust", "active-contour", "none"}, optional
         Refinement of the lungs; by default a given mask is taken as it is, and without one ``robust`` finds the
         lungs, dense lung too. The lungs of the cohort, and so the features that the shipped models were trained on,
@@ -141,10 +141,7 @@ def assess(
     """
     patient = check_patient(age, sex, labs)
     refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")
-    if refine not in REFINEMENTS:
-        raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
-    if grid not in GRIDS:
-        raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
+    check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
     segmented = lungs is None or refine != "none"
     require(
@@ -158,7 +155,7 @@ def assess(
 
     with nullcontext() if out is None else writing.staged_folder(out) as folder:
         with steps.step("read", "Reading the CT"):
-            models = _load(model, device)
+            models = load_models(model, device)
             if isinstance(ct, Volume):
                 name = name or "The volume"
                 checks.check_ct(ct, name)
@@ -214,6 +211,32 @@ def assess(
     return assessment
 
 
+def check_choices(refine: str, grid: str) -> None:
+    """Raise `InputError` for a refinement or a grid that there is not."""
+    if refine not in REFINEMENTS:
+        raise InputError(f"There is no refinement {refine}; choose one of {', '.join(REFINEMENTS)}.")
+    if grid not in GRIDS:
+        raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
+
+
+def load_models(model: str | Path | Model | Sequence[str | Path | Model], device: str) -> list[Model]:
+    """The models to assess with, one or several; those that are loaded already are taken as they are.
+
+    Raises
+    ------
+    InputError
+        As `models.load_model` does, or if there is none, or two of one name.
+    """
+    names = [model] if isinstance(model, (str, Path, Model)) else list(model)
+    if not names:
+        raise InputError("There is no model to assess with; give one at least.")
+    models = [one if isinstance(one, Model) else load_model(one, device) for one in names]
+    twice = [one.card["name"] for one in models if [other.card["name"] for other in models].count(one.card["name"]) > 1]
+    if twice:
+        raise InputError(f"Two of the models are called {twice[0]}; give each once.")
+    return models
+
+
 def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update) -> Volume:
     if given is not None and refine == "none":
         return segmentation.given_lungs(given, ct, name)
@@ -239,17 +262,6 @@ def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volu
     from .case_attention import attention_of
 
     return attention_of(models, features, inputs, tasks, grid, patient)
-
-
-def _load(model: str | Path | Sequence[str | Path], device: str) -> list[Model]:
-    names = [model] if isinstance(model, (str, Path)) else list(model)
-    if not names:
-        raise InputError("There is no model to assess with; give one at least.")
-    models = [load_model(name, device) for name in names]
-    twice = [one.card["name"] for one in models if [other.card["name"] for other in models].count(one.card["name"]) > 1]
-    if twice:
-        raise InputError(f"Two of the models are called {twice[0]}; give each once.")
-    return models
 
 
 def _unlike(judged: Sequence[dict[str, Any]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from .child import ChildFailed, assess_in_child
 from .errors import InputError
 from .patients_table import read_patients
 from .progress import Callback, silent
+from .rows import failed_row, row_of, write_rows
 from .writing import staged_file
 
 __all__ = ["assess_folder", "assess_in_child", "cases"]
@@ -58,9 +58,7 @@ def assess_folder(
     Returns
     -------
     list of dict
-        The rows of the table: ``case``; ``error``, empty for a case that was assessed; volumes in ml,
-        shares of the lung at opacity densities and of its boundary that the image shows, verdicts,
-        probabilities, the number of warnings.
+        The rows of the table, as of `rows.row_of` and, with the reason, `rows.failed_row`.
 
     Raises
     ------
@@ -81,7 +79,7 @@ def assess_folder(
         patient = asdict(known[name]) if name in known else {}
         rows.append(_row(name, path, out / name, news, assess, options | patient))
         with staged_file(out / TABLE) as table:
-            _write(rows, table)
+            write_rows(rows, table)
     progress("done", 1.0, "Done")
     return rows
 
@@ -113,20 +111,5 @@ def _row(
             assess(path, out, name=name, progress=progress, **options)
         result = json.loads(done.read_text(encoding="utf-8"))
     except (InputError, ChildFailed) as error:
-        return {"case": name, "error": str(error)}
-    both = result["lungs"]["both"]
-    row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
-    row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
-    row["boundary_supported"] = result["lungs"].get("boundary_supported", {}).get("both", "")  # not in older results
-    for task, answer in result["tasks"].items():
-        row[task] = answer["verdict"]
-        row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
-    return row | {"warnings": len(result["warnings"])}
-
-
-def _write(rows: list[dict[str, Any]], path: Path) -> None:
-    columns = dict.fromkeys(column for row in rows for column in row)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+        return failed_row(name, str(error))
+    return row_of(name, result)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
+from .cohort import command as cohort_command
 from .errors import InputError
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"covid-mtl: {error}", file=sys.stderr)
         return EXIT_INPUT
     except Stopped as stop:
-        print("covid-mtl: stopped; nothing was written.", file=sys.stderr)
+        print(f"covid-mtl: stopped; {stop.what}.", file=sys.stderr)
         return stop.code
     except WorkerFailed as failure:
         print(f"covid-mtl: this should not have happened; please report it.\n{failure}", file=sys.stderr)
@@ -140,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
         help="share of the lung that is consolidated, 0 to 0.5 (default: %(default)s)",
     )
     add_assessment_options(demo)
+
+    cohort_command.add_options(_command(commands, "cohort", cohort_command.cohort, cohort_command.HELP))
 
     text = "list, show and check models, and import published ones"
     model = commands.add_parser("model", help=text, description=f"{text[0].upper()}{text[1:]}. {RESEARCH_USE_ONLY}")

@@ -8,10 +8,12 @@ from importlib import import_module
 from .errors import InputError
 
 HOW_TO_INSTALL = {
+    "distributed": "pip install distributed",
     "highdicom": "pip install highdicom",
     "jinja2": "pip install jinja2",
     "matplotlib": "pip install matplotlib",
     "nibabel": "pip install nibabel",
+    "pyarrow": "pip install pyarrow",
     "pydicom": "pip install pydicom",
     "radiomics": "pip install pyradiomics-bhklab; in Slicer, the extension SlicerRadiomics",
     "safetensors": "pip install safetensors",

@@ -1,8 +1,8 @@
-"""What is known of the patients of a batch, in one table."""
+"""What is known of the patients of a batch, in one table with a row a case."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .errors import InputError
@@ -33,21 +33,52 @@ def read_patients(path: str | Path, cases: Collection[str]) -> dict[str, Patient
         `check_patient` does, with the case named.
     """
     name = Path(path).name
-    header, rows = read_rows(path)
-    columns = [column.casefold() if column.casefold() in ("case", "age", "sex") else column for column in header]
+    table = by_case(*read_rows(path), name)
+    unknown = [case for case in table if case not in cases]
+    if unknown:
+        raise InputError(f"{name} has the case {unknown[0][:80]!r}, which is not in the folder; correct or remove it.")
+    return {case: patient_of(row, case, name) for case, row in table.items()}
+
+
+def by_case(
+    header: Sequence[str], rows: Iterable[Sequence[str]], name: str, others: Collection[str] = ()
+) -> dict[str, dict[str, str]]:
+    """The rows of a table by the cases that its column ``case`` names, each by column.
+
+    Parameters
+    ----------
+    header, rows : sequence of str, and of those
+        As `tables.read_rows` gives them.
+    name : str
+        What the table is called.
+    others : collection of str
+        Columns beside ``case``, ``age`` and ``sex`` whose names, too, may be in upper or lower case.
+
+    Raises
+    ------
+    InputError
+        If there is no column ``case``, or a column or a case is there twice.
+    """
+    known = {"case", "age", "sex", *others}
+    columns = [column.casefold() if column.casefold() in known else column for column in header]
     check_once(columns, name)
     if "case" not in columns:
         raise InputError(f"{name} has no column case; add one with the names of the cases.")
     table = [dict(zip(columns, row, strict=True)) for row in rows]
     check_once((row["case"] for row in table), name)
-    unknown = [row["case"] for row in table if row["case"] not in cases]
-    if unknown:
-        raise InputError(f"{name} has the case {unknown[0][:80]!r}, which is not in the folder; correct or remove it.")
-    patients = {}
-    for row in table:
-        case = row.pop("case")
-        try:
-            patients[case] = check_patient(row.pop("age", None), row.pop("sex", None), row)
-        except InputError as error:
-            raise InputError(f"{name}, case {case}: {error}") from error
-    return patients
+    return {row.pop("case"): row for row in table}
+
+
+def patient_of(row: Mapping[str, str], case: str, table: str) -> Patient:
+    """What a row says of a patient: ``age``, ``sex`` and laboratory values, each of which may be missing.
+
+    Raises
+    ------
+    InputError
+        As `check_patient` does, with the case and the table named.
+    """
+    labs = {name: value for name, value in row.items() if name not in ("age", "sex")}
+    try:
+        return check_patient(row.get("age"), row.get("sex"), labs)
+    except InputError as error:
+        raise InputError(f"{table}, case {case}: {error}") from error

@@ -19,7 +19,18 @@ __all__ = ["Stopped", "WorkerFailed", "run_supervised", "stoppable"]
 
 
 class Stopped(SystemExit):
-    """The job was stopped by a signal; its exit code is 128 + the signal's number."""
+    """The job was stopped by a signal; its exit code is 128 + the signal's number.
+
+    Parameters
+    ----------
+    code : int
+    what : str, optional
+        What is to be said of it.
+    """
+
+    def __init__(self, code: int, what: str = "nothing was written"):
+        super().__init__(code)
+        self.what = what
 
 
 def run_supervised(job: Callable[..., Any], *arguments: Any, progress: Callback, **options: Any) -> Any:

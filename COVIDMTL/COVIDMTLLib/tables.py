@@ -14,8 +14,8 @@ LARGEST = 8 * 2**20
 """Bytes beyond which a file is something else than such a table, or meant to use up the memory."""
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a file, UTF-8 with or without a byte order mark.
+def read_text(path: str | Path, largest: int = LARGEST) -> str:
+    """The text of a file, UTF-8 with or without a byte order mark, of at most so many bytes.
 
     Raises
     ------
@@ -26,9 +26,9 @@ def read_text(path: str | Path) -> str:
     try:
         if not path.is_file():
             raise InputError(f"There is no file {path}; check the path.")
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > largest:
             raise InputError(
-                f"{path.name} has more than {LARGEST // 2**20} MiB, so it is no such table; check the path."
+                f"{path.name} has more than {largest // 2**20} MiB, so it is no such table; check the path."
             )
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -37,7 +37,7 @@ def read_text(path: str | Path) -> str:
         raise InputError(f"{path.name} is no text in UTF-8; save it so, a spreadsheet as CSV.") from error
 
 
-def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
+def read_rows(path: str | Path, largest: int = LARGEST) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a CSV file, each row as long as the header; without blank rows.
 
     Raises
@@ -47,7 +47,7 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
     """
     name = Path(path).name
     try:
-        lines = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+        lines = list(csv.reader(io.StringIO(read_text(path, largest), newline=""), strict=True))
     except csv.Error as error:
         raise InputError(f"{name} is damaged or no CSV: {error}.") from error
     rows = [[cell.strip() for cell in line] for line in lines if any(cell.strip() for cell in line)]

@@ -56,6 +56,17 @@ def _lines() -> Callback:
     return show
 
 
+def note(text: str) -> None:
+    """Say something on standard error while progress is shown."""
+    if sys.stderr.isatty():
+        require("tqdm")
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr)  # above the bar, if there is one
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
 def summary(result: dict[str, Any], folder: Path) -> str:
     """An assessment in a few lines, warnings first."""
     lines = [result["research_use_only"]]

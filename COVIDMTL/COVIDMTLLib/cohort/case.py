@@ -1,0 +1,112 @@
+"""One case of a cohort: assessed into a folder of its own, by whoever claims it first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..assessment import assess, load_models
+from ..errors import InputError, file_trouble
+from ..model import Model
+from ..progress import Callback
+from .claims import claim, partial_folder
+from .outcome import FAILED, Outcome, read_outcome
+from .table import Case
+
+
+def prepare(models: tuple[str, ...], device: str, *, progress: Callback) -> None:
+    """Load what every case takes, so that what is wrong with it is told before the first one."""
+    _models(models, device)
+
+
+def assess_case(
+    case: Case,
+    folder: Path,
+    models: tuple[str, ...],
+    device: str,
+    options: dict[str, Any],
+    *,
+    again: bool,
+    wait: bool,
+    progress: Callback,
+) -> Outcome | None:
+    """Assess a case of a cohort, unless that is done.
+
+    Parameters
+    ----------
+    case : Case
+    folder : Path
+        Where the folders of all cases are. That of the case is there and whole, or not there: it holds the files of
+        `assessment.assess`, or what `fail_case` writes.
+    models, device
+        What to assess with, and where; models stay loaded for the next case.
+    options : dict
+        What else `assessment.assess` is told, of all cases alike.
+    again : bool
+        Whether to try a case that has failed once more.
+    wait : bool
+        Whether to wait if another process has claimed the case.
+
+    Returns
+    -------
+    Outcome or None
+        None if another process has claimed the case.
+    """
+    out = folder / case.name
+    with claim(folder, case.name, wait) as mine:
+        if not mine:
+            return None
+        known = read_outcome(out)
+        if known is not None and not (known.error and again):
+            return known
+        try:
+            partial = _emptied(folder, case.name)
+            told = {"name": case.name, "model": _models(models, device), "progress": progress}
+            assess(case.ct, partial, **told, **options, **case.options)
+            if out.exists():
+                shutil.rmtree(out)
+            partial.rename(out)
+        except InputError as error:
+            return _write_failure(folder, case.name, str(error))
+        except OSError as error:
+            return _write_failure(folder, case.name, file_trouble(error))
+        except Exception as error:
+            said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+            reason = f"This should not have happened; please report it: {said}"
+            return _write_failure(folder, case.name, reason, traceback.format_exc())
+        return read_outcome(out)
+
+
+def fail_case(name: str, folder: Path, reason: str) -> Outcome:
+    """Write down that a case failed, unless another process has come to an end with it."""
+    with claim(folder, name, wait=True):
+        return read_outcome(folder / name) or _write_failure(folder, name, reason)
+
+
+def _write_failure(folder: Path, name: str, reason: str, trace: str = "") -> Outcome:
+    """The folder of a failed case holds ``failed.json``: ``error``, and ``traceback`` of a fault of the program."""
+    partial, out = _emptied(folder, name), folder / name
+    partial.mkdir()
+    content = {"case": name, "error": reason} | ({"traceback": trace} if trace else {})
+    (partial / FAILED).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if out.exists():
+        shutil.rmtree(out)
+    partial.rename(out)
+    return read_outcome(out)
+
+
+def _emptied(folder: Path, name: str) -> Path:
+    """Where to make the folder of a case that is claimed, without what a killed process left there."""
+    partial = partial_folder(folder, name)
+    if partial.exists():
+        shutil.rmtree(partial)
+    return partial
+
+
+@lru_cache(maxsize=1)
+def _models(names: tuple[str, ...], device: str) -> list[Model]:
+    return load_models(names, device)

@@ -1,0 +1,188 @@
+"""Workers of a Dask cluster that assess cases.
+
+A worker of Dask's runs tasks in threads, which nothing can end. So each task has its case assessed by a process of its
+own, an attendant's, which stays for the next task.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..packages import require
+from .attendant import DIED, Attendant
+from .case import fail_case
+from .local import cores
+from .outcome import Outcome
+from .table import Case
+
+JOINING = 60.0
+"""Seconds to wait for the first worker of a cluster."""
+
+IDLE = 60.0
+"""Seconds without a case after which an attendant ends, as when the run that it was for was killed."""
+
+AHEAD = 2
+"""Cases that a cluster is given at once for each that it can assess at once."""
+
+
+class ClusterWorkers:
+    """The workers of a Dask cluster, as `local.LocalWorkers` are those of this machine.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler.
+    folder, models, device, options
+        As of `case.assess_case`; paths that hold on all machines.
+
+    Raises
+    ------
+    InputError
+        If there is no scheduler at the address.
+    MissingPackage
+        If distributed is not installed.
+    """
+
+    def __init__(self, address: str, folder: Path, models: tuple[str, ...], device: str, options: dict):
+        require("distributed")
+        from distributed import Client
+
+        try:
+            self._client = Client(address, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"There is no Dask scheduler at {address}; start it, or correct the address.") from error
+        self._address, self._run = address, uuid.uuid4().hex
+        self._how = (folder, models, device, options)
+        self._ended: queue.SimpleQueue = queue.SimpleQueue()
+        self._futures: set = set()
+        self.slots = AHEAD
+
+    def start(self) -> None:
+        """Start to work; raises `InputError` if the workers cannot, or there is none."""
+        try:
+            self._client.wait_for_workers(1, timeout=JOINING)
+        except TimeoutError as error:
+            raise InputError(f"The scheduler at {self._address} has no worker; start some.") from error
+        folder, models, device, _ = self._how
+        try:
+            self._client.submit(_prepare, self._run, models, device, pure=False).result()
+        except InputError:
+            raise
+        except Exception as error:  # what a worker without this package, or with another version of it, raises
+            said = (str(error).strip() or type(error).__name__).splitlines()[-1].rstrip(".")
+            raise InputError(
+                f"The workers of {self._address} cannot assess a case ({said}); install the same version there as here."
+            ) from error
+        self._count()
+
+    def submit(self, case: Case, again: bool, wait: bool) -> None:
+        """Have a case assessed, as `case.assess_case` does."""
+        future = self._client.submit(_assess, self._run, case, *self._how, again=again, wait=wait, pure=False)
+        self._futures.add(future)
+        future.add_done_callback(lambda done: self._ended.put((case, done)))
+
+    def next(self, seconds: float) -> tuple[Case, Outcome | None] | None:
+        """A case that has come to an end, and what came of it; None if there is none for so long."""
+        from distributed import KilledWorker
+
+        try:
+            case, future = self._ended.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        self._futures.discard(future)
+        if future.status not in ("finished", "error"):
+            raise InputError(f"The scheduler at {self._address} is gone; start it and go on with the same command.")
+        try:
+            outcome = future.result()
+        except KilledWorker:
+            outcome = fail_case(case.name, self._how[0], DIED)
+        self._count()
+        return case, outcome
+
+    def close(self) -> None:
+        """End all that is still running for this run, and what is kept for it."""
+        try:
+            self._client.cancel(list(self._futures), force=True)
+            self._client.run(_end, self._run, on_error="ignore")
+        except OSError:  # without its scheduler, a worker comes to an end by itself
+            pass
+        self._client.close()
+
+    def _count(self) -> None:
+        self.slots = AHEAD * max(1, sum(self._client.nthreads().values()))
+
+
+# What follows runs in the workers of the cluster.
+
+_lock = threading.Lock()
+_idle: dict[str, list[tuple[Attendant, threading.Timer]]] = defaultdict(list)
+_busy: dict[str, set[Attendant]] = defaultdict(set)
+_over: set[str] = set()
+
+
+def _prepare(run: str, models: tuple[str, ...], device: str) -> None:
+    with _attendant(run) as attendant:
+        attendant.prepare(models, device)
+
+
+def _assess(run: str, case: Case, *how: Any, **which: Any) -> Outcome | None:
+    with _attendant(run) as attendant:
+        return attendant.assess(case, *how, **which)
+
+
+@contextmanager
+def _attendant(run: str) -> Iterator[Attendant]:
+    """An attendant that is idle, or a new one."""
+    with _lock:
+        attendant, timer = _idle[run].pop() if _idle[run] else (Attendant(_environment()), None)
+        _busy[run].add(attendant)
+        if run in _over:
+            attendant.end()
+    if timer is not None:
+        timer.cancel()
+    try:
+        yield attendant
+    finally:
+        with _lock:
+            _busy[run].discard(attendant)
+            if not attendant.ended:
+                timer = threading.Timer(IDLE, _dismiss, (run, attendant))
+                timer.daemon = True
+                _idle[run].append((attendant, timer))
+                timer.start()
+
+
+def _dismiss(run: str, attendant: Attendant) -> None:
+    with _lock:
+        kept = [one for one in _idle[run] if one[0] is not attendant]
+        taken = len(kept) == len(_idle[run])  # in the same moment
+        _idle[run] = kept
+    if not taken:
+        attendant.end()
+
+
+def _end(run: str) -> None:
+    """End the attendants of a run, and those that a task of it would still begin."""
+    with _lock:
+        _over.add(run)
+        idle, busy = _idle.pop(run, []), _busy.pop(run, set())
+    for _, timer in idle:
+        timer.cancel()
+    for attendant in [*(one for one, _ in idle), *busy]:
+        attendant.end()
+
+
+def _environment() -> dict[str, str]:
+    from distributed import get_worker
+
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // get_worker().state.nthreads))
+    return {"OMP_NUM_THREADS": threads, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": threads}

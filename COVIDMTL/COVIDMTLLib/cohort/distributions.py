@@ -1,0 +1,63 @@
+"""Pictures of how values are distributed over a cohort."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+COLOURS = ("#2f6fb2", "#c98a00", "#8c1d2c", "#5b6675")
+"""Apart for colour-blind readers."""
+
+BINS = 30
+
+
+def histogram(values: np.ndarray, *, percent: bool) -> str:
+    """A histogram of a measure as the URL of an SVG, its median marked.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N,)
+        Finite, one at least; shares if they are to be shown in per cent.
+    """
+    figure, axes = _axes()
+    values = 100 * values if percent else values
+    low, high = values.min(), values.max()
+    spread = max(high - low, 1.0)
+    axes.hist(values, BINS, (low - 0.02 * spread, high + 0.02 * spread), color="#a9c3df")
+    axes.axvline(float(np.median(values)), color=COLOURS[0], linewidth=1.6)
+    return _url(figure, axes, "%" if percent else "ml")
+
+
+def probabilities(by_class: Mapping[str, np.ndarray]) -> str:
+    """Histograms of the probabilities of classes, over each other, as the URL of an SVG."""
+    figure, axes = _axes()
+    for (name, values), colour in zip(by_class.items(), COLOURS, strict=False):
+        axes.hist(100 * values, 20, (0, 100), histtype="stepfilled", color=colour, alpha=0.25)
+        axes.hist(100 * values, 20, (0, 100), histtype="step", color=colour, linewidth=1.4, label=name)
+    axes.set_xlim(0, 100)
+    if len(by_class) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="best")
+    return _url(figure, axes, "probability, %")
+
+
+def _axes():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.3, 1.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _url(figure, axes, unit: str) -> str:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, colors="#5b6675")
+    axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)
+    axes.set_xlabel(unit, fontsize=8, color="#5b6675")
+    axes.set_ylabel("cases", fontsize=8, color="#5b6675")
+    svg = io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.getvalue()).decode()

@@ -1,0 +1,122 @@
+"""The summary of a cohort: one self-contained HTML page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from .. import RESEARCH_USE_ONLY, __version__
+from . import distributions
+from .outcome import Outcome
+from .outliers import FEWEST, MEASURES, MOST, column, outliers
+
+TEMPLATE = "summary.html.jinja"
+
+NAMED = 100
+"""Cases that are named for each reason of failure; the table has all."""
+
+
+def write_summary(outcomes: Sequence[Outcome], total: int, cases: str, path: Path) -> None:
+    """Write the summary of a cohort as HTML, with pictures and style inside the page.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Of the cases that have come to an end.
+    total : int
+        How many cases there are.
+    cases : str
+        Where the folders of the cases are, seen from the page.
+    path : Path
+    """
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    environment.filters["report"] = lambda case: f"{cases}/{quote(case)}/report.html"
+    assessed = [outcome for outcome in outcomes if not outcome.error]
+    rows = [outcome.row for outcome in assessed]
+    page = environment.get_template(TEMPLATE).render(
+        counts=_counts(outcomes, total),
+        seconds=float(np.median([outcome.seconds for outcome in assessed])) if assessed else None,
+        failures=_failures([outcome.row for outcome in outcomes if outcome.error]),
+        named=NAMED,
+        measures=_measures(rows),
+        tasks=_tasks(assessed),
+        outliers=outliers(rows),
+        few=len(rows) < FEWEST,
+        most=MOST,
+        made_with=[
+            {"cases": number} | json.loads(made_with)
+            for made_with, number in Counter(outcome.made_with for outcome in assessed).most_common()
+        ],
+        research_use_only=RESEARCH_USE_ONLY,
+        version=__version__,
+        date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _counts(outcomes: Sequence[Outcome], total: int) -> dict[str, int]:
+    failed = sum(bool(outcome.error) for outcome in outcomes)
+    warned = sum(bool(outcome.row.get("warnings")) for outcome in outcomes)
+    return {
+        "cases": total,
+        "assessed": len(outcomes) - failed,
+        "failed": failed,
+        "left": total - len(outcomes),
+        "warned": warned,
+    }
+
+
+def _failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The reasons of failures, the most frequent first; what differs by the name of the case alone is one."""
+    reasons: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        reasons.setdefault(row["error"].replace(row["case"], "…"), []).append(row)
+    found = [
+        {"reason": alike[0]["error"] if len(alike) == 1 else reason, "cases": [row["case"] for row in alike]}
+        for reason, alike in reasons.items()
+    ]
+    return sorted(found, key=lambda one: -len(one["cases"]))
+
+
+def _measures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for measure in MEASURES:
+        values = column(rows, measure.column)
+        values = values[np.isfinite(values)]
+        if not len(values) or measure.column == "warnings":
+            continue
+        low, middle, high = (measure.form.format(value) for value in np.quantile(values, (0.05, 0.5, 0.95)))
+        picture = distributions.histogram(values, percent="%" in measure.form)
+        found.append({"title": measure.title, "low": low, "median": middle, "high": high, "picture": picture})
+    return found
+
+
+def _tasks(assessed: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """How often each verdict was given, and how the probabilities are distributed, of each task."""
+    titles: dict[str, str] = {}
+    for outcome in assessed:
+        titles = outcome.titles | titles
+    found = []
+    for task, title in titles.items():
+        rows = [outcome.row for outcome in assessed if task in outcome.row]
+        prefix = f"{task}: "
+        classes = list(dict.fromkeys(key.removeprefix(prefix) for row in rows for key in row if key.startswith(prefix)))
+        given = Counter(row[task] for row in rows)
+        verdicts = [{"name": name, "cases": given[name], "share": given[name] / len(rows)} for name in classes]
+        by_class = {name: column(rows, prefix + name) for name in classes}
+        shown = {
+            name: values[np.isfinite(values)]
+            for name, values in list(by_class.items())[-1 if len(classes) == 2 else 0 :]
+        }
+        of = classes[-1] if len(classes) == 2 else ""
+        found.append({"title": title, "verdicts": verdicts, "of": of, "picture": distributions.probabilities(shown)})
+    return found

@@ -1,0 +1,52 @@
+"""A row a case, and tables of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a case that was assessed.
+
+    Parameters
+    ----------
+    name : str
+        What the case is called.
+    result : mapping
+        What its ``assessment.json`` holds.
+
+    Returns
+    -------
+    dict
+        ``case``; ``error``, empty; volumes in ml, shares of the lung at opacity densities and of its boundary that
+        the image shows, verdicts, probabilities, the number of warnings.
+    """
+    both = result["lungs"]["both"]
+    row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
+    row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
+    row["boundary_supported"] = result["lungs"].get("boundary_supported", {}).get("both", "")  # not in older results
+    for task, answer in result["tasks"].items():
+        row[task] = answer["verdict"]
+        row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
+    return row | {"warnings": len(result["warnings"])}
+
+
+def failed_row(name: str, error: str) -> dict[str, Any]:
+    """The row of a case that could not be assessed, with a sentence that says why."""
+    return {"case": name, "error": error}
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns of a table, in the order in which its rows have them."""
+    return list(dict.fromkeys(column for row in rows for column in row))
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write a table as CSV; what a row does not have is an empty cell."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns_of(rows), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
