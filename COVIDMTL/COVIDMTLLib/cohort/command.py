@@ -37,8 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="of a Dask cluster, such as tcp://head:8786, whose workers see the same files at the same paths and assess "
-        "as many cases at once as they have threads",
+        help="of a Dask cluster, such as tcp://head:8786, whose workers see the same files at the same paths and "
+        "assess as many cases at once as they have threads",
     )
     parser.add_argument("--parquet", action="store_true", help="write the table as Parquet, too")
     add_method(parser)

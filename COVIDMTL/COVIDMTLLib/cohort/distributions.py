@@ -11,7 +11,7 @@ import numpy as np
 COLOURS = ("#2f6fb2", "#c98a00", "#8c1d2c", "#5b6675")
 """Apart for colour-blind readers."""
 
-BINS = 30
+MOST_BINS = 30
 
 
 def histogram(values: np.ndarray, *, percent: bool) -> str:
@@ -26,7 +26,8 @@ def histogram(values: np.ndarray, *, percent: bool) -> str:
     values = 100 * values if percent else values
     low, high = values.min(), values.max()
     spread = max(high - low, 1.0)
-    axes.hist(values, BINS, (low - 0.02 * spread, high + 0.02 * spread), color="#a9c3df")
+    bins = min(MOST_BINS, 4 + 2 * round(len(values) ** 0.5))
+    axes.hist(values, bins, range=(low - 0.02 * spread, high + 0.02 * spread), color="#a9c3df")
     axes.axvline(float(np.median(values)), color=COLOURS[0], linewidth=1.6)
     return _url(figure, axes, "%" if percent else "ml")
 
@@ -35,8 +36,8 @@ def probabilities(by_class: Mapping[str, np.ndarray]) -> str:
     """Histograms of the probabilities of classes, over each other, as the URL of an SVG."""
     figure, axes = _axes()
     for (name, values), colour in zip(by_class.items(), COLOURS, strict=False):
-        axes.hist(100 * values, 20, (0, 100), histtype="stepfilled", color=colour, alpha=0.25)
-        axes.hist(100 * values, 20, (0, 100), histtype="step", color=colour, linewidth=1.4, label=name)
+        axes.hist(100 * values, 20, range=(0, 100), histtype="stepfilled", color=colour, alpha=0.25)
+        axes.hist(100 * values, 20, range=(0, 100), histtype="step", color=colour, linewidth=1.4, label=name)
     axes.set_xlim(0, 100)
     if len(by_class) > 1:
         axes.legend(frameon=False, fontsize=8, loc="best")

@@ -15,7 +15,9 @@ from .table import Case
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """How many cores may be used: as OMP_NUM_THREADS says, or else all that this process may run on."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -19,8 +19,8 @@ from .outliers import FEWEST, MEASURES, MOST, column, outliers
 
 TEMPLATE = "summary.html.jinja"
 
-NAMED = 100
-"""Cases that are named for each reason of failure; the table has all."""
+NAMED, REASONS = 100, 50
+"""Cases that are named for each reason of failure, and reasons that are; the table has all."""
 
 
 def write_summary(outcomes: Sequence[Outcome], total: int, cases: str, path: Path) -> None:
@@ -47,6 +47,7 @@ def write_summary(outcomes: Sequence[Outcome], total: int, cases: str, path: Pat
         seconds=float(np.median([outcome.seconds for outcome in assessed])) if assessed else None,
         failures=_failures([outcome.row for outcome in outcomes if outcome.error]),
         named=NAMED,
+        reasons=REASONS,
         measures=_measures(rows),
         tasks=_tasks(assessed),
         outliers=outliers(rows),
