@@ -25,7 +25,7 @@ from made_up_cases import die, write_cases
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
-GOOD, BROKEN = 4, 4
+GOOD, BROKEN = 3, 4
 HOW = (("features",), "cpu", {"refine": None, "grid": "ct"})
 
 

@@ -124,9 +124,12 @@ class ClusterWorkers:
 # What follows runs in the workers of the cluster.
 
 _lock = threading.Lock()
-_idle: dict[str, list[tuple[Attendant, threading.Timer]]] = defaultdict(list)
+_idle: list[tuple[Attendant, threading.Timer]] = []
 _busy: dict[str, set[Attendant]] = defaultdict(set)
+"""By the run that they work for."""
+
 _over: set[str] = set()
+"""Runs whose tasks have nobody to work for any more."""
 
 
 def _prepare(run: str, models: tuple[str, ...], device: str) -> None:
@@ -143,7 +146,7 @@ def _assess(run: str, case: Case, *how: Any, **which: Any) -> Outcome | None:
 def _attendant(run: str) -> Iterator[Attendant]:
     """An attendant that is idle, or a new one."""
     with _lock:
-        attendant, timer = _idle[run].pop() if _idle[run] else (Attendant(_environment()), None)
+        attendant, timer = _idle.pop() if _idle else (Attendant(_environment()), None)
         _busy[run].add(attendant)
         if run in _over:
             attendant.end()
@@ -155,29 +158,31 @@ def _attendant(run: str) -> Iterator[Attendant]:
         with _lock:
             _busy[run].discard(attendant)
             if not attendant.ended:
-                timer = threading.Timer(IDLE, _dismiss, (run, attendant))
+                timer = threading.Timer(IDLE, _dismiss, (attendant,))
                 timer.daemon = True
-                _idle[run].append((attendant, timer))
+                _idle.append((attendant, timer))
                 timer.start()
 
 
-def _dismiss(run: str, attendant: Attendant) -> None:
+def _dismiss(attendant: Attendant) -> None:
+    """End an attendant, unless it was taken in the same moment."""
     with _lock:
-        kept = [one for one in _idle[run] if one[0] is not attendant]
-        taken = len(kept) == len(_idle[run])  # in the same moment
-        _idle[run] = kept
-    if not taken:
-        attendant.end()
+        found = [one for one in _idle if one[0] is attendant]
+        _idle[:] = [one for one in _idle if one[0] is not attendant]
+    for one, _ in found:
+        one.end()
 
 
 def _end(run: str) -> None:
-    """End the attendants of a run, and those that a task of it would still begin."""
+    """End the attendants of a run, those that a task of it would still begin, and those that are idle."""
     with _lock:
         _over.add(run)
-        idle, busy = _idle.pop(run, []), _busy.pop(run, set())
-    for _, timer in idle:
+        idle, _idle[:] = list(_idle), []
+        busy = _busy.pop(run, set())
+    for attendant, timer in idle:
         timer.cancel()
-    for attendant in [*(one for one, _ in idle), *busy]:
+        attendant.end()
+    for attendant in busy:
         attendant.end()
 
 
