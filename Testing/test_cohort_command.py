@@ -100,6 +100,8 @@ def test_stopped_and_killed_in_every_way_it_ends_as_an_undisturbed_run(table, un
 def test_a_cluster_whose_workers_die_ends_as_one_machine_does(table, undisturbed, tmp_path):
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "out"
+    with pytest.raises(InputError, match="no Dask scheduler at nonsense"):
+        assess_cohort(table, out, scheduler="nonsense")
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with distributed.LocalCluster(**options, local_directory=str(tmp_path)) as cluster, cluster.get_client() as client:
         run = start(table, out, "--scheduler", cluster.scheduler_address)
@@ -220,11 +222,13 @@ def test_summary_names_failures_and_what_is_unlike_the_others(tmp_path):
         for number, volume in enumerate(rng.normal(4000, 300, 40))
     ]
     outcomes[7].row.update(case="<script> & 7", lungs_ml=900.0)
-    outcomes += [Outcome({"case": f"f{number}", "error": f"f{number}.nrrd is empty."}) for number in range(3)]
+    outcomes += [
+        Outcome({"case": f"f{number}", "error": f"/cts/{number}.nii.gz is empty; f{number}."}) for number in range(3)
+    ]
     write_summary(outcomes, 50, "cases", tmp_path / "cohort.html")
     page = (tmp_path / "cohort.html").read_text(encoding="utf-8")
     assert all(f"<b>{number}</b>{what}" in page for number, what in [(40, "assessed"), (3, "failed"), (7, "still")])
-    assert "<b>3&nbsp;cases:</b> ….nrrd is empty." in page and "f0, f1, f2" in page
+    assert "<b>3&nbsp;cases:</b> … is empty; …." in page and "f0, f1, f2" in page
     unlike = page[page.index("Unlike the others") : page.index("Made with")]
     assert '<a href="cases/%3Cscript%3E%20%26%207/report.html">' in unlike and "Lung volume 900 ml" in unlike
     assert unlike.count("<tr>") == 2 and "<script>" not in page

@@ -6,11 +6,12 @@ own, an attendant's, which stays for the next task.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import queue
 import threading
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..packages import require
-from .attendant import DIED, Attendant
+from .attendant import TRIES, Attendant
 from .case import fail_case
 from .local import cores
 from .outcome import Outcome
@@ -29,6 +30,9 @@ JOINING = 60.0
 
 IDLE = 60.0
 """Seconds without a case after which an attendant ends, as when the run that it was for was killed."""
+
+DIED = "The workers of the cluster that it was given to died one after the other; was the memory enough?"
+"""Of a case that Dask has given up several times; see its setting distributed.scheduler.allowed-failures."""
 
 AHEAD = 2
 """Cases that a cluster is given at once for each that it can assess at once."""
@@ -55,8 +59,10 @@ class ClusterWorkers:
     def __init__(self, address: str, folder: Path, models: tuple[str, ...], device: str, options: dict):
         require("distributed")
         from distributed import Client
+        from distributed.comm import get_address_host_port
 
         try:
+            get_address_host_port(address)  # a client of what is no address at all would not come to an end
             self._client = Client(address, set_as_default=False)
         except (OSError, ValueError) as error:
             raise InputError(f"There is no Dask scheduler at {address}; start it, or correct the address.") from error
@@ -64,13 +70,14 @@ class ClusterWorkers:
         self._how = (folder, models, device, options)
         self._ended: queue.SimpleQueue = queue.SimpleQueue()
         self._futures: set = set()
+        self._deaths: Counter = Counter()
         self.slots = AHEAD
 
     def start(self) -> None:
         """Start to work; raises `InputError` if the workers cannot, or there is none."""
         try:
             self._client.wait_for_workers(1, timeout=JOINING)
-        except TimeoutError as error:
+        except asyncio.TimeoutError as error:  # which is that of Python from 3.11 on
             raise InputError(f"The scheduler at {self._address} has no worker; start some.") from error
         folder, models, device, _ = self._how
         try:
@@ -88,14 +95,14 @@ class ClusterWorkers:
         """Have a case assessed, as `case.assess_case` does."""
         future = self._client.submit(_assess, self._run, case, *self._how, again=again, wait=wait, pure=False)
         self._futures.add(future)
-        future.add_done_callback(lambda done: self._ended.put((case, done)))
+        future.add_done_callback(lambda done: self._ended.put((case, again, wait, done)))
 
     def next(self, seconds: float) -> tuple[Case, Outcome | None] | None:
         """A case that has come to an end, and what came of it; None if there is none for so long."""
         from distributed import KilledWorker
 
         try:
-            case, future = self._ended.get(timeout=seconds)
+            case, again, wait, future = self._ended.get(timeout=seconds)
         except queue.Empty:
             return None
         self._futures.discard(future)
@@ -104,6 +111,11 @@ class ClusterWorkers:
         try:
             outcome = future.result()
         except KilledWorker:
+            # Of cases that only wait in a worker that dies, Dask believes the same as of the one that it worked on.
+            self._deaths[case.name] += 1
+            if self._deaths[case.name] < TRIES:
+                self.submit(case, again, wait)
+                return None
             outcome = fail_case(case.name, self._how[0], DIED)
         self._count()
         return case, outcome

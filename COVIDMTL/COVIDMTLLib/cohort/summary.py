@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,11 +14,15 @@ from urllib.parse import quote
 import numpy as np
 
 from .. import RESEARCH_USE_ONLY, __version__
+from ..batch import IMAGE_SUFFIXES
 from . import distributions
 from .outcome import Outcome
 from .outliers import FEWEST, MEASURES, MOST, column, outliers
 
 TEMPLATE = "summary.html.jinja"
+
+FILE = re.compile(rf"\S+(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
+"""What a file with an image is called, in a sentence."""
 
 NAMED, REASONS = 100, 50
 """Cases that are named for each reason of failure, and reasons that are; the table has all."""
@@ -77,10 +82,10 @@ def _counts(outcomes: Sequence[Outcome], total: int) -> dict[str, int]:
 
 
 def _failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The reasons of failures, the most frequent first; what differs by the name of the case alone is one."""
+    """The reasons of failures, the most frequent first; what differs by the names of cases and files alone is one."""
     reasons: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        reasons.setdefault(row["error"].replace(row["case"], "…"), []).append(row)
+        reasons.setdefault(FILE.sub("…", row["error"]).replace(row["case"], "…"), []).append(row)
     found = [
         {"reason": alike[0]["error"] if len(alike) == 1 else reason, "cases": [row["case"] for row in alike]}
         for reason, alike in reasons.items()
