@@ -35,12 +35,14 @@ def histogram(values: np.ndarray, *, percent: bool) -> str:
 def probabilities(by_class: Mapping[str, np.ndarray]) -> str:
     """Histograms of the probabilities of classes, over each other, as the URL of an SVG."""
     figure, axes = _axes()
+    several = len(by_class) > 1
     for (name, values), colour in zip(by_class.items(), COLOURS, strict=False):
-        axes.hist(100 * values, 20, range=(0, 100), histtype="stepfilled", color=colour, alpha=0.25)
+        if not several:
+            axes.hist(100 * values, 20, range=(0, 100), color=colour, alpha=0.25)
         axes.hist(100 * values, 20, range=(0, 100), histtype="step", color=colour, linewidth=1.4, label=name)
     axes.set_xlim(0, 100)
-    if len(by_class) > 1:
-        axes.legend(frameon=False, fontsize=8, loc="best")
+    if several:
+        figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     return _url(figure, axes, "probability, %")
 
 

@@ -48,7 +48,7 @@ MEASURES = (
     Measure("consolidation_share", "Consolidation", "{:.1%}", 0.005, 1),
     Measure("boundary_supported", "Boundary shown", "{:.0%}", 0.02, -1),
     Measure("unusual_share", "Features unlike the training", "{:.0%}", 0.02, 1),
-    Measure("warnings", "Warnings", "{:.0f}", 0.5, 1),
+    Measure("warnings", "Warnings", "{:.0f}", 1, 1),
 )
 
 
