@@ -109,7 +109,7 @@ everything = slice(None)
 BAD_CTS = {
     "no such file": (lambda phantom, folder: folder / "ct.nrrd", "There is no file or folder"),
     "no image": (lambda phantom, folder: text(folder / "ct.nrrd"), "cannot be read as an image"),
-    "truncated": (truncated, "cannot be read as an image"),
+    "truncated": (truncated, "its data end early"),
     "2D": (flat, "not 3D: it is a 2D image"),
     "4D": (four_dimensional, "not 3D: it is a 4D image"),
     "colour": (colour, "not 3D: it is a colour or vector image"),

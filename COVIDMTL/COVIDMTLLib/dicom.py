@@ -144,6 +144,8 @@ def _check_stack(slices: list[Slice], name: str) -> None:
     if any(not np.allclose(one.spacing, first.spacing, rtol=1e-3) for one in slices):
         raise InputError(f"The spacing differs within the series {name}: its slices have unequal pixel sizes.")
 
+    if not np.isfinite([one.height for one in slices]).all():
+        raise InputError(f"The slices of {name} have positions that are no numbers; export the series again.")
     gaps = np.diff([one.height for one in slices])
     spacing = float(np.median(gaps))
     tolerance = POSITION_TOLERANCE * spacing

@@ -54,6 +54,8 @@ class ModelFiles:
         damaged = f"The {file} of model {self.name} is missing or damaged; get the model again."
         try:
             if not self.members:
+                if not (self.path / file).is_file():  # nor a pipe, which nobody may ever write to
+                    raise InputError(damaged)
                 self._check_size(file, (self.path / file).stat().st_size)
                 return (self.path / file).read_bytes()
             if file not in self.members:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from .errors import InputError
+from .errors import NOT_OURS, InputError, sentence
 from .progress import Callback
 
 
@@ -51,12 +51,8 @@ def run_supervised(job: Callable[..., Any], *arguments: Any, progress: Callback,
             kind, content = _receive(ours, worker)
             if kind == "progress":
                 progress(*content)
-            elif kind == "result":
-                return content
-            elif kind == "input error":
-                raise InputError(content)
             else:
-                raise WorkerFailed(content)
+                return unpack(kind, content)
     finally:
         _end(worker)
 
@@ -106,16 +102,24 @@ def _work(connection: Connection, job: Callable[..., Any], arguments: tuple, opt
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in a terminal reaches the watching process alone, and one signal ends all of this group
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+    connection.send(outcome(job, arguments, options, lambda *news: connection.send(("progress", news))))
+
+
+def outcome(job: Callable[..., Any], arguments: tuple, options: dict, progress: Callback) -> tuple[str, Any]:
+    """Run a job, and say how it ended: ``result``, ``input error`` or ``failure``, and what is to be told of it."""
     try:
-        result = job(*arguments, progress=lambda *news: connection.send(("progress", news)), **options)
-        connection.send(("result", result))
-    except InputError as error:
-        connection.send(("input error", str(error)))
-    except OSError as error:  # a full disk, a folder that may not be read, a file that went away
-        place = error.filename or "A file"
-        connection.send(("input error", f"{place} cannot be read or written: {error.strerror or error}."))
+        return "result", job(*arguments, progress=progress, **options)
+    except NOT_OURS as error:
+        return "input error", sentence(error)
     except Exception:
-        connection.send(("failure", traceback.format_exc()))
+        return "failure", traceback.format_exc()
+
+
+def unpack(kind: str, content: Any) -> Any:
+    """The result of an `outcome`; raises `InputError` or `WorkerFailed` for any other."""
+    if kind == "result":
+        return content
+    raise InputError(content) if kind == "input error" else WorkerFailed(content)
 
 
 def _exit_with_parent() -> None:

@@ -142,7 +142,7 @@ def to_working_grid(ct: Volume) -> Volume:
     image = sitk.DICOMOrient(ct.to_image(), "LPS")
     grid = Geometry.of(image).with_spacing(WORKING_SPACING)
     array = np.empty(grid.shape, np.int16)
-    depth = grid.size[2] if image.GetNumberOfPixels() <= AT_ONCE else SLAB
+    depth = grid.size[2] if max(image.GetNumberOfPixels(), array.size) <= AT_ONCE else SLAB
     for first in range(0, grid.size[2], depth):
         slices = slice(first, min(first + depth, grid.size[2]))
         array[slices] = _resampled_slices(image, grid, slices)
