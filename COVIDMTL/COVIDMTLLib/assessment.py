@@ -24,6 +24,7 @@ from .progress import Callback, Steps, silent
 from .reading import read_ct, read_mask
 from .software import software
 from .volume import Geometry, Volume, to_working_grid
+from .wording import printable
 
 REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
@@ -157,6 +158,7 @@ def assess(
                 ct = read_ct(ct, series)
             if lungs is not None and not isinstance(lungs, Volume):
                 lungs = read_mask(lungs)
+        name = printable(name)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:

@@ -26,7 +26,7 @@ USUAL_SHARE = 0.5
 FIELD_OF_VIEW = (50.0, 2000.0)  # mm along every axis
 LARGEST_VIEW = 1.3e9  # mm3, of a whole body
 
-SKEW = 0.01
+SKEW = 0.002
 """How far axes may be from unit length and right angles, whose volumes and distances are then wrong."""
 
 FARTHEST = 1e5

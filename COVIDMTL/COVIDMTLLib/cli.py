@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import nullcontext
 from math import isnan
@@ -28,8 +29,10 @@ DONE = ("done", 1.0, "Done")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
     128 + the number of a signal that stopped it."""
+    terminal.write_all_characters()
     options = _parser().parse_args(arguments)
     try:
+        _check_here()
         with stoppable():
             options.command(options)
     except NOT_OURS as error:
@@ -42,6 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"covid-mtl: this should not have happened; please report it.\n{failure}", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _check_here() -> None:
+    """Raise `InputError` in a folder that somebody has removed, in which no process starts another one."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise InputError("The folder that this was started in is gone; start it in another one.") from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import InputError
+from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -82,9 +83,9 @@ def read_series(folder: Path, series: str | None = None) -> sitk.Image:
         files = [one.path for one in slices]
     try:
         if len(files) == 1:
-            return sitk.ReadImage(str(files[0]))
+            return sitk.ReadImage(name_for_libraries(files[0]))
         reader = sitk.ImageSeriesReader()
-        reader.SetFileNames([str(file) for file in files])
+        reader.SetFileNames([name_for_libraries(file) for file in files])
         return reader.Execute()
     except RuntimeError as error:
         raise InputError(
@@ -101,7 +102,7 @@ def _series_in(folder: Path) -> dict[tuple[str, str], list[Slice]]:
     reader.SetImageIO("GDCMImageIO")
     found = defaultdict(list)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        reader.SetFileName(str(path))
+        reader.SetFileName(name_for_libraries(path))
         try:
             reader.ReadImageInformation()
         except RuntimeError:  # no DICOM image: a DICOMDIR, a report, a text beside the slices

@@ -54,9 +54,9 @@ def check_header(path: Path) -> int | None:
         head = start[: line.end()] if line else start
         separator, data_key, packed = b"=", rb"ElementDataFile", rb"(?im)^CompressedData *= *T"
         local = len(head)
-        count = re.search(rb"(?m)^NDims *= *(\d+)", head)
-        if count and int(count[1][:9]) > MOST_DIMENSIONS:
-            raise InputError(f"{path.name} is damaged: its header says it has {int(count[1][:9])} dimensions.")
+        count = re.search(rb"(?m)^NDims *= *(-?\d{1,9})", head)
+        if count and not 1 <= int(count[1]) <= MOST_DIMENSIONS:
+            raise InputError(f"{path.name} is damaged: it has {int(count[1])} dimensions by its header; get it again.")
     else:
         return None
     named = re.search(rb"(?im)^" + data_key + rb" *" + separator.strip() + rb" *(.*?)\s*$", head)

@@ -24,6 +24,9 @@ OF_FEATURES = ("features", "scaling", "training_distribution")
 OF_PATIENT = ("patient_values", "prediction_sets")
 """What a card holds if its network takes what is known of the patient, and only then."""
 
+DEEPEST = 50
+"""Lists within lists, or objects, beyond which a card is a mistake, or meant to use up the stack."""
+
 LARGEST_BOX = 1000
 """Voxels along an axis of an input beyond which it is a mistake, or meant to use up the memory."""
 
@@ -76,6 +79,8 @@ def parse_card(content: bytes, model: str) -> dict[str, Any]:
         card = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"The {CARD} of model {model} is damaged: it is no JSON; get the model again.") from error
+    if isinstance(card, dict):
+        _check_depth(card, model)
     check_card(card, model)
     return card
 
@@ -115,6 +120,17 @@ def check_card(card: Any, model: str) -> None:
         _check_input(card["input"], model)
     if takes_patient(card):
         _check_patient(card, model)
+
+
+def _check_depth(card: Any, model: str) -> None:
+    """Raise `InputError` for lists in lists without end, which nothing that goes through a card would come to."""
+    level = [card]
+    for _ in range(DEEPEST):
+        level = [one for value in level for one in (value.values() if isinstance(value, dict) else value)]
+        level = [one for one in level if isinstance(one, (dict, list))]
+        if not level:
+            return
+    raise InputError(f"The {CARD} of model {model} is nested more than {DEEPEST} deep; get the model again.")
 
 
 def _refuse(model: str, key: str) -> None:

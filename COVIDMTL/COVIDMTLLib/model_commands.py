@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,8 @@ def _inputs(card: dict[str, Any]) -> str:
 
 
 def _without_long_lists(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        return None  # JSON has none such
     if isinstance(value, dict):
         return {
             key: _without_long_lists(one)

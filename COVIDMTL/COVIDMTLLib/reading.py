@@ -13,6 +13,7 @@ from .errors import InputError
 from .headers import check_header
 from .packages import require
 from .volume import Volume
+from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -88,13 +89,14 @@ def _read_file(path: Path):
 
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}; check the path.")
+    file = name_for_libraries(path)
     unpacked = check_header(path)
     try:
         reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
+        reader.SetFileName(file)
         reader.ReadImageInformation()
         _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), path.name)
-        kind = reader.GetImageIOFromFileName(str(path))
+        kind = reader.GetImageIOFromFileName(file)
         if kind == "NiftiImageIO":
             _check_nifti(path, unpacked)
         elif unpacked is not None and unpacked < _bytes(reader):

@@ -14,6 +14,7 @@ import numpy as np
 
 from .errors import InputError
 from .volume import Geometry, Volume, labels_on
+from .wording import name_for_libraries
 
 LEFT = (".covid-mtl-", ".partial")
 """How names of temporary folders begin and end."""
@@ -105,9 +106,9 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
     if grid is not None:
         volume = labels_on(volume, grid)
     try:
-        sitk.WriteImage(volume.to_image(), str(path), useCompression=compress)
-        # Of NIfTI on a full disk, SimpleITK writes a part without a word.
-        whole = ".nii" not in Path(path).name.lower() or np.array_equal(_read_back(path), volume.array)
+        sitk.WriteImage(volume.to_image(), name_for_libraries(path), useCompression=compress)
+        # On a full disk, SimpleITK writes a part of NIfTI, and all but the end of NRRD, without a word.
+        whole = np.array_equal(_read_back(path), volume.array)
     except RuntimeError as error:
         raise OSError(errno.EIO, NOT_WRITTEN, Path(path).name) from error
     if not whole:
@@ -117,7 +118,7 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
 def _read_back(path: str | Path) -> np.ndarray:
     import SimpleITK as sitk
 
-    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    return sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(path)))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +61,11 @@ class OddInput:
     out: Path
 
 
-def make_odd_input(seed: int, index: int, stock: Stock, folder: Path) -> OddInput:
+def make_odd_input(seed: int, index: int, stock: Stock, folder: Path, kinds: Sequence[str] = tuple(KINDS)) -> OddInput:
     """One of them, always the same of a seed and an index, with its files in a folder that is there and empty."""
     rng = np.random.default_rng([seed, index])
-    weights = np.array([weight for _, weight in KINDS.values()])
-    kind = str(rng.choice(list(KINDS), p=weights / weights.sum()))
+    weights = np.array([KINDS[kind][1] for kind in kinds])
+    kind = str(rng.choice(kinds, p=weights / weights.sum()))
     given, out = folder / "in", folder / "out"
     given.mkdir()
     out.mkdir()

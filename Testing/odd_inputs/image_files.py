@@ -91,9 +91,11 @@ def write_nifti(
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = geometry.axes * geometry.spacing, geometry.origin
     affine = np.diag([-1, -1, 1, 1]) @ affine
-    image = nibabel.Nifti1Image(array.T, affine, dtype=array.dtype)
+    image = nibabel.Nifti1Image(array.T, None, dtype=array.dtype)
+    image.header.set_sform(affine, 1)  # whatever it is; the image itself would refuse what is singular
+    image.header["pixdim"][1:4] = geometry.spacing
     if qform is not None:
-        image.set_qform(qform @ affine, 1)
+        image.header.set_qform(qform @ affine, 1)
     content = bytearray(image.to_bytes())
     header = np.frombuffer(content, image.header.template_dtype, 1)
     for key, value in said.items():

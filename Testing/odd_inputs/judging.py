@@ -160,7 +160,7 @@ def _no_number(text: str) -> None:
 
 def _option(words: list[str], name: str) -> str | None:
     for at, word in enumerate(words):
-        if word == name:
+        if word == name and at + 1 < len(words):
             return words[at + 1]
         if word.startswith(f"{name}="):
             return word.partition("=")[2]
