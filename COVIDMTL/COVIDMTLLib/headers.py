@@ -19,6 +19,9 @@ MOST_DIMENSIONS = 10
 
 BLOCK = 2**16
 
+PATTERN = rb"[^%]*%0?\d{0,2}d[^%]*"
+"""The name of one file for each slice, with its number; what else follows a % is up to the C library, and may crash."""
+
 GZIP = b"\x1f\x8b"
 
 
@@ -47,8 +50,8 @@ def check_header(path: Path) -> int | None:
         return _unpacked(path, 0, path.name)
     if start.startswith(b"NRRD"):
         head = re.split(rb"\r?\n\r?\n", start, maxsplit=1)[0]
-        separator, data_key, packed = b": ", rb"data ?file", rb"(?im)^encoding: gz(ip)?\s*$"
-        local = len(head) + len(start[len(head) :]) - len(start[len(head) :].lstrip(b"\r\n"))
+        separator, data_key, packed = b":", rb"data ?file", rb"(?im)^encoding: gz(ip)?\s*$"
+        local = len(head) + re.match(rb"\r?\n\r?\n|", start[len(head) :]).end()
     elif re.search(rb"(?m)^(NDims|ObjectType) *=", start[:BLOCK]):
         line = re.search(rb"(?m)^ElementDataFile *=.*\n?", start)
         head = start[: line.end()] if line else start
@@ -59,7 +62,11 @@ def check_header(path: Path) -> int | None:
             raise InputError(f"{path.name} is damaged: it has {int(count[1])} dimensions by its header; get it again.")
     else:
         return None
-    named = re.search(rb"(?im)^" + data_key + rb" *" + separator.strip() + rb" *(.*?)\s*$", head)
+    named = re.search(rb"(?im)^" + data_key + rb" *" + separator + rb" *(.*?)\s*$", head)
+    if named and b"%" in named[1]:
+        if not re.fullmatch(PATTERN, named[1]):
+            raise InputError(f"{path.name} is damaged: what its header calls the file of its data is no name.")
+        return None
     names = _names(named[1], start[named.end() :]) if named else []
     compressed = re.search(packed, head) is not None
     files = [path.parent / name.decode("utf-8", "surrogateescape") for name in names]
@@ -73,8 +80,8 @@ def check_header(path: Path) -> int | None:
 
 
 def _names(value: bytes, following: bytes) -> list[bytes]:
-    """The files that a header names for its data; none for data in the file itself, or a pattern with numbers."""
-    if value == b"LOCAL" or b"%" in value or not value:
+    """The files that a header names for its data; none for data in the file itself."""
+    if value in (b"LOCAL", b""):
         return []
     if value.startswith(b"LIST"):
         return [line.strip() for line in following.splitlines() if line.strip()]
