@@ -167,6 +167,7 @@ BAD_CTS = {
     "data that are not there": (header(packed=False, ElementDataFile="x.raw"), "are in x.raw, which is no file"),
     "name of an old system": (name_of_an_old_system, "no UTF-8; rename it"),
     "complex numbers": (complex_numbers, "it is a complex image"),
+    "pixels missing in DICOM": (series(PixelData=bytes(100)), "holds fewer pixels than its header says"),
     "colour DICOM": (series(SamplesPerPixel=3, PhotometricInterpretation="RGB", Rows=32), "colour or vector image"),
     "NaN": (with_value(np.nan), "NaN or infinite values"),
     "NaN in NIfTI": (nan_in_nifti, "NaN or infinite values"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 MODALITY = "0008|0060"
 SERIES_DESCRIPTION = "0008|103e"
 SERIES_UID = "0020|000e"
+BITS_ALLOCATED = "0028|0100"
+
+TRANSFER_SYNTAX = rb"(?s)\x02\x00\x10\x00UI..([0-9.]+)"
+"""The element of a file's beginning that says how its pixels are encoded."""
+
+UNCOMPRESSED = (b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.2")
 
 POSITION_TOLERANCE = 0.1
 """Largest deviation of a slice from its place, as a share of the slice spacing. Positions are
@@ -46,7 +54,7 @@ class Slice:
         return float(self.position @ self.normal)
 
 
-def is_dicom(image: sitk.Image) -> bool:
+def is_dicom(image: sitk.Image | sitk.ImageFileReader) -> bool:
     """Whether an image came from a DICOM file."""
     return image.HasMetaDataKey(SERIES_UID)
 
@@ -62,6 +70,17 @@ def modality(header: sitk.Image | sitk.ImageFileReader) -> str:
     return header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else "CT"
 
 
+def check_pixels(header: sitk.ImageFileReader, path: Path) -> None:
+    """Raise `InputError` if a file is shorter than the pixels it should hold, of which GDCM makes up the rest."""
+    with path.open("rb") as file:
+        syntax = re.search(TRANSFER_SYNTAX, file.read(1024))
+    if syntax is None or syntax[1] not in UNCOMPRESSED or not header.HasMetaDataKey(BITS_ALLOCATED):
+        return
+    count = prod(header.GetSize()) * header.GetNumberOfComponents()
+    if path.stat().st_size < count * int(header.GetMetaData(BITS_ALLOCATED)) // 8:
+        raise InputError(f"{path.name} is damaged: it holds fewer pixels than its header says; export it again.")
+
+
 def read_series(folder: Path, series: str | None = None) -> sitk.Image:
     """Read one series of a folder, subfolders included.
 
@@ -69,7 +88,7 @@ def read_series(folder: Path, series: str | None = None) -> sitk.Image:
     ------
     InputError
         If there is no series, several and none asked for, or if its slices do not make up a volume:
-        one is missing or double, their spacing, size or orientation differs, the gantry was tilted.
+        one is missing, damaged or double, their spacing, size or orientation differs, the gantry was tilted.
     """
     import SimpleITK as sitk
 
@@ -109,6 +128,7 @@ def _series_in(folder: Path) -> dict[tuple[str, str], list[Slice]]:
             continue
         if not reader.HasMetaDataKey(SERIES_UID):
             continue
+        check_pixels(reader, path)
         description = (
             reader.GetMetaData(SERIES_DESCRIPTION).strip() if reader.HasMetaDataKey(SERIES_DESCRIPTION) else ""
         )

@@ -96,6 +96,8 @@ def _read_file(path: Path):
         reader.SetFileName(file)
         reader.ReadImageInformation()
         _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), path.name)
+        if dicom.is_dicom(reader):
+            dicom.check_pixels(reader, path)
         kind = reader.GetImageIOFromFileName(file)
         if kind == "NiftiImageIO":
             _check_nifti(path, unpacked)
