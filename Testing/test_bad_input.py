@@ -303,6 +303,8 @@ def test_output_that_cannot_be_written(phantom_ct, tmp_path):
     assert run.returncode == 2 and "cannot be made" in run.stderr and "Traceback" not in run.stderr
     run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.txt")
     assert run.returncode == 2 and "use .nrrd" in run.stderr
+    run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.mhd")  # would be two files
+    assert run.returncode == 2 and "use .nrrd" in run.stderr
     os.mkfifo(tmp_path / "pipe.nrrd")
     run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "pipe.nrrd")
     assert run.returncode == 2 and "is a device or a pipe" in run.stderr

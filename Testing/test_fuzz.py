@@ -1,5 +1,6 @@
 """Odd and bad inputs of every kind, and places that a program should not rely on: see `fuzz_inputs.py` for more."""
 
+import json
 import os
 import resource
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import command
+from conftest import command, covid_mtl, write
 from COVIDMTLLib import segmentation
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
@@ -159,6 +160,13 @@ def test_folder_that_may_only_be_read(stock, tmp_path):
         ["assess", stock.ct, "--out", "/proc/results"],
     ):
         assert_one_sentence(start(words, tmp_path), "/proc")
+
+
+def test_what_has_no_value_is_null_in_json(stock, tmp_path):
+    """Where two masks fill their grid, no correlation can be told of; JSON has no NaN."""
+    mask = write(stock.phantom.lungs.with_array(np.ones_like(stock.phantom.lungs.array)), tmp_path / "mask.nrrd")
+    found = json.loads(covid_mtl("compare-masks", mask, mask).stdout, parse_constant=pytest.fail)
+    assert found["dice"] == 1 and found["mcc"] is None
 
 
 def test_working_folder_that_was_deleted(stock, tmp_path):

@@ -270,6 +270,16 @@ def zip_of(*folders):
     return make
 
 
+def damaged_lzma(folder):
+    path = folder.parent / "model.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for file in (CARD, WEIGHTS):
+            archive.write(folder / file, file)
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + bytes(200) + content[400:])
+    return path
+
+
 def truncated_zip(folder):
     path = zipped(folder)
     path.write_bytes(path.read_bytes()[:-1000])
@@ -364,6 +374,7 @@ HOSTILE = {
     "absurd weights": (larger_than_any_model(WEIGHTS), "has 1024 MiB, and no model has more than 1024"),
     "no zip": (lambda f: f / WEIGHTS, "neither a folder that holds model.json nor a zip of one"),
     "truncated zip": (truncated_zip, "neither a folder that holds model.json nor a zip of one"),
+    "damaged zip by LZMA": (damaged_lzma, "missing or damaged"),
     "checkpoint": (checkpoint_of_torch, "holds none; zip the folder of one model"),
     "zip without a card": (zip_of(), "holds none; zip the folder of one model"),
     "zip of folders in folders": (zip_of("a/b/"), "holds none; zip the folder of one model"),

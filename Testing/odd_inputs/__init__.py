@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import cts, dicoms, masks, model_folders, options, patients
+from . import checkpoints, cts, dicoms, masks, model_folders, no_cts, options, patients
 from .stock import Stock, make_stock
 
 __all__ = ["KINDS", "OddInput", "Stock", "make_odd_input", "make_stock"]
@@ -23,9 +23,9 @@ KINDS = {
     "NRRD that lies": (cts.lying_nrrd, 8),
     "MetaImage that lies": (cts.lying_meta, 8),
     "NIfTI that lies": (cts.lying_nifti, 8),
-    "header without data": (cts.detached, 6),
-    "no file": (cts.no_files, 5),
-    "no volume": (cts.no_volumes, 3),
+    "header without data": (no_cts.detached, 6),
+    "no file": (no_cts.no_files, 5),
+    "no volume": (no_cts.no_volumes, 3),
     "DICOM, headers": (dicoms.headers, 10),
     "DICOM, damaged": (dicoms.damaged, 6),
     "DICOM, volumes": (dicoms.volumes, 4),
@@ -41,7 +41,7 @@ KINDS = {
     "model, text": (model_folders.texts, 4),
     "model, weights": (model_folders.weights, 8),
     "model, zip": (model_folders.zips, 6),
-    "checkpoint": (model_folders.checkpoints, 8),
+    "checkpoint": (checkpoints.imported, 8),
     "place of results": (options.outs, 6),
     "paths": (options.paths, 4),
     "options of segment": (options.segmentation, 5),
