@@ -1,10 +1,13 @@
 """Every kind of bad input gets its sentence, exit code 2 and an empty output folder."""
 
+import os
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.volume import Geometry, Volume
+from odd_inputs.image_files import write_meta, write_nrrd
 
 
 def changed(make):
@@ -59,6 +62,42 @@ def with_value(value):
     return changed(make)
 
 
+def header(write_it=write_meta, **said):
+    """A file whose header says something else than is so."""
+    suffix = {write_meta: ".mha", write_nrrd: ".nrrd"}[write_it]
+    return lambda phantom, folder: write_it(folder / f"ct{suffix}", phantom.ct.array, phantom.ct.geometry, **said)
+
+
+def elsewhere(phantom, folder):
+    os.mkfifo(folder / "pipe.raw")
+    return header(packed=False, ElementDataFile="pipe.raw")(phantom, folder)
+
+
+def short_nifti(name, end):
+    def build(phantom, folder):
+        path = write(phantom.ct, folder / name)
+        path.write_bytes(path.read_bytes()[:end])
+        return path
+
+    return build
+
+
+def shorter_than_it_says(phantom, folder):
+    """Compressed data that are whole, and of fewer slices than the header says."""
+    size = phantom.ct.geometry.size
+    return header(write_nrrd, sizes=f"{size[0]} {size[1]} {size[2] + 5}")(phantom, folder)
+
+
+def name_of_an_old_system(phantom, folder):
+    return write(phantom.ct, folder / "ct.nrrd").rename(folder / os.fsdecode(b"gr\xf6\xdfer.nrrd"))
+
+
+def complex_numbers(phantom, folder):
+    real = sitk.Cast(phantom.ct.to_image(), sitk.sitkFloat32)
+    sitk.WriteImage(sitk.RealAndImaginaryToComplex(real, real), str(folder / "ct.nrrd"))
+    return folder / "ct.nrrd"
+
+
 def nan_in_nifti(phantom, folder):
     array = phantom.ct.array.astype(np.float32)
     array[20, 30, 40] = np.nan
@@ -109,10 +148,27 @@ everything = slice(None)
 BAD_CTS = {
     "no such file": (lambda phantom, folder: folder / "ct.nrrd", "There is no file or folder"),
     "no image": (lambda phantom, folder: text(folder / "ct.nrrd"), "cannot be read as an image"),
-    "truncated": (truncated, "cannot be read as an image"),
+    "truncated": (truncated, "its data end early"),
     "2D": (flat, "not 3D: it is a 2D image"),
     "4D": (four_dimensional, "not 3D: it is a 4D image"),
     "colour": (colour, "not 3D: it is a colour or vector image"),
+    "truncated NIfTI": (short_nifti("ct.nii", -1000), "fewer values than its header says"),
+    "truncated compressed NIfTI": (short_nifti("ct.nii.gz", -10), "its data end early"),
+    "fewer values than it says": (shorter_than_it_says, "fewer values than its header says"),
+    "not compressed as it says": (header(packed=False, CompressedData=True), "its data cannot be unpacked"),
+    "endless size": (header(DimSize="60000 45000 39000"), "more than any CT"),
+    "300 dimensions": (header(NDims=300), "300 dimensions"),
+    "no dimensions": (header(NDims=-1), "-1 dimensions"),
+    "skew axes": (header(TransformMatrix="1 .5 0 0 1 0 0 0 1"), "are not at right angles"),
+    "stretched axes": (header(TransformMatrix="1.004 0 0 0 1 0 0 0 1"), "are not at right angles"),
+    "far away": (header(Offset="1e30 0 0"), "lies nowhere near a patient"),
+    "data in a pipe": (elsewhere, "are in pipe.raw, which is no file"),
+    "data in a format of C": (header(packed=False, ElementDataFile="%s%n"), "is no name"),
+    "data that are not there": (header(packed=False, ElementDataFile="x.raw"), "are in x.raw, which is no file"),
+    "name of an old system": (name_of_an_old_system, "no UTF-8; rename it"),
+    "complex numbers": (complex_numbers, "it is a complex image"),
+    "pixels missing in DICOM": (series(PixelData=bytes(100)), "holds fewer pixels than its header says"),
+    "colour DICOM": (series(SamplesPerPixel=3, PhotometricInterpretation="RGB", Rows=32), "colour or vector image"),
     "NaN": (with_value(np.nan), "NaN or infinite values"),
     "NaN in NIfTI": (nan_in_nifti, "NaN or infinite values"),
     "infinite": (with_value(np.inf), "NaN or infinite values"),
@@ -219,6 +275,8 @@ def test_bad_option(kind, phantom_ct, tmp_path):
 
 BAD_SEGMENTATIONS = {
     "threshold": (["--threshold", -1024], "The threshold has to be -900 to -100 HU, and -1024 is not"),
+    "endless iterations": (["--iterations", "9" * 400], "has to be 0 to 200, and '9999"),
+    "mask and measures in one file": (["--measures", "{out}/lungs.nrrd"], "would be written over lungs.nrrd"),
     "closing": (["--closing", 31], "The closing has to be 0 to 30 mm, and 31 is not"),
     "parameters of a method without": (
         ["--closing", 15],
@@ -235,6 +293,7 @@ BAD_SEGMENTATIONS = {
 @pytest.mark.parametrize("kind", BAD_SEGMENTATIONS)
 def test_bad_option_of_a_segmentation(kind, phantom_ct, tmp_path):
     options, sentence = BAD_SEGMENTATIONS[kind]
+    options = [str(option).replace("{out}", str(tmp_path)) for option in options]
     assert_refused(covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.nrrd", *options), sentence, tmp_path)
 
 
@@ -244,6 +303,14 @@ def test_output_that_cannot_be_written(phantom_ct, tmp_path):
     assert run.returncode == 2 and "cannot be made" in run.stderr and "Traceback" not in run.stderr
     run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.txt")
     assert run.returncode == 2 and "use .nrrd" in run.stderr
+    run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "lungs.mhd")  # would be two files
+    assert run.returncode == 2 and "use .nrrd" in run.stderr
+    os.mkfifo(tmp_path / "pipe.nrrd")
+    run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "pipe.nrrd")
+    assert run.returncode == 2 and "is a device or a pipe" in run.stderr
+    (tmp_path / "pipe.nrrd").unlink()
+    run = covid_mtl("segment", phantom_ct, "--out", phantom_ct)
+    assert run.returncode == 2 and "would be written over ct.nrrd" in run.stderr
     run = covid_mtl("segment", phantom_ct, "--out", tmp_path / "nowhere" / "lungs.nrrd")
     assert run.returncode == 2 and "make it first" in run.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

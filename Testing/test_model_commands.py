@@ -128,7 +128,7 @@ BAD = {
     "features of nobody": ("volume and features", ["--features-from", "nobody"], "There is no model nobody"),
     "tasks of no sense": ("volume, two tasks", ["--tasks", "LIST"], "task"),
     "tasks that are no list": ("volume, two tasks", ["--tasks", "DICT"], "have to be a list"),
-    "no tasks": ("volume, two tasks", ["--tasks", "nowhere.json"], "cannot be read as JSON"),
+    "no tasks": ("volume, two tasks", ["--tasks", "nowhere.json"], "There is no file nowhere.json"),
 }
 
 

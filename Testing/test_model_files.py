@@ -1,6 +1,7 @@
 """Models as files: what is saved comes back from a folder and from a zip; a hostile one is refused with a sentence."""
 
 import json
+import os
 import pickle
 import shutil
 import stat
@@ -269,6 +270,16 @@ def zip_of(*folders):
     return make
 
 
+def damaged_lzma(folder):
+    path = folder.parent / "model.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for file in (CARD, WEIGHTS):
+            archive.write(folder / file, file)
+    content = path.read_bytes()
+    path.write_bytes(content[:200] + bytes(200) + content[400:])
+    return path
+
+
 def truncated_zip(folder):
     path = zipped(folder)
     path.write_bytes(path.read_bytes()[:-1000])
@@ -304,6 +315,27 @@ HOSTILE = {
     "scaling by texts": (lambda f: edit(f, scaling=lambda s: s | {"std": ["1"] * 5}), "no sensible scaling"),
     "NaN in the card": (lambda f: edit(f, scaling=lambda s: s | {"gain": float("nan")}), "no sensible scaling"),
     "distribution": (lambda f: edit(f, training_distribution={"values": []}), "no sensible training_distribution"),
+    "cases of no number": (
+        lambda f: edit(f, training_distribution=lambda d: d | {"cases": None}),
+        "no sensible training_distribution",
+    ),
+    "metrics of no sense": (
+        lambda f: edit(f, metrics={"cases": 3, TASKS[0]["name"]: {"auc": "x"}}),
+        "no sensible metrics",
+    ),
+    "limits of no sense": (lambda f: edit(f, limits=[{"where": "", "auc": {}}]), "no sensible limits"),
+    "a task that leads elsewhere": (
+        lambda f: edit(f, tasks=[TASKS[0] | {"name": "../../x"}, *TASKS[1:]]),
+        "is called '../../x', which is no name for a file",
+    ),
+    "JSON nested very deep": (
+        lambda f: edit(f, provenance=json.loads("[" * 80 + "]" * 80)),
+        "nested more than 50 deep",
+    ),
+    "weights that are a pipe": (
+        lambda f: (f / WEIGHTS).unlink() or os.mkfifo(f / WEIGHTS) or f,
+        "missing or damaged",
+    ),
     "weights of no sense": (lambda f: edit(f, weights="here"), "no sensible weights"),
     "absurd input": (in_input(size=[10**6] * 3, box=[10**7] * 3, start=[0] * 3), "no sensible input"),
     "input beyond its box": (in_input(start=[300, 0, 0]), "no sensible input"),
@@ -342,6 +374,7 @@ HOSTILE = {
     "absurd weights": (larger_than_any_model(WEIGHTS), "has 1024 MiB, and no model has more than 1024"),
     "no zip": (lambda f: f / WEIGHTS, "neither a folder that holds model.json nor a zip of one"),
     "truncated zip": (truncated_zip, "neither a folder that holds model.json nor a zip of one"),
+    "damaged zip by LZMA": (damaged_lzma, "missing or damaged"),
     "checkpoint": (checkpoint_of_torch, "holds none; zip the folder of one model"),
     "zip without a card": (zip_of(), "holds none; zip the folder of one model"),
     "zip of folders in folders": (zip_of("a/b/"), "holds none; zip the folder of one model"),

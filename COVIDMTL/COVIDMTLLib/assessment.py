@@ -25,6 +25,7 @@ from .progress import Callback, Steps, silent
 from .reading import read_ct_and_files, read_mask
 from .software import software
 from .volume import Geometry, Volume, to_working_grid
+from .wording import printable
 
 REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
@@ -166,6 +167,7 @@ def assess(
                     source = dicom_export.read_source(files, name, ct.geometry.spacing[2], keep_identity)
             if lungs is not None and not isinstance(lungs, Volume):
                 lungs = read_mask(lungs)
+        name = printable(name)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:

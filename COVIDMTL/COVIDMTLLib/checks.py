@@ -24,6 +24,13 @@ LEAN = -30
 USUAL_SHARE = 0.5
 """Share of the chest without its fat that lungs take in the slice with most of them, at least."""
 FIELD_OF_VIEW = (50.0, 2000.0)  # mm along every axis
+LARGEST_VIEW = 1.3e9  # mm3, of a whole body
+
+SKEW = 0.002
+"""How far axes may be from unit length and right angles, whose volumes and distances are then wrong."""
+
+FARTHEST = 1e5
+"""mm from the origin of the scanner beyond which single precision no longer tells voxels apart."""
 
 PADDING = -1100
 """HU below which no tissue and no air lies: what scanners write outside the field of view."""
@@ -45,8 +52,13 @@ def check_ct(ct: Volume, name: str = "The volume") -> None:
         raise ImplausibleCT(
             f"{name} has {slices} axial slices, and at least {MIN_SLICES} are needed; give the whole CT."
         )
+    axes = ct.geometry.axes
+    if not np.allclose(axes.T @ axes, np.eye(3), atol=SKEW):
+        raise ImplausibleCT(f"The axes of {name} are not at right angles to each other; resample it to straight ones.")
+    if not np.abs(ct.geometry.origin).max() < FARTHEST:
+        raise ImplausibleCT(f"{name} lies nowhere near a patient by its header; correct the origin in it.")
     extent = ct.geometry.extent
-    if not all(FIELD_OF_VIEW[0] <= mm <= FIELD_OF_VIEW[1] for mm in extent):
+    if not all(FIELD_OF_VIEW[0] <= mm <= FIELD_OF_VIEW[1] for mm in extent) or np.prod(extent) > LARGEST_VIEW:
         size = " x ".join(f"{mm:.0f}" for mm in extent)
         raise ImplausibleCT(f"{name} measures {size} mm, which is no chest; correct the voxel spacing in its header.")
     _check_values(ct.array, name)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import nullcontext
+from math import isnan
 from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
-from .errors import InputError
+from .errors import NOT_OURS, InputError, sentence
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .overlap import compare_masks
@@ -19,6 +21,7 @@ from .patient import check_patient
 from .reading import read_mask
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
+from .wording import printable
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 DONE = ("done", 1.0, "Done")
@@ -27,12 +30,14 @@ DONE = ("done", 1.0, "Done")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
     128 + the number of a signal that stopped it."""
+    terminal.write_all_characters()
     options = _parser().parse_args(arguments)
     try:
+        _check_here()
         with stoppable():
             options.command(options)
-    except InputError as error:
-        print(f"covid-mtl: {error}", file=sys.stderr)
+    except NOT_OURS as error:
+        print(f"covid-mtl: {printable(sentence(error))}", file=sys.stderr)
         return EXIT_INPUT
     except Stopped as stop:
         print(f"covid-mtl: stopped; {stop.what}.", file=sys.stderr)
@@ -41,6 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"covid-mtl: this should not have happened; please report it.\n{failure}", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _check_here() -> None:
+    """Raise `InputError` in a folder that somebody has removed, in which no process starts another one."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise InputError("The folder that this was started in is gone; start it in another one.") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -192,9 +205,12 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
 
 def _segment(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
+    writing.check_apart(options.out, options.ct, options.initial, options.measures)
     parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
     if options.measures and options.through:
         raise InputError("Measures are of whole lungs; leave out --measures or --through.")
+    if options.measures:
+        writing.check_apart(options.measures, options.ct, options.initial)
     measures_file = writing.staged_file(options.measures) if options.measures else nullcontext()
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path, measures_file as measures_path:
@@ -222,6 +238,7 @@ def _segment(options: argparse.Namespace) -> None:
 
 
 def _features(options: argparse.Namespace) -> None:
+    writing.check_apart(options.out, options.ct, options.mask)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
             run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
@@ -229,4 +246,6 @@ def _features(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    print(json.dumps(compare_masks(read_mask(options.predicted), read_mask(options.reference)), indent=2))
+    found = compare_masks(read_mask(options.predicted), read_mask(options.reference))
+    # JSON has no NaN, which a measure is where it divides by zero.
+    print(json.dumps({name: None if isnan(value) else value for name, value in found.items()}, indent=2))

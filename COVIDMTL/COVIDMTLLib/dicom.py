@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import InputError
+from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
 MODALITY = "0008|0060"
 SERIES_DESCRIPTION = "0008|103e"
 SERIES_UID = "0020|000e"
+BITS_ALLOCATED = "0028|0100"
+
+TRANSFER_SYNTAX = rb"(?s)\x02\x00\x10\x00UI..([0-9.]+)"
+"""The element of a file's beginning that says how its pixels are encoded."""
+
+UNCOMPRESSED = (b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.2")
 
 POSITION_TOLERANCE = 0.1
 """Largest deviation of a slice from its place, as a share of the slice spacing. Positions are
@@ -46,7 +55,7 @@ class Slice:
         return float(self.position @ self.normal)
 
 
-def is_dicom(image: sitk.Image) -> bool:
+def is_dicom(image: sitk.Image | sitk.ImageFileReader) -> bool:
     """Whether an image came from a DICOM file."""
     return image.HasMetaDataKey(SERIES_UID)
 
@@ -62,6 +71,17 @@ def modality(header: sitk.Image | sitk.ImageFileReader) -> str:
     return header.GetMetaData(MODALITY).strip() if header.HasMetaDataKey(MODALITY) else "CT"
 
 
+def check_pixels(header: sitk.ImageFileReader, path: Path) -> None:
+    """Raise `InputError` if a file is shorter than the pixels it should hold, of which GDCM makes up the rest."""
+    with path.open("rb") as file:
+        syntax = re.search(TRANSFER_SYNTAX, file.read(1024))
+    if syntax is None or syntax[1] not in UNCOMPRESSED or not header.HasMetaDataKey(BITS_ALLOCATED):
+        return
+    count = prod(header.GetSize()) * header.GetNumberOfComponents()
+    if path.stat().st_size < count * int(header.GetMetaData(BITS_ALLOCATED)) // 8:
+        raise InputError(f"{path.name} is damaged: it holds fewer pixels than its header says; export it again.")
+
+
 def series_files(folder: Path, series: str | None = None) -> list[Path]:
     """The files of one series of a folder, subfolders included, in the order of the slices of its volume.
 
@@ -69,7 +89,7 @@ def series_files(folder: Path, series: str | None = None) -> list[Path]:
     ------
     InputError
         If there is no series, several and none asked for, or if its slices do not make up a volume:
-        one is missing or double, their spacing, size or orientation differs, the gantry was tilted.
+        one is missing, damaged or double, their spacing, size or orientation differs, the gantry was tilted.
     """
     slices = _choose(_series_in(folder), folder, series)
     check_modality(slices[0].modality, folder.name)
@@ -91,9 +111,9 @@ def read_files(files: Sequence[Path], name: str) -> sitk.Image:
 
     try:
         if len(files) == 1:
-            return sitk.ReadImage(str(files[0]))
+            return sitk.ReadImage(name_for_libraries(files[0]))
         reader = sitk.ImageSeriesReader()
-        reader.SetFileNames([str(file) for file in files])
+        reader.SetFileNames([name_for_libraries(file) for file in files])
         return reader.Execute()
     except RuntimeError as error:
         raise InputError(
@@ -110,13 +130,14 @@ def _series_in(folder: Path) -> dict[tuple[str, str], list[Slice]]:
     reader.SetImageIO("GDCMImageIO")
     found = defaultdict(list)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        reader.SetFileName(str(path))
+        reader.SetFileName(name_for_libraries(path))
         try:
             reader.ReadImageInformation()
         except RuntimeError:  # no DICOM image: a DICOMDIR, a report, a text beside the slices
             continue
         if not reader.HasMetaDataKey(SERIES_UID):
             continue
+        check_pixels(reader, path)
         description = (
             reader.GetMetaData(SERIES_DESCRIPTION).strip() if reader.HasMetaDataKey(SERIES_DESCRIPTION) else ""
         )
@@ -153,6 +174,8 @@ def _check_stack(slices: list[Slice], name: str) -> None:
     if any(not np.allclose(one.spacing, first.spacing, rtol=1e-3) for one in slices):
         raise InputError(f"The spacing differs within the series {name}: its slices have unequal pixel sizes.")
 
+    if not np.isfinite([one.height for one in slices]).all():
+        raise InputError(f"The slices of {name} have positions that are no numbers; export the series again.")
     gaps = np.diff([one.height for one in slices])
     spacing = float(np.median(gaps))
     tolerance = POSITION_TOLERANCE * spacing

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import InputError
+from .wording import shortened
 
 TABLE = "laboratory_values.csv"
 
@@ -100,11 +101,6 @@ def as_number(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def shortened(text: Any) -> str:
-    """What somebody wrote, as a message may hold it."""
-    return repr(text if len(str(text)) <= 40 else f"{str(text)[:40]}...")
 
 
 def _names(given: Mapping[str, Any]) -> dict[str, str]:

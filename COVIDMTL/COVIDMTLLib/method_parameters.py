@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import InputError
+from .wording import shortened
 
 RANGES = {
     "threshold": (-900, -100, " HU"),
@@ -50,7 +51,8 @@ class Parameters:
         for name, (lowest, highest, unit) in RANGES.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:
-                raise InputError(f"The {name} has to be {lowest} to {highest}{unit}, and {value:g} is not.")
+                said = f"{value:g}" if isinstance(value, float) else shortened(value)
+                raise InputError(f"The {name} has to be {lowest} to {highest}{unit}, and {said} is not.")
         if self.iterations % 1:
             raise InputError(f"The iterations have to be a whole number from 0 to 200, and {self.iterations:g} is not.")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 
+from .card_claims import senseless_claim
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
 from .laboratory import LABORATORY
 from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
 from .training_range import QUANTILES
+from .wording import shortened
 
 FORMAT = "covid-mtl-model"
 FORMAT_VERSIONS = (1, 2)
@@ -23,6 +26,12 @@ OF_FEATURES = ("features", "scaling", "training_distribution")
 
 OF_PATIENT = ("patient_values", "prediction_sets")
 """What a card holds if its network takes what is known of the patient, and only then."""
+
+TASK_NAME = r"[\w+-][\w.+ -]{0,63}"
+"""What tasks may be called: files are named after them, and must not come to lie elsewhere."""
+
+DEEPEST = 50
+"""Lists within lists, or objects, beyond which a card is a mistake, or meant to use up the stack."""
 
 LARGEST_BOX = 1000
 """Voxels along an axis of an input beyond which it is a mistake, or meant to use up the memory."""
@@ -76,6 +85,8 @@ def parse_card(content: bytes, model: str) -> dict[str, Any]:
         card = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"The {CARD} of model {model} is damaged: it is no JSON; get the model again.") from error
+    if isinstance(card, dict):
+        _check_depth(card, model)
     check_card(card, model)
     return card
 
@@ -115,6 +126,20 @@ def check_card(card: Any, model: str) -> None:
         _check_input(card["input"], model)
     if takes_patient(card):
         _check_patient(card, model)
+    claim = senseless_claim(card)
+    if claim:
+        _refuse(model, claim)
+
+
+def _check_depth(card: Any, model: str) -> None:
+    """Raise `InputError` for lists in lists without end, which nothing that goes through a card would come to."""
+    level = [card]
+    for _ in range(DEEPEST):
+        level = [one for value in level for one in (value.values() if isinstance(value, dict) else value)]
+        level = [one for one in level if isinstance(one, (dict, list))]
+        if not level:
+            return
+    raise InputError(f"The {CARD} of model {model} is nested more than {DEEPEST} deep; get the model again.")
 
 
 def _refuse(model: str, key: str) -> None:
@@ -137,6 +162,11 @@ def _check_tasks(card, model):
             _refuse(model, "tasks")
         if not all(isinstance(text, str) and text for text in (task.get("name"), task.get("title"), *classes)):
             _refuse(model, "tasks")
+        if not re.fullmatch(TASK_NAME, task["name"]):
+            raise InputError(
+                f"A task of model {model} is called {shortened(task['name'])}, which is no name for a file; give it "
+                "another."
+            )
     if card["format_version"] > 1 and card["network"].get("tasks") != tasks:
         raise InputError(f"The {CARD} of model {model} names other tasks than its network has; get the model again.")
 
@@ -171,7 +201,7 @@ def _check_patient(card, model):
     names, sets = card["patient_values"], card["prediction_sets"]
     if not isinstance(names, list) or names[:2] != ["age", "sex"] or len(set(map(str, names))) < len(names):
         _refuse(model, "patient_values")
-    unknown = [name for name in names[2:] if name not in LABORATORY]
+    unknown = [name for name in names[2:] if not isinstance(name, str) or name not in LABORATORY]
     if unknown or card["network"].get("patient") != len(names):
         wrong = f"{str(unknown[0])[:80]!r}, say, is none" if unknown else "and others than its network has"
         raise InputError(f"Model {model} wants laboratory values that this version does not know: {wrong}.")

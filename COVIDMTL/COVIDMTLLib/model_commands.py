@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from .errors import InputError
 from .model_cards import takes_features, takes_patient, takes_volume
 from .model_import import import_checkpoint
 from .models import Model, load_network, read_card, shipped_models
+from .tables import read_text
+from .wording import printable
 
 LONGEST_LIST = 20
 """Values beyond which a list is left out where a card is shown."""
@@ -80,8 +83,10 @@ def _import_checkpoint(options: argparse.Namespace) -> list[str]:
     tasks = None
     if options.tasks is not None:
         try:
-            tasks = json.loads(options.tasks.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            tasks = json.loads(read_text(options.tasks))
+        except InputError:
+            raise
+        except (ValueError, RecursionError) as error:
             raise InputError(f"The tasks in {options.tasks} cannot be read as JSON; correct the file.") from error
         if not isinstance(tasks, list):
             raise InputError(f'The tasks in {options.tasks} have to be a list of {{"name", "title", "classes"}}.')
@@ -139,7 +144,7 @@ COMMANDS = {
 def _say(*lines: str) -> None:
     """Print lines, without the control characters that a stranger's card may hold for the terminal."""
     for line in lines:
-        print("".join(one if one.isprintable() else " " for one in line))
+        print(printable(line))
 
 
 def _tasks(card: dict[str, Any]) -> list[str]:
@@ -172,6 +177,8 @@ def _inputs(card: dict[str, Any]) -> str:
 
 
 def _without_long_lists(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        return None  # JSON has none such
     if isinstance(value, dict):
         return {
             key: _without_long_lists(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -21,6 +22,10 @@ LARGEST_ZIP = sum(LARGEST.values())
 
 MOST_MEMBERS = 1000
 """Files and folders in a zip."""
+
+
+# RuntimeError is of an encrypted file, NotImplementedError of an unknown compression.
+DAMAGE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class ModelFiles:
         damaged = f"The {file} of model {self.name} is missing or damaged; get the model again."
         try:
             if not self.members:
+                if not (self.path / file).is_file():  # nor a pipe, which nobody may ever write to
+                    raise InputError(damaged)
                 self._check_size(file, (self.path / file).stat().st_size)
                 return (self.path / file).read_bytes()
             if file not in self.members:
@@ -61,8 +68,7 @@ class ModelFiles:
             with zipfile.ZipFile(self.path) as archive:
                 self._check_size(file, archive.getinfo(self.members[file]).file_size)
                 return archive.read(self.members[file])
-        # RuntimeError is of an encrypted file, NotImplementedError of an unknown compression.
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        except DAMAGE as error:
             raise InputError(damaged) from error
 
     def _check_size(self, file: str, size: int) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .laboratory import as_number, check_labs, is_unknown, shortened
+from .laboratory import as_number, check_labs, is_unknown
 from .tables import check_once, read_rows, read_text
+from .wording import shortened
 
 SEXES = {"female": 0.0, "male": 1.0}
 """The sexes, as the cohort has them, and the numbers that stand for them in models."""

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import checks, dicom
 from .errors import InputError
+from .headers import check_header
 from .packages import require
 from .volume import Volume
+from .wording import name_for_libraries
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+MOST_VOXELS = 2**31
+"""Beyond which a header is mistaken, or meant to use up the memory."""
 
 
 def read_ct(path: str | Path, series: str | None = None) -> Volume:
@@ -41,8 +51,13 @@ def read_ct_and_files(path: str | Path, series: str | None = None) -> tuple[Volu
     """`read_ct`, and the files that the volume was read from: those of a series in the order of its slices."""
     require("SimpleITK")
     path = Path(path)
-    files = dicom.series_files(path, series) if path.is_dir() else [path]
-    ct = Volume.from_image(dicom.read_files(files, path.name) if path.is_dir() else _read_file(path))
+    if path.is_dir():
+        files = dicom.series_files(path, series)
+        image = dicom.read_files(files, path.name)
+        _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
+    else:
+        files, image = [path], _read_file(path)
+    ct = Volume.from_image(image)
     checks.check_ct(ct, path.name)
     return ct, files
 
@@ -80,20 +95,28 @@ def _read_file(path: Path):
 
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}; check the path.")
+    file = name_for_libraries(path)
+    unpacked = check_header(path)
     try:
-        image = sitk.ReadImage(str(path))
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(file)
+        reader.ReadImageInformation()
+        _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), path.name)
+        if dicom.is_dicom(reader):
+            dicom.check_pixels(reader, path)
+        kind = reader.GetImageIOFromFileName(file)
+        if kind == "NiftiImageIO":
+            _check_nifti(path, unpacked)
+        elif unpacked is not None and unpacked < _bytes(reader):
+            raise InputError(f"{path.name} is damaged: it holds fewer values than its header says; get it again.")
+        image = reader.Execute()
     except RuntimeError as error:
         raise InputError(
             f"{path.name} cannot be read as an image; it may be damaged or of a format other than "
             "NRRD, NIfTI, MetaImage or DICOM."
         ) from error
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_nifti(path)
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+    if image.GetDimension() == 4:
         image = image[..., 0]
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        what = "colour or vector" if image.GetNumberOfComponentsPerPixel() != 1 else f"{image.GetDimension()}D"
-        raise InputError(f"{path.name} is not 3D: it is a {what} image; give one volume with one value a voxel.")
     if dicom.is_dicom(image):
         dicom.check_modality(dicom.modality(image), path.name)
         if image.GetSize()[2] == 1:
@@ -101,11 +124,45 @@ def _read_file(path: Path):
     return image
 
 
-def _check_nifti(path: Path) -> None:
-    """Raise `ImplausibleCT` for NaN and infinite values, which SimpleITK reads from NIfTI as 0."""
+def _check_scalar(size: tuple[int, ...], components: int, pixel: int, name: str) -> None:
+    """Raise `InputError` unless an image is 3D, or 4D with one of them, of one real number a voxel, and no monster."""
+    import SimpleITK as sitk
+
+    complex_numbers = pixel in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64)
+    if components != 1 or complex_numbers or len(size) != 3 + (len(size) == 4 and size[3] == 1):
+        flat = components == 1 and not complex_numbers
+        what = f"{len(size)}D" if flat else "complex" if complex_numbers else "colour or vector"
+        raise InputError(f"{name} is not 3D: it is a {what} image; give one volume with one value a voxel.")
+    if prod(size) > MOST_VOXELS:
+        raise InputError(
+            f"{name} has {' x '.join(map(str, size[:3]))} voxels by its header, more than any CT; correct the header."
+        )
+
+
+def _bytes(reader: sitk.ImageFileReader) -> int:
+    """How long the values of an image are by its header."""
+    import SimpleITK as sitk
+
+    return prod(reader.GetSize()) * sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+
+
+def _check_nifti(path: Path, unpacked: int | None) -> None:
+    """Raise `InputError` for what SimpleITK makes 0 of in NIfTI: missing, NaN and infinite values."""
     require("nibabel")
     import nibabel
 
-    content = nibabel.load(path)
-    if content.get_data_dtype().kind == "f":
-        checks.check_finite(np.asanyarray(content.dataobj), path.name)
+    damaged = f"{path.name} is damaged: it holds fewer values than its header says; get it again."
+    try:
+        content = nibabel.load(path)
+        data = content.dataobj
+        file = Path(content.file_map["image"].filename)
+        unpacked = unpacked if file == path else check_header(file)
+        holds = file.stat().st_size if unpacked is None else unpacked
+        whole = holds >= data.offset + prod(data.shape) * data.dtype.itemsize
+        array = np.asanyarray(data) if whole and content.get_data_dtype().kind == "f" else np.zeros(1)
+    # What a damaged header makes of it is anything: nibabel's own errors, ValueError, OverflowError, OSError.
+    except Exception as error:
+        raise InputError(damaged) from error
+    if not whole:
+        raise InputError(damaged)
+    checks.check_finite(array, path.name)

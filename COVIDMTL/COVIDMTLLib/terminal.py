@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,13 @@ def progress(kind: str) -> Iterator[Callback]:
         yield from _bar()
     else:
         yield _lines()
+
+
+def write_all_characters() -> None:
+    """Have what the encoding of the terminal or pipe does not know, such as a name in another script, escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _bar() -> Iterator[Callback]:

@@ -9,9 +9,9 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from .errors import InputError, file_trouble
+from .worker import outcome
 
 
 def main() -> None:
@@ -52,18 +52,9 @@ def _do(content: bytes, news: BinaryIO) -> bytes:
     """Do a job; the message of how it ended, pickled here, where that it cannot be is told like any other fault."""
     try:
         job, arguments, options = pickle.loads(content)
-        result = job(*arguments, progress=lambda *one: _send(news, _pickled("progress", one)), **options)
-        return _pickled("result", result)
-    except InputError as error:
-        return _pickled("input error", str(error))
-    except OSError as error:
-        return _pickled("input error", file_trouble(error))
+        return pickle.dumps(outcome(job, arguments, options, lambda *one: _send(news, pickle.dumps(("progress", one)))))
     except Exception:
-        return _pickled("failure", traceback.format_exc())
-
-
-def _pickled(kind: str, content: Any) -> bytes:
-    return pickle.dumps((kind, content))
+        return pickle.dumps(("failure", traceback.format_exc()))
 
 
 def _send(news: BinaryIO, message: bytes) -> None:

@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import NOT_OURS, InputError, sentence
 from .progress import Callback
 
 
@@ -67,14 +68,9 @@ class Worker:
         self._send(pickle.dumps((job, arguments, options)))
         while True:
             kind, content = self._receive()
-            if kind == "progress":
-                progress(*content)
-            elif kind == "result":
-                return content
-            elif kind == "input error":
-                raise InputError(content)
-            else:
-                raise WorkerFailed(content)
+            if kind != "progress":
+                return unpack(kind, content)
+            progress(*content)
 
     def end(self) -> None:
         """End the process and all that it started, at once."""
@@ -103,6 +99,23 @@ class Worker:
         """What a dead worker has started must not live on, nor keep its pipe open, at whose end its death is seen."""
         self._process.wait()
         _kill_group(self._process)
+
+
+def outcome(job: Callable[..., Any], arguments: tuple, options: dict, progress: Callback) -> tuple[str, Any]:
+    """Run a job, and say how it ended: ``result``, ``input error`` or ``failure``, and what is to be told of it."""
+    try:
+        return "result", job(*arguments, progress=progress, **options)
+    except NOT_OURS as error:
+        return "input error", sentence(error)
+    except Exception:
+        return "failure", traceback.format_exc()
+
+
+def unpack(kind: str, content: Any) -> Any:
+    """The result of an `outcome`; raises `InputError` or `WorkerFailed` for any other."""
+    if kind == "result":
+        return content
+    raise InputError(content) if kind == "input error" else WorkerFailed(content)
 
 
 def _kill_group(process: subprocess.Popen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -9,11 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from .errors import InputError
 from .volume import Geometry, Volume, labels_on
+from .wording import name_for_libraries
 
 LEFT = (".covid-mtl-", ".partial")
 """How names of temporary folders begin and end."""
+
+NOT_WRITTEN = "it was not written whole, as on a full disk"
 
 
 @contextmanager
@@ -23,11 +29,13 @@ def staged_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder does not exist or cannot be written to, or the path is a folder.
+        If the folder does not exist or cannot be written to, or the path is a folder, a device or a pipe.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file to write.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a device or a pipe, and no file; give the name of a file to write.")
     with _temporary_folder(path.absolute().parent) as folder:
         yield folder / path.name
         _rename(folder / path.name, path)
@@ -61,9 +69,16 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(left)
 
 
+def check_apart(out: Path, *others: Path | None) -> None:
+    """Raise `InputError` if a file to be written is one of the others, which would be lost."""
+    for other in others:
+        if other is not None and os.path.realpath(other) == os.path.realpath(out):
+            raise InputError(f"{out} would be written over {other.name}; give another name for the result.")
+
+
 def check_mask_format(path: str | Path) -> None:
     """Raise `InputError` unless the name of a mask to be written ends like a 3D image format."""
-    if not str(path).lower().endswith((".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")) and not is_dicom(path):
+    if not str(path).lower().endswith((".nrrd", ".nii", ".nii.gz", ".mha")) and not is_dicom(path):
         raise InputError(f"A mask cannot be written as {Path(path).name}; use .nrrd, .nii.gz, .mha or .dcm.")
 
 
@@ -85,12 +100,30 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
         For a label map: the grid to write it on, such as that of its CT.
     compress : bool
         Trade time for a smaller file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk.
     """
     import SimpleITK as sitk
 
     if grid is not None:
         volume = labels_on(volume, grid)
-    sitk.WriteImage(volume.to_image(), str(path), useCompression=compress)
+    try:
+        sitk.WriteImage(volume.to_image(), name_for_libraries(path), useCompression=compress)
+        # On a full disk, SimpleITK writes a part of NIfTI, and all but the end of NRRD, without a word.
+        whole = np.array_equal(_read_back(path), volume.array)
+    except RuntimeError as error:
+        raise OSError(errno.EIO, NOT_WRITTEN, Path(path).name) from error
+    if not whole:
+        raise OSError(errno.EIO, NOT_WRITTEN, Path(path).name)
+
+
+def _read_back(path: str | Path) -> np.ndarray:
+    import SimpleITK as sitk
+
+    return sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(path)))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment import assess, load_models
-from ..errors import InputError, file_trouble
+from ..errors import NOT_OURS, sentence
 from ..model import Model
 from ..progress import Callback
 from .claims import claim, partial_folder
@@ -70,10 +70,8 @@ def assess_case(
             if out.exists():
                 shutil.rmtree(out)
             partial.rename(out)
-        except InputError as error:
-            return _write_failure(folder, case.name, str(error))
-        except OSError as error:
-            return _write_failure(folder, case.name, file_trouble(error))
+        except NOT_OURS as error:
+            return _write_failure(folder, case.name, sentence(error))
         except Exception as error:
             said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
             reason = f"This should not have happened; please report it: {said}"

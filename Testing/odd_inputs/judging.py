@@ -1,0 +1,174 @@
+"""Running the command line on an odd input in this process, and finding fault with how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import tempfile
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import SimpleITK as sitk
+from COVIDMTLLib import cli, supervise
+from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.volume import Geometry
+
+from . import OddInput
+
+TROUBLE = ("Traceback", "should not have happened", "Error:", "Exception")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run of the command line ended: its exit code, what it said, and what is wrong with that."""
+
+    code: int | None
+    said: str
+    faults: list[str]
+
+
+def in_place(job, *arguments, progress, **options):
+    """What `supervise.run_supervised` does, without a process for the job."""
+    return supervise.unpack(*supervise.outcome(job, arguments, options, progress))
+
+
+def run(odd: OddInput, folder: Path) -> Ending:
+    """Run the command line on an input, in a folder that holds its files and is to hold nothing else in the end."""
+    for name in ("tmp", "cwd"):
+        (folder / name).mkdir()
+    before = _files(folder)
+    said, answer = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with _elsewhere(folder), contextlib.redirect_stderr(said), contextlib.redirect_stdout(answer):
+        try:
+            code = cli.main(odd.arguments)
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            code = None
+            said.write(traceback.format_exc())
+    answer.flush()
+    faults = _faults(odd, code, said.getvalue(), answer.buffer.getvalue(), before, _files(folder))
+    return Ending(code, said.getvalue(), faults)
+
+
+@contextlib.contextmanager
+def _elsewhere(folder: Path) -> Iterator[None]:
+    """With jobs in this process, temporary files in the folder, and what libraries of C print in nobody's way."""
+    null = os.open(os.devnull, os.O_RDWR)
+    streams = [os.dup(number) for number in range(3)]
+    here = os.getcwd()
+    try:
+        os.chdir(folder / "cwd")
+        for number in range(3):
+            os.dup2(null, number)
+        with (
+            mock.patch.object(cli, "run_supervised", in_place),
+            mock.patch.object(tempfile, "tempdir", str(folder / "tmp")),
+            mock.patch.dict(os.environ, TMPDIR=str(folder / "tmp")),
+        ):
+            yield
+    finally:
+        os.chdir(here)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        os.close(null)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """What a folder holds, with sizes and times of change."""
+    found = {}
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            stat = os.lstat(os.path.join(place, name))
+            file = name in files
+            found[os.path.relpath(os.path.join(place, name), folder)] = (
+                file and stat.st_size,
+                file and stat.st_mtime_ns,
+            )
+    return found
+
+
+def _faults(odd, code, said, answer, before, after) -> list[str]:
+    faults = [f"it says {text!r}" for text in TROUBLE if text in said]
+    if code not in (0, 2):
+        faults.append(f"exit code {code}")
+    new = sorted(set(after) - set(before))
+    out = os.path.relpath(_option(odd.arguments, "--out") or odd.out, odd.out.parent)
+    lost = sorted(name for name in before if after.get(name) != before[name] and name != out)
+    faults += [f"an input was changed: {lost[0]}"] if lost else []
+    faults += [f"left behind: {name}" for name in new if name.startswith(("tmp", "cwd/."))][:1]
+    if code == 2:
+        faults += [f"left of what failed: {name}" for name in new][:1]
+        faults += _faults_of_sentence(said)
+    elif code == 0:
+        faults += _faults_of_results(odd, said, answer)
+    return faults
+
+
+def _faults_of_sentence(said: str) -> list[str]:
+    lines = [line for line in said.splitlines() if not re.match(r" *\d+ % ", line)]
+    if lines and lines[0].startswith("usage: "):  # argparse, with its own last line
+        return [] if ": error: " in said else ["usage without an error"]
+    if len(lines) != 1 or not lines[0].startswith("covid-mtl: ") or not lines[0].endswith("."):
+        return [f"not one sentence but {len(lines)} lines: {lines[-1:]}"]
+    return ["controls in the sentence"] if not lines[0].isprintable() else []
+
+
+def _faults_of_results(odd: OddInput, said: str, answer: bytes) -> list[str]:
+    words = odd.arguments
+    if {"--help", "--version"} & set(words):
+        return []
+    try:
+        if words[0] == "compare-masks" or "--json" in words:
+            json.loads(answer, parse_constant=_no_number)
+        if words[0] in ("segment", "assess"):
+            ct = read_ct(words[1], _option(words, "--series"))
+            out = Path(_option(words, "--out"))
+            mask = out / "lungs.nrrd" if words[0] == "assess" else out
+            _check_place(read_mask(mask).geometry, ct.geometry, _option(words, "--grid"))
+            if words[0] == "assess":
+                json.loads((out / "assessment.json").read_text(encoding="utf-8"), parse_constant=_no_number)
+                page = (out / "report.html").read_text(encoding="utf-8")
+                assert "<script" not in page and page.rstrip().endswith("</html>"), (
+                    "the report runs a script, or ends early"
+                )
+        if words[0] == "features":
+            rows = Path(_option(words, "--out")).read_text().splitlines()
+            values = np.array(rows[1].split(","), float)
+            assert len(rows) == 2 and len(values) == 375 and np.isfinite(values).all(), "features are not finite"
+    except Exception as error:
+        return [f"results are no good: {type(error).__name__}: {error}"]
+    return []
+
+
+def _check_place(mask: Geometry, ct: Geometry, grid: str | None) -> None:
+    if grid != "working":
+        assert mask.size == ct.size, f"{mask.size} is not {ct.size}"
+        for part in ("spacing", "origin", "direction"):
+            assert np.allclose(getattr(mask, part), getattr(ct, part), rtol=1e-4, atol=1e-3), f"the {part} is another"
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} in JSON")
+
+
+def _option(words: list[str], name: str) -> str | None:
+    for at, word in enumerate(words):
+        if word == name and at + 1 < len(words):
+            return words[at + 1]
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None
+
+
+def quiet() -> None:
+    """Keep ITK from warning of every damaged file."""
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
