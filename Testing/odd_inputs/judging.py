@@ -16,7 +16,7 @@ from unittest import mock
 
 import numpy as np
 import SimpleITK as sitk
-from COVIDMTLLib import cli, supervise
+from COVIDMTLLib import cli, worker
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.volume import Geometry
 
@@ -36,7 +36,7 @@ class Ending:
 
 def in_place(job, *arguments, progress, **options):
     """What `supervise.run_supervised` does, without a process for the job."""
-    return supervise.unpack(*supervise.outcome(job, arguments, options, progress))
+    return worker.unpack(*worker.outcome(job, arguments, options, progress))
 
 
 def run(odd: OddInput, folder: Path) -> Ending:
