@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,12 @@ def until(condition, run: subprocess.Popen | None = None, seconds: float = 300) 
 
 def workers(run: subprocess.Popen) -> list[psutil.Process]:
     """The processes in which the cases of a run are assessed."""
-    return [one for one in psutil.Process(run.pid).children() if "COVIDMTLLib.work_loop" in one.cmdline()]
+    found = []
+    for one in psutil.Process(run.pid).children():
+        with suppress(psutil.NoSuchProcess):  # as a zombie is, too: it has ended since
+            if "COVIDMTLLib.work_loop" in one.cmdline():
+                found.append(one)
+    return found
 
 
 def gone(processes: list[psutil.Process]) -> bool:

@@ -81,8 +81,8 @@ def test_labels_come_back_to_the_ct_from_the_working_grid(stock, seed, spacing):
 def start(words, cwd, preexec_fn=None, **environment):
     """Run the command line as a process with another environment; with None a variable is not there."""
     changed = {key: value for key, value in (os.environ | environment).items() if value is not None}
-    package = str(Path(segmentation.__file__).parents[1])
-    changed["PYTHONPATH"] = os.pathsep.join(filter(None, [package, changed.get("PYTHONPATH")]))
+    # Alone: Python itself cannot start in a folder that is gone if what else is in there is relative to it.
+    changed["PYTHONPATH"] = str(Path(segmentation.__file__).parents[1])
     return subprocess.run(
         command(*words), cwd=cwd, env=changed, capture_output=True, timeout=300, preexec_fn=preexec_fn
     )
