@@ -93,7 +93,8 @@ def standing_out(
     table = np.array(distribution["values"])
     values = np.array([features[name] for name in names])
     low, middle, high = (table[:, QUANTILES.index(q)] for q in (0.05, 0.5, 0.95))
-    distance = (values - middle) * 3.29 / np.maximum(high - low, np.finfo(float).tiny)
+    distance = np.zeros(len(values))
+    np.divide((values - middle) * 3.29, high - low, out=distance, where=high > low)
     chosen, seen = [], {}
     for index in np.argsort(-np.abs(distance), kind="stable"):
         family = names[index].rsplit("_", 1)[-1]
