@@ -3,9 +3,11 @@
 import csv
 
 import numpy as np
+import psutil
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl
+from COVIDMTLLib.aid import aid
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES, GLRLM, WAVELET_GLCM, in_words
 from COVIDMTLLib.features import lung_features
@@ -72,6 +74,18 @@ def test_command_line_writes_one_row(phantom, phantom_ct, tmp_path):
     ct = to_working_grid(phantom.ct)
     expected = lung_features(ct, labels_on(phantom.lungs, ct.geometry).array)
     assert list(map(float, values)) == list(expected.values())
+
+
+def test_two_processes_find_what_one_does(phantom, monkeypatch):
+    ct = to_working_grid(phantom.ct)
+    lungs = labels_on(phantom.lungs, ct.geometry).array
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with aid("radiomics") as helper:
+        assert lung_features(ct, lungs, aid=helper) == lung_features(ct, lungs)
+    assert "COVIDMTLLib.work_loop" not in str([one.cmdline() for one in psutil.Process().children()])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with aid("radiomics") as helper:
+        assert helper is None
 
 
 def test_too_few_voxels_are_refused(phantom):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, resampling, segmentation, training_range, writing
+from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, segmentation, training_range, writing
+from .aid import Aid, aid
 from .assessment_files import write_files
 from .densities import lung_densities
 from .ensembles import judge_all
@@ -18,9 +20,11 @@ from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_volume import at_spacing, prepare
 from .lung_warnings import warn_of_lungs
-from .models import DEFAULT_MODEL, Model, load_model
-from .packages import require
+from .model_cards import takes_features
+from .models import DEFAULT_MODEL, Model, read_card
+from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
+from .preparation import load_late, modules_of, several
 from .progress import Callback, Steps, silent
 from .reading import read_ct_and_files, read_mask
 from .software import software
@@ -144,19 +148,19 @@ def assess(
     refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")
     check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
-    segmented = lungs is None or refine != "none"
-    require(
-        *(segmentation.modules_of(refine) if segmented else ("SimpleITK", *resampling.MODULES)),
-        *(*FEATURE_MODULES, "torch", "safetensors.torch"),
-        *(() if out is None else ("jinja2", "matplotlib.backends.backend_agg")),
-        *(dicom_export.MODULES if dicom else ()),
-    )
+    now, later = modules_of(refine, lungs is None or refine != "none", out is not None, dicom)
+    check_installed(*now, *later)
+    require(*now)
+    cards = [one.card if isinstance(one, Model) else read_card(one) for one in several(model)]
     steps = Steps(progress, STEPS)
     source = None
 
-    with nullcontext() if out is None else writing.staged_folder(out) as folder:
+    with ExitStack() as stack:
+        folder = None if out is None else stack.enter_context(writing.staged_folder(out))
+        helper = stack.enter_context(aid(*FEATURE_MODULES)) if any(map(takes_features, cards)) else None
+        # What takes long to import is imported while the lungs are found.
+        loading = stack.enter_context(ThreadPoolExecutor(1)).submit(load_late, later, model, device)
         with steps.step("read", "Reading the CT"):
-            models = load_models(model, device)
             if isinstance(ct, Volume):
                 name = name or "The volume"
                 checks.check_ct(ct, name)
@@ -173,10 +177,11 @@ def assess(
         with steps.step("lungs", "Finding the lungs") as update:
             labels = _find_lungs(working, lungs, refine, name, update)
             boundary = confidence.find_boundary(working, labels)
+        models = loading.result()
         features = [None] * len(models)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
-                features = _features(models, working, labels, update)
+                features = _features(models, working, labels, update, helper)
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
             verdicts = judge_all(models, features, inputs, patient.known)
@@ -221,36 +226,20 @@ def check_choices(refine: str, grid: str) -> None:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
 
 
-def load_models(model: str | Path | Model | Sequence[str | Path | Model], device: str) -> list[Model]:
-    """The models to assess with, one or several; those that are loaded already are taken as they are.
-
-    Raises
-    ------
-    InputError
-        As `models.load_model` does, or if there is none, or two of one name.
-    """
-    names = [model] if isinstance(model, (str, Path, Model)) else list(model)
-    if not names:
-        raise InputError("There is no model to assess with; give one at least.")
-    models = [one if isinstance(one, Model) else load_model(one, device) for one in names]
-    twice = [one.card["name"] for one in models if [other.card["name"] for other in models].count(one.card["name"]) > 1]
-    if twice:
-        raise InputError(f"Two of the models are called {twice[0]}; give each once.")
-    return models
-
-
 def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update) -> Volume:
     if given is not None and refine == "none":
         return segmentation.given_lungs(given, ct, name)
     return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
 
 
-def _features(models: list[Model], ct: Volume, lungs: Volume, update) -> list[dict[str, float] | None]:
+def _features(
+    models: list[Model], ct: Volume, lungs: Volume, update, helper: Aid | None
+) -> list[dict[str, float] | None]:
     """What each model takes of features: of voxels as large as those it was trained on."""
     found: dict[float, dict[str, float]] = {}
     for model in models:
         if model.takes_features and model.spacing not in found:
-            found[model.spacing] = lung_features(*at_spacing(ct, lungs.array, model.spacing), update)
+            found[model.spacing] = lung_features(*at_spacing(ct, lungs.array, model.spacing), update, helper)
     return [found[model.spacing] if model.takes_features else None for model in models]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .aid import Aid
 from .errors import InputError
-from .feature_names import FEATURE_NAMES, GLCM, WAVELET_GLCM
+from .feature_names import FEATURE_NAMES
 from .packages import require
-from .texture.sub_bands import MARGIN, sub_band_values
+from .texture.sub_bands import MARGIN
 from .volume import HU_RANGE, Volume
 
 MODULES = ("scipy.ndimage", "skimage.measure", "radiomics")
@@ -19,7 +20,10 @@ MIN_VOXELS = 1000
 
 
 def lung_features(
-    ct: Volume, lungs: np.ndarray, progress: Callable[[float], None] = lambda fraction: None
+    ct: Volume,
+    lungs: np.ndarray,
+    progress: Callable[[float], None] = lambda fraction: None,
+    aid: Aid | None = None,
 ) -> dict[str, float]:
     """Compute the 375 features of a lung volume.
 
@@ -35,6 +39,8 @@ def lung_features(
         Lung mask or labels on the same grid; every value but 0 is lung.
     progress : callable, optional
         Is told the share done, 0 to 1.
+    aid : Aid, optional
+        Another process, which does about half of the work.
 
     Returns
     -------
@@ -53,31 +59,15 @@ def lung_features(
         raise InputError(
             f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; give a mask of whole lungs."
         )
-    from .texture.formulas import co_occurrence, first_order, run_length, size_zone
-    from .texture.levels import grey_levels
-    from .texture.lines import line_matrices
-    from .texture.zones import zone_matrix
+    from .texture.parts import IMAGE, LOW, line_features, other_features, second_half
 
     image = _cropped(ct.array, lungs)
-    mask = image > 0
-    bands = {"": image[mask], **sub_band_values(image, mask)}
-    progress(0.2)
-    levels = {prefix: grey_levels(values) for prefix, values in bands.items()}
-    counted = line_matrices(list(levels.values()), mask, lambda fraction: progress(0.2 + 0.6 * fraction))
-    values = {}
-    for (prefix, found), (pairs, runs) in zip(levels.items(), counted, strict=True):
-        occurring = np.unique(found)
-        if prefix:
-            texture = {"glcm": co_occurrence(pairs, occurring, WAVELET_GLCM), "glrlm": run_length(runs, occurring)}
-            values |= {f"{prefix}_{kind}_{name}": v for kind, named in texture.items() for name, v in named.items()}
-        else:
-            on_grid = np.zeros(mask.shape, found.dtype)
-            on_grid[mask] = found
-            # Names have no class here, so GLSZM values take the place of GLRLM ones of the same name.
-            values |= first_order(bands[prefix], found) | co_occurrence(pairs, occurring, GLCM)
-            values |= run_length(runs, occurring) | size_zone(*zone_matrix(on_grid), occurring)
-        progress(0.8 + 0.2 * len(values) / len(FEATURE_NAMES))
-    return {name: float(values[name]) for name in FEATURE_NAMES}
+    if aid is None:
+        values = line_features(image, progress=progress) | other_features(image)
+    else:
+        other = aid.start(second_half, image)
+        values = line_features(image, (IMAGE, LOW), progress) | other.result()
+    return {name: values[name] for name in FEATURE_NAMES}
 
 
 def _cropped(ct: np.ndarray, lungs: np.ndarray) -> np.ndarray:

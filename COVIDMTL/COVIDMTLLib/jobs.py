@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import assessment, confidence, dicom_export, resampling, segmentation, writing
+from .aid import aid
 from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
@@ -103,11 +104,12 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: C
     """Compute the features of a CT within a mask and write the table."""
     require("SimpleITK", *resampling.MODULES, *FEATURE_MODULES)
     steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
-    with steps.step("read", "Reading the CT"):
-        volume = read_ct(ct, series)
-        lungs = read_mask(mask)
-    with steps.step("resample", "Resampling to 1 mm"):
-        working = to_working_grid(volume)
-        lungs = segmentation.mask_on(lungs, working)
-    with steps.step("features", "Computing 375 features") as update:
-        write_features(lung_features(working, lungs.array, update), out)
+    with aid(*FEATURE_MODULES) as helper:
+        with steps.step("read", "Reading the CT"):
+            volume = read_ct(ct, series)
+            lungs = read_mask(mask)
+        with steps.step("resample", "Resampling to 1 mm"):
+            working = to_working_grid(volume)
+            lungs = segmentation.mask_on(lungs, working)
+        with steps.step("features", "Computing 375 features") as update:
+            write_features(lung_features(working, lungs.array, update, helper), out)

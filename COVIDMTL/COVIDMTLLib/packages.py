@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 from .errors import InputError
 
@@ -30,6 +31,17 @@ HOW_TO_INSTALL = {
 
 class MissingPackage(InputError):
     """A package that the job needs is not installed or damaged; its message says how to install it."""
+
+
+def check_installed(*modules: str) -> None:
+    """Raise `MissingPackage` for the first of some modules whose package is not installed; imports none of them."""
+    for package in dict.fromkeys(module.partition(".")[0] for module in modules):
+        try:
+            found = package in sys.modules or find_spec(package) is not None
+        except ModuleNotFoundError:
+            found = False
+        if not found:
+            raise MissingPackage(f"The package {package} is not installed; install it: {HOW_TO_INSTALL[package]}.")
 
 
 def require(*modules: str) -> None:

@@ -12,7 +12,7 @@ from .airways import holds_airways, label_airways, without_airways
 from .classical import segment_classical
 from .errors import InputError
 from .method_parameters import PUBLISHED, Parameters
-from .packages import require
+from .packages import check_installed
 from .preview import in_words, slices_through
 from .robust import segment_robust
 from .sides import LEFT, RIGHT, right_and_left
@@ -114,7 +114,7 @@ def segment(
     progress(0.1)
     start = None if initial is None else mask_on(initial, ct).array > 0
     if method == "robust":
-        require(ROBUST_MODULE)
+        check_installed(ROBUST_MODULE)
         lungs = segment_robust(ct.array, start, lambda fraction: progress(0.1 + 0.8 * fraction))
     else:
         lungs = segment_classical(ct.array, parameters.threshold) if start is None else start

@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..assessment import assess, load_models
+from ..assessment import assess
 from ..errors import NOT_OURS, sentence
 from ..model import Model
+from ..preparation import load_models
 from ..progress import Callback
 from .claims import claim, partial_folder
 from .outcome import FAILED, Outcome, read_outcome

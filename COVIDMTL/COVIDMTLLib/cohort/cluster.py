@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..cores import cores
 from ..errors import InputError
 from ..packages import require
 from .attendant import TRIES, Attendant
 from .case import fail_case
-from .local import cores
 from .outcome import Outcome
 from .table import Case
 

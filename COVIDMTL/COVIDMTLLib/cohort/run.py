@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment import check_choices
+from ..cores import cores
 from ..errors import InputError
 from ..models import DEFAULT_MODEL, read_card, shipped_models
 from ..packages import require
@@ -17,7 +18,7 @@ from ..progress import Callback, silent
 from ..segmentation import DEFAULT_METHOD
 from .claims import sweep
 from .cluster import ClusterWorkers
-from .local import LocalWorkers, cores
+from .local import LocalWorkers
 from .outcome import Outcome, read_outcome
 from .results import CASES, write_results
 from .table import Case, read_cases

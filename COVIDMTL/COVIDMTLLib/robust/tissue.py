@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..packages import require
 from .grid import opened
 
 FEWEST = 300
@@ -95,6 +96,7 @@ def learned(looks: np.ndarray, lung: np.ndarray, other: np.ndarray, asked: np.nd
     ndarray of float32, shape (z, y, x), or None if there are too few examples
         Logarithm of the odds that it is lung, 0 where not asked.
     """
+    require("sklearn.ensemble")
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rng = np.random.default_rng(0)

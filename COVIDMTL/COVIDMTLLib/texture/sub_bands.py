@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 WAVELET = "coif1"
@@ -12,7 +14,7 @@ MARGIN = 5
 SLAB = 64  # slices that are transformed at once, so that the eight sub-bands of a whole CT are never in memory
 
 
-def sub_band_values(image: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+def sub_band_values(image: np.ndarray, mask: np.ndarray, letters: Sequence[str] = "LH") -> dict[str, np.ndarray]:
     """The stationary wavelet transform of one level, as PyRadiomics has it, inside a mask.
 
     Parameters
@@ -21,6 +23,8 @@ def sub_band_values(image: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray
         With at least `MARGIN` voxels of 0 at each face, since the transform wraps around; even along each axis.
     mask : ndarray of bool, shape (z, y, x)
         Where values are wanted, not in that margin.
+    letters : sequence of {"L", "H"}
+        What the names of the sub-bands that are wanted begin with.
 
     Returns
     -------
@@ -28,6 +32,8 @@ def sub_band_values(image: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray
         For each sub-band, such as ``LLH``, its values in the mask, in the order of the array: float64 of shape (n,).
         The letters go by the axes x, y, z.
     """
+    if not letters:
+        return {}
     import pywt
 
     depth = len(image)
@@ -38,7 +44,11 @@ def sub_band_values(image: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray
         inside = mask[start:stop]
         slab = image[start - MARGIN : stop + MARGIN]
         slab = np.pad(slab, ((0, len(slab) % 2), (0, 0), (0, 0)))
-        for key, band in pywt.swtn(slab, WAVELET, level=1, axes=(2, 1, 0))[0].items():
-            values = found.setdefault(key.replace("a", "L").replace("d", "H"), np.empty(first[-1]))
-            values[first[start] : first[stop]] = band[MARGIN : MARGIN + stop - start][inside]
+        for letter, half in zip("LH", pywt.swt(slab, WAVELET, level=1, axis=2)[0], strict=True):
+            # As `pywt.swtn` along all three axes would go on.
+            bands = pywt.swtn(half, WAVELET, level=1, axes=(1, 0))[0] if letter in letters else {}
+            for key, band in bands.items():
+                name = letter + key.replace("a", "L").replace("d", "H")
+                values = found.setdefault(name, np.empty(first[-1]))
+                values[first[start] : first[stop]] = band[MARGIN : MARGIN + stop - start][inside]
     return found

@@ -1,0 +1,64 @@
+"""What an assessment needs before its CT is looked at: packages and models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import dicom_export, resampling, segmentation
+from .errors import InputError
+from .features import MODULES as FEATURE_MODULES
+from .model import Model
+from .models import load_model
+from .packages import require
+
+
+def modules_of(refine: str, segmented: bool, written: bool, dicom: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an assessment imports, for `packages.require`: what it begins with, and the rest in the order of its use.
+
+    Parameters
+    ----------
+    refine : str
+        As of `assessment.assess`.
+    segmented, written, dicom : bool
+        Whether lungs are found or refined, files are written, and if so DICOM ones too.
+    """
+    now = segmentation.MODULES if segmented else ("SimpleITK", *resampling.MODULES)
+    later = (
+        *((segmentation.ROBUST_MODULE,) if segmented and refine == "robust" else ()),
+        *(*FEATURE_MODULES, "torch", "safetensors.torch"),
+        *(("jinja2", "matplotlib.backends.backend_agg") if written else ()),
+    )
+    return (*now, *(dicom_export.MODULES if dicom else ())), later
+
+
+def load_models(model: str | Path | Model | Sequence[str | Path | Model], device: str) -> list[Model]:
+    """The models to assess with, one or several; those that are loaded already are taken as they are.
+
+    Raises
+    ------
+    InputError
+        As `models.load_model` does, or if there is none, or two of one name.
+    """
+    names = several(model)
+    models = [one if isinstance(one, Model) else load_model(one, device) for one in names]
+    twice = [one.card["name"] for one in models if [other.card["name"] for other in models].count(one.card["name"]) > 1]
+    if twice:
+        raise InputError(f"Two of the models are called {twice[0]}; give each once.")
+    return models
+
+
+def several(model: str | Path | Model | Sequence[str | Path | Model]) -> list[str | Path | Model]:
+    """One or several models as a list; raises `InputError` if there is none."""
+    names = [model] if isinstance(model, (str, Path, Model)) else list(model)
+    if not names:
+        raise InputError("There is no model to assess with; give one at least.")
+    return names
+
+
+def load_late(
+    modules: Sequence[str], model: str | Path | Model | Sequence[str | Path | Model], device: str
+) -> list[Model]:
+    """Import some modules, then `load_models`; for another thread, while there is other work."""
+    require(*modules)
+    return load_models(model, device)
