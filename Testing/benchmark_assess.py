@@ -95,7 +95,8 @@ def published(path: Path, clock: Clock, runner: Runner, volume: np.ndarray, feat
 
 def assess(path: Path, out: Path, peaks: list[float]) -> dict[str, float]:
     command = [sys.executable, "-m", "COVIDMTLLib", "assess", str(path), "--out", str(out), "--progress", "none"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}  # as of the tests
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         peaks.append(peak_memory(psutil.Process(process.pid)))
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     options = parser.parse_args()
 
+    torch.set_num_threads(os.cpu_count() or 1)
     network, volume, features = network_case()
     runner = Runner(network, torch.device("cpu"), torch.float32, torch.contiguous_format)
     theirs, ours, peaks = Clock(), Clock(), []
