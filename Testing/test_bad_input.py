@@ -88,6 +88,17 @@ def shorter_than_it_says(phantom, folder):
     return header(write_nrrd, sizes=f"{size[0]} {size[1]} {size[2] + 5}")(phantom, folder)
 
 
+def element_beyond_the_end(phantom, folder):
+    """A slice of a few kilobytes of which GDCM would take 3 GB."""
+    slices = series()(phantom, folder)
+    path = min(slices.iterdir())
+    content = bytearray(path.read_bytes())
+    length = content.index(b"\2\0\1\0OB\0\0") + 8
+    content[length : length + 4] = (0xC4000000).to_bytes(4, "little")
+    path.write_bytes(content)
+    return slices
+
+
 def name_of_an_old_system(phantom, folder):
     return write(phantom.ct, folder / "ct.nrrd").rename(folder / os.fsdecode(b"gr\xf6\xdfer.nrrd"))
 
@@ -167,6 +178,7 @@ BAD_CTS = {
     "data that are not there": (header(packed=False, ElementDataFile="x.raw"), "are in x.raw, which is no file"),
     "name of an old system": (name_of_an_old_system, "no UTF-8; rename it"),
     "complex numbers": (complex_numbers, "it is a complex image"),
+    "DICOM element beyond the end": (element_beyond_the_end, "an element of it is longer than the file"),
     "pixels missing in DICOM": (series(PixelData=bytes(100)), "holds fewer pixels than its header says"),
     "colour DICOM": (series(SamplesPerPixel=3, PhotometricInterpretation="RGB", Rows=32), "colour or vector image"),
     "NaN": (with_value(np.nan), "NaN or infinite values"),

@@ -1,9 +1,9 @@
 """The 375 features: names of the cohort, values of PyRadiomics."""
 
 import csv
+import os
 
 import numpy as np
-import psutil
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl
@@ -76,13 +76,20 @@ def test_command_line_writes_one_row(phantom, phantom_ct, tmp_path):
     assert list(map(float, values)) == list(expected.values())
 
 
+def process_number(progress):
+    return os.getpid()
+
+
 def test_two_processes_find_what_one_does(phantom, monkeypatch):
     ct = to_working_grid(phantom.ct)
     lungs = labels_on(phantom.lungs, ct.geometry).array
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with aid("radiomics") as helper:
         assert lung_features(ct, lungs, aid=helper) == lung_features(ct, lungs)
-    assert "COVIDMTLLib.work_loop" not in str([one.cmdline() for one in psutil.Process().children()])
+        process = helper.start(process_number).result()
+        assert process != os.getpid()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with aid("radiomics") as helper:
         assert helper is None

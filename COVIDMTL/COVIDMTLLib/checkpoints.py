@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,7 +99,9 @@ def read_checkpoint(path: str | Path, tasks: list[dict[str, Any]] | None = None)
             f"To import a checkpoint safely takes PyTorch {SAFE} or later, not {torch.__version__}; update it."
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an unusual pickle, which is read or not
+            state = torch.load(path, map_location="cpu", weights_only=True)
     # What the bytes of any other file raise is anything.
     except Exception as error:
         raise InputError(

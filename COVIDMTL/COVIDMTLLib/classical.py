@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .boxes import box_of
 from .method_parameters import PUBLISHED
 
 
@@ -52,11 +53,10 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
         The largest 26-connected component; empty if the mask is.
     """
     import SimpleITK as sitk
-    from scipy import ndimage
 
     largest = np.zeros(mask.shape, bool)
     if mask.any():
-        box = ndimage.find_objects(mask.astype(np.uint8))[0]
+        box = box_of(mask)
         inside = mask[box]
         labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(inside.astype(np.uint8)), True))
         largest[box] = labels == np.bincount(labels[inside]).argmax()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .boxes import box_of
 from .sides import LEFT, RIGHT
 from .volume import Volume
 
@@ -63,11 +64,10 @@ def find_boundary(ct: Volume, lungs: Volume) -> Boundary:
     -------
     Boundary
     """
-    from scipy import ndimage
 
     labels = np.zeros(lungs.array.shape, np.uint8)
-    for found in ndimage.find_objects((lungs.array > 0).astype(np.uint8)):
-        box = tuple(slice(max(0, side.start - DEPTH), side.stop + DEPTH) for side in found)
+    if lungs.array.any():
+        box = box_of(lungs.array > 0, DEPTH)
         mask = lungs.array[box] > 0
         inside, outside = (_means(ct.array[box], _rim(part)) for part in (mask, ~mask))
         shown = outside - inside >= CONTRAST  # never of NaN

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .dicom_lengths import check_elements
 from .errors import InputError
 from .wording import name_for_libraries
 
@@ -130,6 +131,7 @@ def _series_in(folder: Path) -> dict[tuple[str, str], list[Slice]]:
     reader.SetImageIO("GDCMImageIO")
     found = defaultdict(list)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        check_elements(path)
         reader.SetFileName(name_for_libraries(path))
         try:
             reader.ReadImageInformation()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .aid import Aid
+from .boxes import box_of
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
 from .packages import require
@@ -72,8 +73,6 @@ def lung_features(
 
 def _cropped(ct: np.ndarray, lungs: np.ndarray) -> np.ndarray:
     """The lung volume (HU + 1024, 0 outside), cropped to the lungs with a margin, even along each axis."""
-    from scipy import ndimage
-
-    box = ndimage.find_objects((lungs != 0).astype(np.uint8))[0]
+    box = box_of(lungs != 0)
     image = np.where(lungs[box] != 0, np.maximum(ct[box].astype(np.int32) - HU_RANGE[0], 0), 0)
     return np.pad(image, [(MARGIN, MARGIN + n % 2) for n in image.shape])

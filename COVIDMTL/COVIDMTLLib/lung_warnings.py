@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import checks
+from .boxes import box_of
 from .robust.grid import STEP, block_mean, eroded
 from .sides import LEFT, RIGHT
 from .volume import HU_RANGE, Volume
@@ -64,12 +65,8 @@ def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume") -> list[s
 
 def _box(labels: np.ndarray) -> tuple[slice, ...]:
     """The box of the lungs and what is next to it, in whole blocks."""
-    from scipy import ndimage
-
-    tight = ndimage.find_objects((labels > 0).astype(np.uint8))[0]
-    starts = [max(0, side.start - 2 * STEP) for side in tight]
-    ends = [min(side.stop + 2 * STEP, n) for side, n in zip(tight, labels.shape, strict=True)]
-    return tuple(slice(start, start + (end - start) // STEP * STEP) for start, end in zip(starts, ends, strict=True))
+    around = box_of(labels > 0, 2 * STEP)
+    return tuple(slice(side.start, side.start + (side.stop - side.start) // STEP * STEP) for side in around)
 
 
 def _one_smaller(labels: np.ndarray) -> list[str]:

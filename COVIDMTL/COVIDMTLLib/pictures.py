@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .boxes import box_of
 from .confidence import INFERRED
 from .sides import LEFT, RIGHT
 from .volume import Volume
@@ -49,7 +50,7 @@ def three_planes(ct: Volume, lungs: Volume, boundary: Volume) -> list[Picture]:
     -------
     list of Picture
     """
-    box = _box(lungs)
+    box = box_of(lungs.array > 0, MARGIN)
     hu, mask, shown = (volume.array[box] for volume in (ct, lungs, boundary))
     # The slice with most lung of each kind; of the sagittal ones that is always through one lung.
     z, y, x = (int(np.count_nonzero(mask, axis=other).argmax()) for other in ((1, 2), (0, 2), (0, 1)))
@@ -75,7 +76,7 @@ def attention_pictures(ct: Volume, lungs: Volume, boundary: Volume, attention: V
     -------
     list of Picture
     """
-    box = _box(lungs)
+    box = box_of(lungs.array > 0, MARGIN)
     hu, mask, shown, shares = (volume.array[box] for volume in (ct, lungs, boundary, attention))
     # Attention is coarse, and has plateaus: the middle of what is nearly the most.
     z, y, x = np.argwhere(shares >= 0.9 * shares.max()).mean(axis=0).round().astype(int)
@@ -84,13 +85,6 @@ def attention_pictures(ct: Volume, lungs: Volume, boundary: Volume, attention: V
         Picture(caption, _png(hu[at], mask[at], shown[at], shares[at]), hu[at].shape[1] / hu[at].shape[0])
         for caption, at in planes.items()
     ]
-
-
-def _box(lungs: Volume) -> tuple[slice, ...]:
-    from scipy import ndimage
-
-    box = ndimage.find_objects((lungs.array > 0).astype(np.uint8))[0]
-    return tuple(slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box)
 
 
 def _png(

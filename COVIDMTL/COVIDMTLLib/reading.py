@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import checks, dicom
+from .dicom_lengths import check_elements
 from .errors import InputError
 from .headers import check_header
 from .packages import require
@@ -97,6 +98,7 @@ def _read_file(path: Path):
         raise InputError(f"There is no file or folder {path}; check the path.")
     file = name_for_libraries(path)
     unpacked = check_header(path)
+    check_elements(path)
     try:
         reader = sitk.ImageFileReader()
         reader.SetFileName(file)

@@ -59,7 +59,8 @@ def staged_folder(path: str | Path) -> Iterator[Path]:
         raise InputError(f"The folder {path} cannot be made: {error.strerror}; choose another one.") from error
     with _temporary_folder(path) as folder:
         yield folder
-        for file in sorted(folder.iterdir()):
+        # In the order in which they were made: where the last one is, such as assessment.json, the others are.
+        for file in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns):
             _rename(file, path / file.name)
 
 

@@ -22,7 +22,7 @@ from .damage import damage
 from .stock import features_model
 
 ODD = (None, True, 0, -1, 1.5, float("nan"), float("inf"), 10**400, "", "x" * 5000, "\x1b[2J", "\ud800", [], {}, [[]])
-ODD += ({"a": 1}, [1, [2]], "../../x", "/tmp/x", 2**63, [None] * 375, [float("nan")] * 375)
+ODD += ({"a": 1}, [1, [2]], "../../x", "/somewhere/x", 2**63, [None] * 375, [float("nan")] * 375)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..boxes import box_of
 from .grid import STEP, dilated, eroded, opened
 
 AERATED = -500
@@ -100,7 +101,7 @@ def central_airways(ct: np.ndarray, coarse: np.ndarray, air: np.ndarray) -> np.n
     if lumen is None:
         return None
     # Down to the lobar bronchi, which are thinner: those belong to the lungs.
-    inner = tuple(slice(max(0, s.start - 5), s.stop + 5) for s in ndimage.find_objects(lumen.astype(np.uint8))[0])
+    inner = box_of(lumen, 5)
     narrow = lumen[inner] & ~opened(lumen[inner], WIDEST, 1)
     parts, count = ndimage.label(opened(narrow, 3.5, 1))
     if count == 0:

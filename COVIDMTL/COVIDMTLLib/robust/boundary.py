@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..boxes import box_of
 from .grid import STEP, dilated, eroded, interpolated, opened, repeated
 
 SHARE = 0.4
@@ -50,9 +51,7 @@ def fine_boundary(
     inferred = rim & (dense | (outer - inner < CONTRAST))
 
     # Away from the lungs there is nothing to find, and a voxel more keeps the edges of the box out of it.
-    near = tuple(
-        slice(max(0, side.start - 1), side.stop + 1) for side in ndimage.find_objects((rim | core).astype(np.uint8))[0]
-    )
+    near = box_of(rim | core, 1)
     box = tuple(slice(side.start * STEP, min(side.stop * STEP, n)) for side, n in zip(near, ct.shape, strict=True))
     shape = ct[box].shape
     found = ct[box] < interpolated(threshold[near], shape)
