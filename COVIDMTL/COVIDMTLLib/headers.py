@@ -1,7 +1,7 @@
 """What SimpleITK believes of the header of an image file, or does not tell of its data, seen to before it reads them.
 
-It waits for ever for data from a pipe, dies of a MetaImage of 300 dimensions, and where compressed data are damaged or
-end early it makes up the rest.
+It waits for ever for data from a pipe, dies of a MetaImage of 300 dimensions, and where data are damaged or end early
+it makes up the rest.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ MOST_DIMENSIONS = 10
 
 BLOCK = 2**16
 
-PATTERN = rb"[^%]*%0?\d{0,2}d[^%]*"
-"""The name of one file for each slice, with its number; what else follows a % is up to the C library, and may crash."""
-
 GZIP = b"\x1f\x8b"
 
 
@@ -37,12 +34,13 @@ def check_header(path: Path) -> int | None:
     -------
     int or None
         Bytes that the data have when they are unpacked, with the header of the format if that is packed, too, as of
-        NIfTI; None if they are not compressed.
+        NIfTI; None if that cannot be told.
 
     Raises
     ------
     InputError
-        If the header names data that are in no file, or too many dimensions, or the data are damaged.
+        If the header names data that are in no file, or leaves their names to be made up, which may crash, or if
+        there are too many dimensions or the data are damaged.
     """
     with path.open("rb") as file:
         start = file.read(LONGEST)
@@ -51,11 +49,13 @@ def check_header(path: Path) -> int | None:
     if start.startswith(b"NRRD"):
         head = re.split(rb"\r?\n\r?\n", start, maxsplit=1)[0]
         separator, data_key, packed = b":", rb"data ?file", rb"(?im)^encoding: gz(ip)?\s*$"
+        as_text = re.search(rb"(?im)^encoding: raw\s*$", head) is None
         local = len(head) + re.match(rb"\r?\n\r?\n|", start[len(head) :]).end()
     elif re.search(rb"(?m)^(NDims|ObjectType) *=", start[:BLOCK]):
         line = re.search(rb"(?m)^ElementDataFile *=.*\n?", start)
         head = start[: line.end()] if line else start
         separator, data_key, packed = b"=", rb"ElementDataFile", rb"(?im)^CompressedData *= *T"
+        as_text = re.search(rb"(?im)^BinaryData *= *F", head) is not None
         local = len(head)
         count = re.search(rb"(?m)^NDims *= *(-?\d{1,9})", head)
         if count and not 1 <= int(count[1]) <= MOST_DIMENSIONS:
@@ -64,19 +64,18 @@ def check_header(path: Path) -> int | None:
         return None
     named = re.search(rb"(?im)^" + data_key + rb" *" + separator + rb" *(.*?)\s*$", head)
     if named and b"%" in named[1]:
-        if not re.fullmatch(PATTERN, named[1]):
-            raise InputError(f"{path.name} is damaged: what its header calls the file of its data is no name.")
-        return None
+        raise InputError(f"The data of {path.name} are in files that its header does not name; convert it to one file.")
     names = _names(named[1], start[named.end() :]) if named else []
     compressed = re.search(packed, head) is not None
     files = [path.parent / name.decode("utf-8", "surrogateescape") for name in names]
     for file in files:
         if not file.is_file():
             raise InputError(f"The data of {path.name} are in {file.name}, which is no file; put it beside the header.")
-    if not compressed:
-        return None
     places = [(file, 0) for file in files] or [(path, local)]
-    return sum(_unpacked(file, offset, path.name) for file, offset in places)
+    if compressed:
+        return sum(_unpacked(file, offset, path.name) for file, offset in places)
+    # Of what is missing, SimpleITK makes whatever was in its memory before.
+    return None if as_text else sum(file.stat().st_size - offset for file, offset in places)
 
 
 def _names(value: bytes, following: bytes) -> list[bytes]:
