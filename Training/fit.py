@@ -22,7 +22,7 @@ from run_state import FILE, fingerprint
 from splits import Fold, choose_rows
 from store import Store
 from store_predictions import predict_store
-from torch import nn
+from torch import distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from trainer import Trainer
 
@@ -99,6 +99,8 @@ def fit(
         _predict(out, "predictions.csv", store, rows.test)
         _predict(out, "validation.csv", store, rows.validation if fold else ())
     fabric.barrier()
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()  # whose threads, if they are left to the end of the process, may abort it
     return Run(out, pd.DataFrame(trainer.log))
 
 
