@@ -59,6 +59,15 @@ def test_parity_with_pyradiomics_on_a_part_of_the_real_ct(real_ct, window):
     np.testing.assert_allclose(list(found.values()), by_pyradiomics(ct, lungs, (70, 98, 94)), rtol=1e-9)
 
 
+def test_parity_with_pyradiomics_on_a_part_of_a_phantom(phantom):
+    ct = to_working_grid(phantom.ct)
+    lungs = labels_on(phantom.lungs, ct.geometry).array
+    middle = tuple(slice(n // 2 - 24, n // 2 + 25) for n in ct.array.shape)
+    ct, lungs = np.ascontiguousarray(ct.array[middle]), lungs[middle] > 0
+    found = lung_features(Volume(ct, _grid(ct)), lungs)
+    np.testing.assert_allclose(list(found.values()), by_pyradiomics(ct, lungs, (60, 62, 64)), rtol=1e-9)
+
+
 def _grid(array):
     from COVIDMTLLib.volume import Geometry
 
