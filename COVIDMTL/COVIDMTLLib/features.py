@@ -11,10 +11,10 @@ from .boxes import box_of
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
 from .packages import require
-from .texture.sub_bands import MARGIN
+from .texture.sub_bands import AFTER
 from .volume import HU_RANGE, Volume
 
-MODULES = ("scipy.ndimage", "skimage.measure", "radiomics")
+MODULES = ("scipy.ndimage", "skimage.feature", "skimage.measure")
 """What features import, for `packages.require`."""
 
 MIN_VOXELS = 1000
@@ -72,7 +72,7 @@ def lung_features(
 
 
 def _cropped(ct: np.ndarray, lungs: np.ndarray) -> np.ndarray:
-    """The lung volume (HU + 1024, 0 outside), cropped to the lungs with a margin, even along each axis."""
+    """The lung volume (HU + 1024, 0 outside), cropped to the lungs with a margin of 0."""
     box = box_of(lungs != 0)
     image = np.where(lungs[box] != 0, np.maximum(ct[box].astype(np.int32) - HU_RANGE[0], 0), 0)
-    return np.pad(image, [(MARGIN, MARGIN + n % 2) for n in image.shape])
+    return np.pad(image, AFTER)

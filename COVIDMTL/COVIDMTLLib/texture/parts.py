@@ -8,9 +8,11 @@ import numpy as np
 
 from ..feature_names import GLCM, WAVELET_GLCM
 from ..progress import Callback
-from .formulas import co_occurrence, first_order, run_length, size_zone
+from .first_order import first_order
+from .glcm import co_occurrence
 from .levels import grey_levels
 from .lines import line_matrices
+from .runs_zones import run_length, size_zone
 from .sub_bands import sub_band_values
 from .zones import zone_matrix
 
@@ -61,7 +63,7 @@ def other_features(image: np.ndarray) -> dict[str, float]:
     mask = image > 0
     levels = np.zeros(image.shape, np.uint16)
     levels[mask] = grey_levels(image[mask])
-    found = first_order(image[mask], levels[mask]) | size_zone(*zone_matrix(levels), np.unique(levels[mask]))
+    found = first_order(image[mask]) | size_zone(*zone_matrix(levels), np.unique(levels[mask]))
     return {name: float(value) for name, value in found.items()}
 
 
