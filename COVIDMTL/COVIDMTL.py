@@ -63,7 +63,7 @@ class COVIDMTL(ScriptedLoadableModule):
         )
         self.parent.acknowledgementText = _(
             "After Bao et al., COVID-MTL: multitask learning with Shift3D and random-weighted loss for COVID-19 "
-            "diagnosis and severity assessment, Pattern Recognition 124, 2022, 108499. Lung features are computed by "
+            "diagnosis and severity assessment, Pattern Recognition 124, 2022, 108499. Lung features are those of "
             "PyRadiomics (van Griethuysen et al., Cancer Research 77, 2017, e104)."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
@@ -172,7 +172,7 @@ class COVIDMTLWidget(JobWidget):
         ensure_packages(
             Path(self.resourcePath("COVIDMTL-requirements.txt")),
             requester=_("COVID-MTL"),
-            extensions=("PyTorch", "SlicerRadiomics"),
+            extensions=("PyTorch",),
         )
         p = self._parameterNode
         return self.logic.start(

@@ -14,6 +14,7 @@ from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, wr
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
+from .features import BUILT_IN, ENGINES
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .overlap import compare_masks
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     features.add_argument("mask", type=Path, metavar="MASK", help="lung mask")
     features.add_argument("--out", type=Path, metavar="CSV", required=True, help="table to write")
     features.add_argument("--series", metavar="UID", help=series_help)
+    features.add_argument("--engine", default=BUILT_IN, help=f"{', '.join(ENGINES)} (default: %(default)s)")
     add_progress(features)
 
     compare = _command(
@@ -241,7 +243,9 @@ def _features(options: argparse.Namespace) -> None:
     writing.check_apart(options.out, options.ct, options.mask)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
-            run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
+            run_supervised(
+                jobs.features, options.ct, options.mask, path, options.series, options.engine, progress=progress
+            )
         progress(*DONE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
 from .errors import InputError
-from .features import MODULES as FEATURE_MODULES
-from .features import lung_features
+from .features import BUILT_IN, engine_modules, lung_features
 from .lung_warnings import warn_of_lungs
 from .method_parameters import Parameters
 from .packages import require
@@ -100,11 +100,12 @@ def segment(
     return measures
 
 
-def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:
+def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *, progress: Callback) -> None:
     """Compute the features of a CT within a mask and write the table."""
-    require("SimpleITK", *resampling.MODULES, *FEATURE_MODULES)
+    modules = engine_modules(engine)
+    require("SimpleITK", *resampling.MODULES, *modules)
     steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
-    with aid(*FEATURE_MODULES) as helper:
+    with aid(*modules) if engine == BUILT_IN else nullcontext() as helper:
         with steps.step("read", "Reading the CT"):
             volume = read_ct(ct, series)
             lungs = read_mask(mask)
@@ -112,4 +113,4 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: C
             working = to_working_grid(volume)
             lungs = segmentation.mask_on(lungs, working)
         with steps.step("features", "Computing 375 features") as update:
-            write_features(lung_features(working, lungs.array, update, helper), out)
+            write_features(lung_features(working, lungs.array, update, helper, engine), out)

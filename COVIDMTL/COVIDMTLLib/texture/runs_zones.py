@@ -30,17 +30,16 @@ def run_length(runs: np.ndarray, levels: np.ndarray) -> dict[str, float]:
     return _features(counts, levels, lengths, ("ShortRun", "LongRun", "Run", "RunLength"))
 
 
-def size_zone(counts: np.ndarray, sizes: np.ndarray, levels: np.ndarray) -> dict[str, float]:
+def size_zone(counts: np.ndarray, levels: np.ndarray, sizes: np.ndarray) -> dict[str, float]:
     """The 16 GLSZM features of PyRadiomics.
 
     Parameters
     ----------
     counts : ndarray of shape (n, sizes)
-        How many zones there are of each level that occurs and each size, as `zones.zone_matrix` counts them.
-    sizes : ndarray of int, shape (sizes,)
-        The sizes, in voxels.
+        How many zones there are of each level and size, as `zones.zone_matrix` counts them.
     levels : ndarray of int, shape (n,)
-        The levels that occur.
+    sizes : ndarray of int, shape (sizes,)
+        In voxels.
 
     Returns
     -------
