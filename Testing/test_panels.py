@@ -171,21 +171,18 @@ def test_missing_package_is_installed_on_apply(name, phantom, packages):
 def test_extensions_of_slicer_that_are_missing_are_named(phantom, packages, monkeypatch):
     panel = opened("COVIDMTL")
     panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
-    packages.extensions, packages.missing = {"PyTorch", "SlicerRadiomics"}, {"torch"}
+    packages.extensions, packages.missing = {"PyTorch"}, {"torch"}
     monkeypatch.setattr(host.messages, "confirm", False)
     panel.ui.applyButton.click()
     monkeypatch.setattr(host.messages, "confirm", True)
     packages.answer = "half"
     panel.ui.applyButton.click()
-    packages.extensions = {"SlicerRadiomics"}
+    packages.extensions = set()
     panel.ui.applyButton.click()
-    monkeypatch.setattr("COVIDMTLPanel.installation.find_spec", lambda name: None)
-    panel.ui.applyButton.click()
-    declined, half, without_torch, without_radiomics = host.messages.of("error")
+    declined, half, without_torch = host.messages.of("error")
     assert declined.startswith("Without PyTorch this cannot be done")
     assert half.startswith("PyTorch could not be installed")
     assert "install the extension PyTorch in the Extensions Manager" in without_torch
-    assert "PyRadiomics is not installed; install the extension SlicerRadiomics" in without_radiomics
     assert not running(panel)
 
 

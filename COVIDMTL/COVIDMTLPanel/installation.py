@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import subprocess
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import slicer
@@ -25,7 +24,7 @@ def ensure_packages(requirements: Path, requester: str, extensions: Sequence[str
         File of requirements in pip's format.
     requester : str
         Title of the module that needs them.
-    extensions : sequence of {"PyTorch", "SlicerRadiomics"}
+    extensions : sequence of {"PyTorch"}
         Extensions of Slicer whose packages the job needs, too.
 
     Raises
@@ -33,8 +32,6 @@ def ensure_packages(requirements: Path, requester: str, extensions: Sequence[str
     MissingPackage
         If something is still missing in the end; the sentence says what, why and what to do.
     """
-    if "SlicerRadiomics" in extensions and find_spec("radiomics") is None:
-        raise MissingPackage(_without_extension("PyRadiomics", "SlicerRadiomics"))
     if "PyTorch" in extensions and not slicer.packaging.pip_check(f"torch{TORCH}"):
         _install_torch()
     wanted = slicer.packaging.load_requirements(requirements)

@@ -58,7 +58,7 @@ def _start(folder: Path | None):
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
     slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget
     slicer.app = app.Application(slicer.mrmlScene)
-    packaging.packages.extensions = {"PyTorch", "SlicerRadiomics"}
+    packaging.packages.extensions = {"PyTorch"}
     host = Host(slicer.app, packaging.packages, folder)
     if folder is None:
         from . import module_base, parameter_nodes, translation
