@@ -402,8 +402,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param featuresFrom: the model whose features and scaling a network that takes features is to have.
         :returns: the folder.
         """
-        options = ["--out", folder, "--features-from", featuresFrom]
-        Child("model", "import", checkpoint, *options, python=job_python()).wait(progress)
+        options = [f"--out={folder}", f"--features-from={featuresFrom}"]
+        Child("model", "import", *options, "--", checkpoint, python=job_python()).wait(progress)
         return Path(folder)
 
     def saveReport(self, ct: vtkMRMLScalarVolumeNode, path) -> None:

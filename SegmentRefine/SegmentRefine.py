@@ -307,7 +307,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
     ) -> None:
         """Segment the lungs of an image file or DICOM folder into a mask file, as ``covid-mtl segment`` does."""
         options = segmentation_options(method, parameters, initial, airways)
-        Child("segment", ct, "--out", out, *options, python=job_python()).wait(progress)
+        Child("segment", f"--out={out}", *options, "--", ct, python=job_python()).wait(progress)
 
     def _finish(self, run: SegmentationRun, output, reference, table) -> dict:
         run.check_scene()

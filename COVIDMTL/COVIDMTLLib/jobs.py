@@ -23,6 +23,7 @@ from .packages import require
 from .progress import Callback, Steps
 from .reading import read_ct, read_ct_and_files, read_mask
 from .volume import labels_on, to_working_grid
+from .wording import printable
 
 
 def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def segment(
     through: Sequence[float] | None,
     airways: bool,
     keep_identity: bool = False,
+    name: str | None = None,
     *,
     progress: Callback,
 ) -> dict[str, Any] | None:
@@ -66,6 +68,7 @@ def segment(
         Of whole lungs, volumes, densities and ``boundary_supported`` as ``assessment.json`` has them, and
         ``warnings``.
     """
+    name = printable(name or ct.name)
     as_dicom, source = writing.is_dicom(out), None
     dicom_export.check_wanted(ct, as_dicom, keep_identity)
     if as_dicom and grid != "ct":
@@ -75,18 +78,18 @@ def segment(
     with steps.step("read", "Reading the CT"):
         volume, files = read_ct_and_files(ct, series)
         if as_dicom:
-            source = dicom_export.read_source(files, ct.name, volume.geometry.spacing[2], keep_identity)
+            source = dicom_export.read_source(files, name, volume.geometry.spacing[2], keep_identity)
         mask = read_mask(initial) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
-        labels = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target, airways)
+        labels = segmentation.segment(working, method, mask, update, name, parameters, through, target, airways)
         measures = None
         if through is None:
             lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
-            warnings = [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
+            warnings = [*warn_of_lungs(working, lungs, name), *confidence.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
