@@ -32,22 +32,22 @@ def line_matrices(
     Returns
     -------
     list of (ndarray, ndarray)
-        Of each image, how often level i + 1 is followed by j + 1, shape (levels, levels, 13), and how often it
-        makes a run of j + 1 voxels, shape (levels, longest, 13); float64.
+        Of each image, how often level i + 1 is followed by j + 1, shape (13, levels, levels), and how often it
+        makes a run of j + 1 voxels, shape (13, levels, longest); float64.
     """
     longest = max(mask.shape)
     numbers = np.zeros(2 * mask.size, np.int32)
     numbers[np.flatnonzero(mask)] = np.arange(1, len(levels[0]) + 1, dtype=np.int32)
     levels = [np.append(np.uint16(0), one) for one in levels]  # of voxel 0, which is outside, and 1 to n
     sizes = [int(one.max()) + 1 for one in levels]
-    pairs = [np.zeros((size, size, len(DIRECTIONS))) for size in sizes]
-    runs = [np.zeros((size, longest + 1, len(DIRECTIONS))) for size in sizes]
+    pairs = [np.zeros((len(DIRECTIONS), size, size)) for size in sizes]
+    runs = [np.zeros((len(DIRECTIONS), size, longest + 1)) for size in sizes]
     for number, direction in enumerate(DIRECTIONS):
         for voxels in _lines(numbers, mask.shape, direction):
             for one, found_pairs, found_runs in zip(levels, pairs, runs, strict=True):
-                _count(one.take(voxels), found_pairs[..., number], found_runs[..., number])
+                _count(one.take(voxels), found_pairs[number], found_runs[number])
         progress((number + 1) / len(DIRECTIONS))
-    return [(one[1:, 1:], other[1:, 1:]) for one, other in zip(pairs, runs, strict=True)]
+    return [(one[:, 1:, 1:], other[:, 1:, 1:]) for one, other in zip(pairs, runs, strict=True)]
 
 
 def _lines(numbers: np.ndarray, shape: tuple[int, ...], direction: tuple[int, int, int]) -> Iterator[np.ndarray]:
