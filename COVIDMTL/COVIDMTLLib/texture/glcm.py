@@ -14,7 +14,7 @@ def co_occurrence(pairs: np.ndarray, levels: np.ndarray, names: Sequence[str]) -
 
     Parameters
     ----------
-    pairs : ndarray of shape (levels, levels, directions)
+    pairs : ndarray of shape (directions, levels, levels)
         How often level i + 1 is followed by j + 1, as `lines.line_matrices` counts it; directions without any pair
         do not count.
     levels : ndarray of int, shape (n,)
@@ -29,7 +29,7 @@ def co_occurrence(pairs: np.ndarray, levels: np.ndarray, names: Sequence[str]) -
         (moment), ``Imc1`` and ``Imc2`` information correlation, ``JointEnergy`` angular second moment,
         ``MaximumProbability`` joint maximum, ``SumSquares`` joint variance; ``MCC`` is not IBSI's.
     """
-    counts = np.moveaxis(pairs[levels - 1][:, levels - 1], -1, 0).astype(float)
+    counts = pairs[:, levels - 1][:, :, levels - 1]
     counts = counts + counts.transpose(0, 2, 1)
     total = counts.sum(axis=(1, 2))
     p = counts[total > 0] / total[total > 0, None, None]

@@ -32,41 +32,42 @@ def line_matrices(
     Returns
     -------
     list of (ndarray, ndarray)
-        Of each image, how often level i + 1 is followed by j + 1, shape (levels, levels, 13), and how often it
-        makes a run of j + 1 voxels, shape (levels, longest, 13); float64.
+        Of each image, how often level i + 1 is followed by j + 1, shape (13, levels, levels), and how often it
+        makes a run of j + 1 voxels, shape (13, levels, longest); float64.
     """
-    inside, longest = np.flatnonzero(mask), max(mask.shape)
+    longest = max(mask.shape)
+    numbers = np.zeros(2 * mask.size, np.int32)
+    numbers[np.flatnonzero(mask)] = np.arange(1, len(levels[0]) + 1, dtype=np.int32)
     levels = [np.append(np.uint16(0), one) for one in levels]  # of voxel 0, which is outside, and 1 to n
     sizes = [int(one.max()) + 1 for one in levels]
-    pairs = [np.zeros((size, size, len(DIRECTIONS))) for size in sizes]
-    runs = [np.zeros((size, longest + 1, len(DIRECTIONS))) for size in sizes]
+    pairs = [np.zeros((len(DIRECTIONS), size, size)) for size in sizes]
+    runs = [np.zeros((len(DIRECTIONS), size, longest + 1)) for size in sizes]
     for number, direction in enumerate(DIRECTIONS):
-        for voxels in _lines(mask.shape, inside, direction):
+        for voxels in _lines(numbers, mask.shape, direction):
             for one, found_pairs, found_runs in zip(levels, pairs, runs, strict=True):
-                _count(one.take(voxels), found_pairs[..., number], found_runs[..., number])
+                _count(one.take(voxels), found_pairs[number], found_runs[number])
         progress((number + 1) / len(DIRECTIONS))
-    return [(one[1:, 1:], other[1:, 1:]) for one, other in zip(pairs, runs, strict=True)]
+    return [(one[:, 1:, 1:], other[:, 1:, 1:]) for one, other in zip(pairs, runs, strict=True)]
 
 
-def _lines(shape: tuple[int, ...], inside: np.ndarray, direction: tuple[int, int, int]) -> Iterator[np.ndarray]:
-    """The voxels of a mask line by line, as numbers from 1 in the order of the array, with a 0 after each line.
+def _lines(numbers: np.ndarray, shape: tuple[int, ...], direction: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """The voxels of a mask line by line, with a 0 after each line.
 
     Parameters
     ----------
+    numbers : ndarray of int32, shape (2 z y x,)
+        The number of each voxel of the mask, from 1 in the order of the array, and 0 elsewhere and after all of it.
     shape : (z, y, x)
-    inside : ndarray of int, shape (n,)
-        Where the mask is, in the flat array.
 
     Yields
     ------
     ndarray of intp
-        Some whole lines, about `CHUNK` voxels.
+        Numbers of some whole lines, about `CHUNK` voxels.
     """
     step = int(np.dot(direction, (shape[1] * shape[2], shape[2], 1)))
-    number = np.zeros(np.prod(shape) + -np.prod(shape) % step, np.int32)
-    number[inside] = np.arange(1, len(inside) + 1, dtype=np.int32)
+    rows = -(-int(np.prod(shape)) // step)
     # A step is as far everywhere in the flat array, so lines are columns; the margin keeps them from running on.
-    number = number.reshape(-1, step).T.ravel()
+    number = numbers[: rows * step].reshape(rows, step).T.ravel()
     kept = number != 0
     kept[1:] |= kept[:-1].copy()
     lines = number[kept]

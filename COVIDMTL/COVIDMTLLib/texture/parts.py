@@ -47,7 +47,7 @@ def line_features(
     counted = line_matrices(list(levels.values()), mask, lambda fraction: progress(0.2 + 0.6 * fraction))
     found: dict[str, float] = {}
     for number, (prefix, (pairs, runs)) in enumerate(zip(levels, counted, strict=True), 1):
-        occurring = np.flatnonzero(runs.any(axis=(1, 2))) + 1
+        occurring = np.flatnonzero(runs.any(axis=(0, 2))) + 1
         glcm, glrlm = co_occurrence(pairs, occurring, WAVELET_GLCM if prefix else GLCM), run_length(runs, occurring)
         for kind, values in (("glcm", glcm), ("glrlm", glrlm)):
             found |= {f"{prefix}_{kind}_{name}" if prefix else name: float(value) for name, value in values.items()}

@@ -15,7 +15,7 @@ def run_length(runs: np.ndarray, levels: np.ndarray) -> dict[str, float]:
 
     Parameters
     ----------
-    runs : ndarray of shape (levels, longest, directions)
+    runs : ndarray of shape (directions, levels, longest)
         How often level i + 1 makes a run of j + 1 voxels, as `lines.line_matrices` counts it.
     levels : ndarray of int, shape (n,)
         The levels that occur.
@@ -25,9 +25,10 @@ def run_length(runs: np.ndarray, levels: np.ndarray) -> dict[str, float]:
     dict
         Value by name, of `feature_names.GLRLM`.
     """
-    lengths = np.flatnonzero(runs.any(axis=(0, 2))) + 1
-    counts = np.moveaxis(runs[levels - 1][:, lengths - 1], -1, 0)
-    return _features(counts, levels, lengths, ("ShortRun", "LongRun", "Run", "RunLength"))
+    lengths = np.flatnonzero(runs.any(axis=(0, 1))) + 1
+    return _features(
+        runs[:, levels - 1][:, :, lengths - 1], levels, lengths, ("ShortRun", "LongRun", "Run", "RunLength")
+    )
 
 
 def size_zone(counts: np.ndarray, levels: np.ndarray, sizes: np.ndarray) -> dict[str, float]:
