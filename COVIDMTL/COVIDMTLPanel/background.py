@@ -58,18 +58,26 @@ class Background:
             run.cancel()
 
     def _look(self) -> None:
+        if self._run is None:
+            return
+        finish, finished, failed = self._finish, self._finished, self._failed
         try:
-            if self._run is None or self._run.poll(self._progress):
+            if self._run.poll(self._progress) or self._run is None:  # who is told of progress may cancel
                 return
             self._stop()
-            result = self._finish()
+            result = finish()
         except Exception as error:
             self._stop()
-            self._failed(error)
+            failed(error)
             return
-        self._finished(result)
+        finished(result)
 
     def _stop(self) -> Run | None:
-        self._timer.stop()
+        """Forget the run and all that is to be told of it, which may hold volumes; the run, if there still was one."""
         run, self._run = self._run, None
+        if run is not None:
+            self._timer.stop()
+            self._timer.disconnect("timeout()", self._look)
+            self._timer.deleteLater()
+            self._timer = self._finish = self._progress = self._finished = self._failed = None
         return run

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 import slicer
-from PySide6.QtCore import QCoreApplication, QObject, QSettings, QStandardPaths, Signal
-from PySide6.QtWidgets import QApplication, QMainWindow
+from PySide6.QtCore import Property, QCoreApplication, QObject, QSettings, QStandardPaths, Signal
+from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox
 
 from .files import FileManager
 from .layout import LayoutManager
@@ -49,6 +49,7 @@ class Application:
         self.cachePath = str(Path(self.temporaryPath, "cache"))
         Path(self.cachePath).mkdir()
         self._files = FileManager(scene, self.cachePath)
+        self._extensions = ExtensionsModel()
         self._start_up = StartUp()
         self.testing = False
 
@@ -90,7 +91,7 @@ class Application:
         return self._files
 
     def extensionsManagerModel(self):
-        return ExtensionsModel()
+        return self._extensions
 
     def ioManager(self):
         return self._files
@@ -130,11 +131,34 @@ class Application:
         return QCoreApplication.translate(context, text)
 
 
-class ExtensionsModel:
-    """Which extensions there are, by ``host.packages.extensions``."""
+class ExtensionsModel(QObject):
+    """Which extensions there are, by ``host.packages.extensions``, and on the server."""
+
+    def __init__(self):
+        super().__init__()
+        self._interactive = True
+        self._new: set[str] = set()  # installed, and loaded when Slicer starts again
 
     def isExtensionInstalled(self, name):
-        return name in packages.extensions
+        return name in packages.extensions or name in self._new
+
+    def installExtensionFromServer(self, name, restart=True, update=False):
+        """Ask, if interactive, and install; it counts from the next start of Slicer. False where it was not done."""
+        if self.isExtensionInstalled(name):
+            return True
+        if self._interactive and QMessageBox.question(None, "Install extension ?", name) != QMessageBox.Yes:
+            return False
+        if name not in packages.extensions_on_server:
+            return False
+        self._new.add(name)
+        if restart:
+            slicer.app.restart()
+        return True
+
+    def _set_interactive(self, interactive):
+        self._interactive = interactive
+
+    interactive = Property(bool, lambda self: self._interactive, _set_interactive)
 
 
 class MainWindow(QMainWindow):

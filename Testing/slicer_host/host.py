@@ -39,6 +39,12 @@ class Host:
         self.app.complete_startup()
         self.process_events()
 
+    def forget_submodules(self) -> None:
+        """Undo the imports of submodules that only a module's own import brings, as at the start of Slicer."""
+        for name in ("packaging",):
+            sys.modules.pop(f"slicer.{name}", None)
+            vars(slicer).pop(name, None)
+
     def open(self, module):
         """Switch to a module; its Python widget, set up and entered."""
         slicer.util.selectModule(module.name)

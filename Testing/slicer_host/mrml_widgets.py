@@ -2,7 +2,7 @@
 
 import shiboken6
 import slicer
-from PySide6.QtCore import Property, Signal
+from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 
@@ -26,6 +26,21 @@ class qMRMLWidget(QWidget):
 
 class qSlicerWidget(qMRMLWidget):
     """The same under the name that Slicer's module panels have it."""
+
+
+class qMRMLSortFilterProxyModel(QObject):
+    """Which nodes a combo box leaves out, whatever its types say."""
+
+    def __init__(self, combo):
+        super().__init__(combo)
+        self._changed = combo._refresh
+        self._hidden: tuple[str, ...] = ()
+
+    def _hide(self, ids):
+        self._hidden = tuple(ids)
+        self._changed()
+
+    hiddenNodeIDs = Property("QStringList", lambda self: self._hidden, _hide)
 
 
 class qMRMLNodeComboBox(QWidget):
@@ -55,6 +70,7 @@ class qMRMLNodeComboBox(QWidget):
         self._options |= {"hideChildNodeTypes": (), "interactionNodeSingletonTag": ""}
         self._options |= {"noneDisplay": "", "baseName": "", "selectNodeUponCreation": True}
         self._options |= {"addEnabled": True, "removeEnabled": True, "renameEnabled": False, "editEnabled": False}
+        self._filter = qMRMLSortFilterProxyModel(self)
         self._combo.currentIndexChanged.connect(self._user_chose)
 
     # The scene
@@ -96,7 +112,12 @@ class qMRMLNodeComboBox(QWidget):
         every = (self._scene.GetNthNode(n) for n in range(self._scene.GetNumberOfNodes()))
         return [node for node in every if self._shows(node)]
 
+    def sortFilterProxyModel(self):
+        return self._filter
+
     def _shows(self, node) -> bool:
+        if node.GetID() in self._filter.hiddenNodeIDs:
+            return False
         if node.GetHideFromEditors() and not self._options["showHidden"]:
             return False
         if self._options["showChildNodeTypes"]:
