@@ -100,11 +100,11 @@ def test_half_finished_installation(packages):
     packages.missing, packages.answer = {"numpy"}, "half"
     packaging.pip_ensure("numpy>=1")
     assert packages.asked == [["numpy>=1"]] and not packaging.pip_check("numpy")
-    host.app.testing = True
+    host.testing = True
     try:
         packaging.pip_ensure("numpy>=1")
     finally:
-        host.app.testing = False
+        host.testing = False
     assert packages.asked == [["numpy>=1"]]
 
 

@@ -3,6 +3,7 @@
 ``start()`` makes it, once per process, and gives the ``Host`` that a test works with. See README.md.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -30,12 +31,14 @@ def start(slicer_python: str | os.PathLike | None = None):
 
 
 def _start(folder: Path | None):
-    from . import pythonqt
+    from . import pythonqt, submodules
 
     pythonqt.install()
     from . import ctk, qt
 
-    sys.modules["qt"], sys.modules["ctk"] = qt, ctk
+    names = json.loads(Path(__file__).with_name("names.json").read_text(encoding="utf-8"))
+    sys.modules["qt"] = submodules.Listed("qt", qt, {name.partition(".")[0] for name in names["qt"]})
+    sys.modules["ctk"] = submodules.Listed("ctk", ctk, names["ctk"])
 
     import slicer
 
@@ -48,7 +51,7 @@ def _start(folder: Path | None):
     slicer.qMRMLSegmentationShow3DButton = segmentation_widgets.qMRMLSegmentationShow3DButton
     for name in ("qMRMLSliderWidget", "qMRMLSpinBox", "qMRMLRangeWidget"):  # Slicer's own files compare with them
         setattr(slicer, name, ctk.not_covered(name))
-    sys.modules["SampleData"] = sample_data
+    sys.modules["SampleData"] = submodules.Listed("SampleData", sample_data, sample_data.__all__)
 
     from . import app, modules
     from .host import Host
@@ -58,7 +61,7 @@ def _start(folder: Path | None):
     slicer.app = app.Application(slicer.mrmlScene)
     packaging.packages.extensions = {"PyTorch"}
     host = Host(slicer.app, packaging.packages, folder)
-    from . import module_base, parameter_nodes, submodules, translation
+    from . import module_base, parameter_nodes, translation
 
     found: dict[str, submodules.Source] = {"packaging": packaging}
     if folder is None:

@@ -51,7 +51,7 @@ class Application:
         self._files = FileManager(scene, self.cachePath)
         self._extensions = ExtensionsModel()
         self._start_up = StartUp()
-        self.testing = False
+        self._testing = False
 
     def _use_own_settings(self) -> None:
         """Settings in a temporary folder: a test never reads or writes those of the user."""
@@ -79,7 +79,7 @@ class Application:
     def _sender(self, signal):
         return self._start_up if signal == "startupCompleted()" else self._qt
 
-    def complete_startup(self):
+    def _complete_startup(self):
         """Emit ``startupCompleted()`` to those that wait for it: each hears it once, as in one run of Slicer."""
         over, self._start_up = self._start_up, StartUp()
         over.startupCompleted.emit()
@@ -98,9 +98,6 @@ class Application:
 
     def layoutManager(self):
         return self._layouts
-
-    def mainWindow(self):
-        return self._window
 
     def moduleDocumentationUrl(self, name):
         return f"{self.documentationBaseUrl}user_guide/modules/{name.lower()}.html"
@@ -125,7 +122,7 @@ class Application:
     userSettings = revisionUserSettings = settings
 
     def testingEnabled(self):
-        return self.testing
+        return self._testing
 
     def translate(self, context, text):
         return QCoreApplication.translate(context, text)

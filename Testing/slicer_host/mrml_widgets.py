@@ -54,7 +54,7 @@ class qMRMLNodeComboBox(QWidget):
     nodeAdded = Signal(object)
     nodeAddedByUser = Signal(object)
 
-    FOLLOWED = ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent", "EndCloseEvent", "EndImportEvent")
+    _FOLLOWED = ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent", "EndCloseEvent", "EndImportEvent")
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -82,7 +82,7 @@ class qMRMLNodeComboBox(QWidget):
         self._stop_following()
         self._scene = scene
         if scene is not None:
-            for event in self.FOLLOWED:
+            for event in self._FOLLOWED:
                 number = getattr(slicer.vtkMRMLScene, event, None)
                 tag = scene.AddObserver(event if number is None else number, self._scene_changed)
                 self._tags.append((scene, tag))
@@ -105,7 +105,7 @@ class qMRMLNodeComboBox(QWidget):
 
     # The nodes
 
-    def nodes(self) -> list:
+    def _nodes(self) -> list:
         """The nodes in the list, in the order of the scene."""
         if self._scene is None:
             return []
@@ -133,7 +133,7 @@ class qMRMLNodeComboBox(QWidget):
         )
 
     def _refresh(self):
-        nodes = self.nodes()
+        nodes = self._nodes()
         entries = [(node.GetID(), node.GetName()) for node in nodes]
         ids = [node_id for node_id, _ in entries]
         if self._options["noneEnabled"]:
@@ -181,10 +181,10 @@ class qMRMLNodeComboBox(QWidget):
         self._select(node_id if self._combo.findData(node_id) >= 0 else "")
 
     def nodeCount(self) -> int:
-        return len(self.nodes())
+        return len(self._nodes())
 
     def nodeFromIndex(self, index):
-        return self.nodes()[index]
+        return self._nodes()[index]
 
     def addAttribute(self, node_type, name, value=None):
         """List only nodes of this type that have this attribute, and this value of it where one is given."""

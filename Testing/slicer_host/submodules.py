@@ -1,4 +1,4 @@
-"""Submodules of ``slicer`` that Slicer does not import at its start: here, too, only an import brings them."""
+"""Modules with no more in them than Slicer's have, and there no sooner than in Slicer."""
 
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -11,7 +11,8 @@ Source = ModuleType | Path
 class Finder:
     """Finds ``slicer.<name>`` for Python's import: from a file of Slicer's, or as a stand-in's public names.
 
-    Python then makes it an attribute of ``slicer``, and nothing does before.
+    Slicer does not import them at its start. Python makes what is imported an attribute of ``slicer``; nothing does
+    before.
     """
 
     def __init__(self, sources: dict[str, Source]):
@@ -35,3 +36,21 @@ class _StandIn:
     def exec_module(self, module):
         names = getattr(self._source, "__all__", None) or [n for n in vars(self._source) if not n.startswith("_")]
         vars(module).update({name: getattr(self._source, name) for name in names})
+
+
+class Listed(ModuleType):
+    """A module that has of another only what is in a list."""
+
+    def __init__(self, name: str, source: ModuleType, names):
+        super().__init__(name)
+        self._source, self._names = source, frozenset(names)
+
+    def __dir__(self):
+        return sorted(self._names)
+
+    def __getattr__(self, name):
+        if name not in self._names:
+            raise AttributeError(
+                f"{self.__name__} has no {name} that Slicer's or CTK's sources know of: see names.json"
+            )
+        return getattr(self._source, name)
