@@ -62,6 +62,11 @@ class Child:
         for reader in self._readers:
             reader.start()
 
+    @property
+    def log(self) -> list[str]:
+        """The lines on the process's standard error until now."""
+        return [line.rstrip() for line in self._errors]
+
     def poll(self, progress: Callback) -> bool:
         """Pass on the progress since the last call; returns whether the job still runs.
 

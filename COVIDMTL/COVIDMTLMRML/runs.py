@@ -84,6 +84,11 @@ class Run(ABC):
     def _arguments(self) -> list[object]:
         """The command and its options."""
 
+    @property
+    def log(self) -> list[str]:
+        """The lines that the job has written for the log until now."""
+        return self._child.log
+
     def poll(self, progress: Callback = silent) -> bool:
         """As `Child.poll`: whether the job still runs, or an error, after which the run is over."""
         try:
