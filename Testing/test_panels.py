@@ -1,6 +1,8 @@
 """What both panels do alike: run a job, cancel it, survive the scene, a reload, a crash and missing packages."""
 
 import gc
+import logging
+import os
 import re
 import sys
 import time
@@ -286,6 +288,23 @@ def test_self_test_without_packages_is_skipped_with_the_reason(name, packages):
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(kind).run(result)  # as Slicer's build runs it
     assert result.wasSuccessful() and [reason[:12] for _test, reason in result.skipped] == ["scikit-image"]
+
+
+@BOTH
+@pytest.mark.parametrize("damaged", [False, True])
+def test_log_of_the_job_goes_to_the_log_of_slicer(name, phantom, tmp_path, monkeypatch, caplog, damaged):
+    (tmp_path / "sitecustomize.py").write_text("import sys; print('a library warns', file=sys.stderr)")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    panel, ct = opened(name), add_ct(phantom)
+    if damaged:
+        slicer.util.updateVolumeFromArray(ct, phantom.ct.array[:4].copy())
+    panel.ui.inputSelector.setCurrentNode(ct)
+    with caplog.at_level(logging.INFO):
+        panel.ui.applyButton.click()
+        wait(panel, None if damaged else 0.3)
+    panel.ui.cancelButton.click()
+    assert "a library warns" in [record.message for record in caplog.records if record.name == name]
+    assert ("Failed" in panel.ui.statusLabel.text) == damaged
 
 
 def test_job_that_is_over_holds_nothing(phantom):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from abc import abstractmethod
 
@@ -140,7 +141,12 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             with slicer.util.tryWithErrorDisplay(_("The results could not be shown.")):
                 finished(result)
 
-        return {"progress": self._onProgress, "finished": onFinished, "failed": self._onFailed}
+        return {
+            "progress": self._onProgress,
+            "finished": onFinished,
+            "failed": self._onFailed,
+            "log": self._onLog,
+        }
 
     def _start(self, start) -> None:
         with slicer.util.tryWithErrorDisplay(_("The job could not be started.")):
@@ -168,6 +174,10 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.progressBar.value = round(100 * fraction)
         if step != "done":
             self._say(_("{text} ...").format(text=text))
+
+    def _onLog(self, line: str) -> None:
+        """Put a line of the job's log into Slicer's, which takes Python's."""
+        logging.getLogger(self.moduleName).info(line)
 
     def _onFailed(self, error: Exception) -> None:
         self._job = None
