@@ -237,7 +237,9 @@ def volume(name="CT", value=1.0):
 def test_slicers_own_files_are_used():
     if not os.environ.get("SLICER_PYTHON"):
         pytest.skip("SLICER_PYTHON is not set")
-    for wanted in (slicer.ScriptedLoadableModule, slicer.parameterNodeWrapper, slicer.i18n):
+    from slicer import ScriptedLoadableModule, i18n, parameterNodeWrapper
+
+    for wanted in (ScriptedLoadableModule, parameterNodeWrapper, i18n):
         assert inspect.getfile(wanted).startswith(os.path.abspath(os.environ["SLICER_PYTHON"]))
 
 

@@ -187,6 +187,15 @@ def test_stand_in_has_no_function_that_slicer_lacks():
     assert {one for one in defined if not one.startswith("_")} - set(NAMES["modules"]["slicer.util"]) == set()
 
 
+def test_signals_with_other_arguments_are_errors():
+    """Which Slicer would print in its console, and go on without the connection."""
+    button = QtWidgets.QPushButton()
+    assert button.connect("clicked(bool)", lambda: None)
+    for signature in ("clicked(int)", "clicked", "clicks()"):
+        with pytest.raises(ValueError, match="has no signal"):
+            button.connect(signature, lambda: None)
+
+
 def test_names_that_nobody_knows_are_errors():
     import ctk
     import qt
