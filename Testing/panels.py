@@ -43,6 +43,7 @@ def clean_host(tmp_path, monkeypatch):
     slicer.app.settings().clear()
     host.messages.clear()
     host.errors.clear()
+    host.forget_submodules()
     yield host
     host.leave()
     host.close_scene()
