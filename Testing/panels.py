@@ -42,6 +42,7 @@ def clean_host(tmp_path, monkeypatch):
     host.close_scene()
     slicer.app.settings().clear()
     host.messages.clear()
+    host.messages.file, host.messages.confirm = "", True
     host.errors.clear()
     host.forget_submodules()
     yield host

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -225,7 +226,6 @@ def test_older_slicer_lists_the_module(monkeypatch):
 
     monkeypatch.delattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory")
     monkeypatch.setattr(slicer.modules, "sampleDataSources", {})
-    host.load_module(panels.ROOT / "COVIDMTL" / "COVIDMTL.py")
-    host.start_up()
+    sys.modules["COVIDMTL"].registerSampleData()
     (source,) = SampleData.SampleDataLogic.sampleDataSourcesByCategory("COVIDMTL")
     assert source.sampleName == "SyntheticChestCT"
