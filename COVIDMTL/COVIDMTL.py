@@ -41,7 +41,11 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+)
 
 
 class COVIDMTL(ScriptedLoadableModule):
@@ -425,7 +429,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         return json.loads(run.finish(output).GetText())
 
 
-class COVIDMTLTest(SelfTest):
+class COVIDMTLTest(SelfTest, ScriptedLoadableModuleTest):
     """Self test: a synthetic CT is assessed with its own lungs."""
 
     def requirements(self) -> Path:

@@ -24,7 +24,11 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLSlic
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleLogic
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+)
 
 
 class SegmentRefine(ScriptedLoadableModule):
@@ -325,7 +329,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         return preview
 
 
-class SegmentRefineTest(SelfTest):
+class SegmentRefineTest(SelfTest, ScriptedLoadableModuleTest):
     """Self test: the lungs of a synthetic CT are found again."""
 
     def requirements(self) -> Path:

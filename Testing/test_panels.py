@@ -9,6 +9,7 @@ import time
 import unittest
 import weakref
 
+import numpy as np
 import panels
 import pytest
 from COVIDMTLMRML.attention import attention_nodes, store_attention
@@ -297,7 +298,7 @@ def test_log_of_the_job_goes_to_the_log_of_slicer(name, phantom, tmp_path, monke
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     panel, ct = opened(name), add_ct(phantom)
     if damaged:
-        slicer.util.updateVolumeFromArray(ct, phantom.ct.array[:4].copy())
+        slicer.util.updateVolumeFromArray(ct, np.where(phantom.lungs.array > 0, 0, phantom.ct.array).astype(np.int16))
     panel.ui.inputSelector.setCurrentNode(ct)
     with caplog.at_level(logging.INFO):
         panel.ui.applyButton.click()

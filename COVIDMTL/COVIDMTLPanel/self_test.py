@@ -8,13 +8,15 @@ from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from .installation import missing_packages
 
 
-class SelfTest(ScriptedLoadableModuleTest):
-    """Tests on an empty scene, skipped with the reason where a package is missing that their job needs."""
+class SelfTest:
+    """Makes a module's tests begin with an empty scene, and skips them where a package is missing that the job needs.
+
+    Stands before `ScriptedLoadableModuleTest`; no test case itself, which a module that imports it would run, too.
+    """
 
     @abstractmethod
     def requirements(self) -> Path:
