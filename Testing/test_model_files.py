@@ -102,7 +102,8 @@ def test_volume_model_predicts_the_same_from_folder_and_zip(features, tmp_path):
         name = TASKS[task]["name"]
         for volume, one in zip(volumes, found[0], strict=True):
             with torch.no_grad():
-                expected = torch.softmax(network(**models[0].tensors(case, torch.from_numpy(volume)))[task][0], 0)
+                tensors = models[0].runner.tensors(**models[0].case(case, torch.from_numpy(volume)))
+                expected = torch.softmax(network(**tensors)[task][0], 0)
             np.testing.assert_allclose(one[name], expected, atol=1e-5)
         for other in found[1:]:
             np.testing.assert_array_equal([one[name] for one in other], [one[name] for one in found[0]])
@@ -142,7 +143,8 @@ def test_features_model_of_the_second_format(tmp_path):
     assert model.takes_features and not model.takes_volume and "input" not in model.card
     case = {name: 100.0 + 5 * i for i, name in enumerate(FEATURE_NAMES)}
     with torch.no_grad():
-        expected = torch.softmax(network(**model.tensors(case))[1][0], 0)
+        scaled = torch.from_numpy(model.case(case)["features"]).float()
+        expected = torch.softmax(network(scaled[None])[1][0], 0)
     np.testing.assert_allclose(model.predict(case)["kind"], expected, rtol=1e-5)
 
 

@@ -8,11 +8,15 @@ import sys
 import time
 import unittest
 import weakref
+from pathlib import Path
 
 import numpy as np
 import panels
 import pytest
+from COVIDMTLLib.reading import read_ct
 from COVIDMTLMRML.attention import attention_nodes, store_attention
+from COVIDMTLMRML.volumes import add_volume
+from missing_packages import blocked
 from panels import MODULES, add_ct, add_empty_ct, host, jobs, nodes, nothing_is_left, running, slicer, wait
 from slicer_host.packaging import PIP_FAILED
 
@@ -321,15 +325,17 @@ def test_job_that_is_over_holds_nothing(phantom):
     job.cancel()
 
 
-def test_without_torch_and_radiomics_lungs_can_be_segmented(phantom, packages, monkeypatch, tmp_path):
-    """In a process in which both cannot be imported."""
-    for module in ("torch", "radiomics"):
-        (tmp_path / module).mkdir()
-        (tmp_path / module / "__init__.py").write_text("raise ImportError('not here')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+@BOTH
+def test_without_pytorch_and_pyradiomics_both_panels_work(name, phantom, packages, monkeypatch, tmp_path):
+    """In a process in which none of them can be imported."""
+    (tmp_path / "missing").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(blocked(tmp_path / "missing")))
     packages.missing = {"torch"}
-    panel = opened("SegmentRefine")
-    panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
+    panel = opened(name)
+    folder = os.environ.get("COVIDMTL_CT")
+    ct = add_volume(read_ct(Path(folder, "lung1_image.nrrd")), "lung1") if folder else add_ct(phantom)
+    panel.ui.inputSelector.setCurrentNode(ct)
     panel.ui.applyButton.click()
     wait(panel)
     assert host.messages == [] and panels.number_of("vtkMRMLSegmentationNode") == 1
+    assert "ml" in (panel.ui.resultsLabel if name == "SegmentRefine" else panel.ui.lungsLabel).text

@@ -15,7 +15,7 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.model import Model
-from COVIDMTLLib.models import load_model, save_model
+from COVIDMTLLib.models import load_network, save_model
 from COVIDMTLLib.patient import Patient, check_patient, read_labs
 
 LABS = {"HGB": 141.0, "LY": 0.48, "DD": 0.5, "CREA": 71.5, "CD4/CD8": 1.4}
@@ -176,10 +176,10 @@ def test_model_gets_what_it_can_use_of_what_is_known():
 
 
 def test_card_with_patient_values_that_its_network_has_no_use_for_is_refused(tmp_path):
-    model = load_model("features-mtl", "cpu")
-    card = {key: value for key, value in model.card.items() if key != "weights"}
+    card, network = load_network("features-mtl")
+    card = {key: value for key, value in card.items() if key != "weights"}
     with pytest.raises(InputError, match="has patient_values in its model.json, which its network has no use for"):
-        save_model(tmp_path, card | {"patient_values": ["age"]}, model.network)
+        save_model(tmp_path, card | {"patient_values": ["age"]}, network)
 
 
 def test_patient_is_in_the_results_and_the_report(phantom, tmp_path):
@@ -229,7 +229,8 @@ def test_patient_travels_to_a_child(commands, tmp_path):
     labs = LABS | {"LY": 1 / 3}
     child.assess_in_child("ct.nrrd", tmp_path, age=64.5, sex="female", labs=labs)
     child.assess_in_child("ct.nrrd", tmp_path, labs={})
-    assert commands == [({"--age": "64.5", "--sex": "female"}, labs), ({}, None)]
+    out = {"--out": str(tmp_path)}
+    assert commands == [(out | {"--age": "64.5", "--sex": "female"}, labs), (out, None)]
     with pytest.raises(InputError, match="^The laboratory value LY is 480 G/L"):
         child.assess_in_child("ct.nrrd", tmp_path, labs={"LY": 480})
 

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.explanation import contributions
+from COVIDMTLLib.feature_networks import Forest as NumpyForest
+from COVIDMTLLib.feature_networks import TabularNetwork as NumpyNetwork
 from COVIDMTLLib.networks import TabularNetwork
 from COVIDMTLLib.networks.forest import Forest
 from COVIDMTLLib.networks.kernel import Kernel
+from scipy.special import log_softmax, logit
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.kernel_ridge import KernelRidge
 
@@ -23,13 +26,25 @@ CLASSES = [2, 2, 3]
 UNKNOWN = float("nan")
 
 
+def arrays(module):
+    """The weights of a module as the networks in NumPy take them."""
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def in_numpy(network):
+    """A network of PyTorch in NumPy."""
+    tasks = [{"classes": list(range(count))} for count in CLASSES]
+    config = {"features": 3, "patient": 4, "groups": GROUPS, "tasks": tasks, "labs_forest": {}}
+    return NumpyNetwork(config, arrays(network))
+
+
 def stump(column, threshold, left, right, columns, unknown_left=True):
     """A forest of one tree with one split."""
     forest = Forest(columns, len(left), trees=1, nodes=3)
     forest.column[0], forest.threshold[0], forest.right[0] = column, threshold, 2
     forest.unknown_left[0] = unknown_left
     forest.value[:] = torch.tensor([np.mean([left, right], axis=0).tolist(), left, right])
-    forest.check()
+    NumpyForest(arrays(forest), columns)
     return forest
 
 
@@ -57,9 +72,11 @@ def test_forest_walks_by_threshold_and_unknown_values():
     forest = stump(1, 0.5, [0.9, 0.1], [0.2, 0.8], columns=2, unknown_left=False)
     x = torch.tensor([[7.0, 0.5], [7.0, 0.6], [7.0, UNKNOWN], [UNKNOWN, 0.4]])
     assert torch.allclose(forest(x)[:, 0], torch.tensor([0.9, 0.2, 0.2, 0.9]))
-    base, parts = forest.parts(x[1])
-    assert torch.allclose(base, torch.tensor([0.55, 0.45]))
-    assert torch.allclose(parts, torch.tensor([[0.0, 0.0], [-0.35, 0.35]]))
+    same = NumpyForest(arrays(forest), 2)
+    np.testing.assert_allclose([same(case)[0] for case in x.double().numpy()], [0.9, 0.2, 0.2, 0.9], atol=1e-6)
+    base, parts = same.parts(x[1].double().numpy())
+    np.testing.assert_allclose(base, [0.55, 0.45], atol=1e-6)
+    np.testing.assert_allclose(parts, [[0.0, 0.0], [-0.35, 0.35]], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +87,7 @@ def test_forest_that_leads_nowhere_is_refused(buffer, node, value):
     forest = stump(1, 0.5, [0.9, 0.1], [0.2, 0.8], columns=2)
     getattr(forest, buffer)[node] = value
     with pytest.raises(ValueError):
-        forest.check()
+        NumpyForest(arrays(forest), 2)
 
 
 def test_forest_answers_as_that_of_scikit_learn():
@@ -81,13 +98,15 @@ def test_forest_answers_as_that_of_scikit_learn():
     trained = ExtraTreesClassifier(30, random_state=0).fit(x, y)
     forest = Forest(6, 3, **_sizes(trained))
     _copy_trees(trained, forest)
-    forest.check()
+    same = NumpyForest(arrays(forest), 6)
     other = rng.normal(size=(200, 6)).astype(np.float32)
     other[rng.random(other.shape) < 0.3] = np.nan
     # Shares are stored in half precision.
     np.testing.assert_allclose(forest(torch.from_numpy(other)).numpy(), trained.predict_proba(other), atol=1e-3)
-    base, parts = forest.parts(torch.from_numpy(other[0]))
-    np.testing.assert_allclose((base + parts.sum(0)).numpy(), forest(torch.from_numpy(other[:1]))[0].numpy(), atol=1e-6)
+    base, parts = same.parts(other[0].astype(float))
+    np.testing.assert_allclose(base + parts.sum(0), same(other[0].astype(float)), atol=1e-12)
+    answers = forest(torch.from_numpy(other)).numpy()
+    np.testing.assert_allclose([same(case) for case in other.astype(float)], answers, atol=1e-6)
 
 
 def test_kernel_regression_is_that_of_scikit_learn_and_calibrated_without_the_case():
@@ -128,14 +147,15 @@ def test_contributions_sum_up_to_the_log_odds(seed, labs):
     network = random_network(seed)
     features = torch.tensor([0.5, 1.5, -2.0])
     patient = torch.tensor([60.0, 0.0, 20.0 if labs else UNKNOWN, UNKNOWN])
-    found = contributions(network, features, patient)
-    double = network.double()
-    experts = double.expert_inputs(features[None].double(), patient[None].double())[: 5 if labs else 3]
-    combination = double.with_labs if labs else double.without_labs
-    average = combination([double.of_tasks(expert, expert.parts(x[0])[0][None]) for expert, x in experts])
-    for task, answer in enumerate(double(features[None].double(), patient[None].double())):
-        lead = answer[0].argmax()
-        change = (torch.logit(answer[0, lead].exp()) - torch.logit(average[task][0, lead].exp())).item()
+    same, features, patient = in_numpy(network), features.numpy(), patient.numpy()
+    found = contributions(same, features, patient)
+    combination, asked = same.experts(features, patient)
+    assert len(asked) == (5 if labs else 3)
+    base = [(expert, expert.parts(x)[0]) for expert, x in asked]
+    for task, answer in enumerate(same(features, patient)):
+        lead = answer.argmax()
+        average = log_softmax(combination.scores(task, [same.said(task, *one)[1] for one in base]))
+        change = logit(np.exp(answer[lead])) - logit(np.exp(average[lead]))
         assert found[task].sum() == pytest.approx(change, abs=1e-3)
         # No expert looks at feature 2, age, sex or the second laboratory value.
         assert not found[task][[2, 3, 4, 6]].any()

@@ -121,7 +121,6 @@ def fit_experts(rows: Cohort, recipe: dict[str, Any], seed: int) -> Experts:
     network.ct_kernel.load_state_dict(ct_kernel)
     network.ct_perceptrons.load_state_dict(ct_perceptrons)
     network.labs_kernel.load_state_dict(labs_kernel)
-    network.check()
     return Experts(config, network, scaling)
 
 

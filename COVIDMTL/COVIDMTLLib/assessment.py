@@ -20,7 +20,7 @@ from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_volume import at_spacing, prepare
 from .lung_warnings import warn_of_lungs
-from .model_cards import takes_features
+from .model_cards import takes_features, takes_volume
 from .models import DEFAULT_MODEL, Model, read_card
 from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
@@ -148,10 +148,11 @@ def assess(
     refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")
     check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
-    now, later = modules_of(refine, lungs is None or refine != "none", out is not None, dicom)
+    cards = [one.card if isinstance(one, Model) else read_card(one) for one in several(model)]
+    segmented, torch = lungs is None or refine != "none", any(map(takes_volume, cards))
+    now, later = modules_of(refine, segmented, torch, out is not None, dicom)
     check_installed(*now, *later)
     require(*now)
-    cards = [one.card if isinstance(one, Model) else read_card(one) for one in several(model)]
     steps = Steps(progress, STEPS)
     source = None
 

@@ -9,6 +9,7 @@ import torch
 
 from .networks import CovidMTLNet
 from .networks.heads import Head
+from .tensors import to_array
 from .volume import Geometry, Volume, linear_on
 
 
@@ -42,7 +43,7 @@ def attention_maps(
     with torch.no_grad():
         last, shared = network.backbone(volume), network.share(features)
     of = {task: _of_class(network.heads[task], last, shared, class_) for task, class_ in classes.items()}
-    return {task: found.float().cpu().numpy() for task, found in of.items()}
+    return {task: to_array(found.float()) for task, found in of.items()}
 
 
 def _of_class(head: Head, last: torch.Tensor, shared: torch.Tensor | None, class_: int) -> torch.Tensor:

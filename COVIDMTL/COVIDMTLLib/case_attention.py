@@ -46,7 +46,9 @@ def attention_of(
         # A task that models have with different classes has no verdict of all of them, and no attention.
         shared = [(i, task) for i, task in enumerate(model.card["tasks"]) if task["name"] in tasks]
         classes = {i: task["classes"].index(tasks[task["name"]]["verdict"]) for i, task in shared}
-        maps = attention_maps(model.network, **model.tensors(of_model, volume, patient), classes=classes)
+        maps = attention_maps(
+            model.network, **model.runner.tensors(**model.case(of_model, volume, patient)), classes=classes
+        )
         for i, task in shared:
             positive = np.maximum(maps[i], 0)
             share = positive / positive.max() if positive.max() > 0 else positive

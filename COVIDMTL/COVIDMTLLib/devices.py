@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """``auto``: the fastest there is. One of several GPUs is ``cuda:0``, ``cuda:1`` and so on."""
+
+
+def check_device(name: str) -> None:
+    """Raise `InputError` for a name that is none of a device; needs no PyTorch."""
+    if name not in DEVICES and not re.fullmatch(r"cuda:\d+", name):
+        raise InputError(f"There is no device {name}; choose one of {', '.join(DEVICES)}.")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -34,15 +41,15 @@ def choose_device(name: str = "auto") -> torch.device:
     MissingPackage
         If PyTorch is not installed.
     """
-    if name not in DEVICES and not re.fullmatch(r"cuda:\d+", name):
-        raise InputError(f"There is no device {name}; choose one of {', '.join(DEVICES)}.")
+    check_device(name)
     require("torch")
     import torch
 
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     mps = torch.backends.mps.is_available()
     if name == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+        # On x86-64 no PyTorch is made any more that computes 3D networks on the GPUs of macOS.
+        return torch.device("cuda" if cuda else "mps" if mps and platform.machine() == "arm64" else "cpu")
     device = torch.device(name)
     if (device.type == "cuda" and (device.index or 0) >= cuda) or (device.type == "mps" and not mps):
         raise InputError(f"This machine has no device {name} that PyTorch can use; choose cpu, or auto.")

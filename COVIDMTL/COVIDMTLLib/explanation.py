@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
+from scipy.special import softmax
 
 from .feature_names import in_words
+from .feature_networks import AGE_AND_SEX, LEAST, OF_CT, OF_LABS, Smooth, TabularNetwork
 from .laboratory import LABORATORY
 from .model import Model
-from .networks.tabular import AGE_AND_SEX, OF_CT, OF_LABS, TabularNetwork
 
 LEADING = 8
 """Inputs that a result names for each task."""
@@ -40,14 +39,14 @@ def explain(model: Model, features: Mapping[str, float], patient: Mapping[str, f
         and ``contribution`` in log-odds for the verdict (see `contributions`); and ``contribution_sums``: of the CT
         features, of age and sex, of the laboratory values, and of the fact that others were not measured.
     """
-    tensors = model.tensors(features, patient=patient)
+    case = model.case(features, patient=patient)
     known = dict(features) | dict(patient or {})
     names = [*model.features, *model.patient_values]
     parts = (slice(0, len(model.features)), slice(len(model.features), len(model.features) + AGE_AND_SEX))
     labs = np.array([name in LABORATORY for name in names])
     measured = np.array([name in known for name in names])
     found = []
-    for values in contributions(model.network, tensors["features"][0], tensors["patient"][0]):
+    for values in contributions(model.network, case["features"], case["patient"]):
         order = [index for index in np.argsort(-np.abs(values), kind="stable") if measured[index]][:LEADING]
         sums = {
             "ct_features": values[parts[0]].sum(),
@@ -74,7 +73,7 @@ def _named(name: str, value: float, contribution: float) -> dict[str, Any]:
     return {"name": name, "title": title, "value": float(value), "unit": unit, "contribution": float(contribution)}
 
 
-def contributions(network: TabularNetwork, features: torch.Tensor, patient: torch.Tensor) -> list[np.ndarray]:
+def contributions(network: TabularNetwork, features: np.ndarray, patient: np.ndarray) -> list[np.ndarray]:
     """What each input contributes to the verdict of each task.
 
     Each expert's output is the sum of its parts, one for each input (`Forest.parts`, `Smooth.parts`). From the average
@@ -85,10 +84,9 @@ def contributions(network: TabularNetwork, features: torch.Tensor, patient: torc
     Parameters
     ----------
     network : TabularNetwork
-        In evaluation mode.
-    features : tensor of shape (features,)
+    features : ndarray of shape (features,)
         Scaled.
-    patient : tensor of shape (patient,)
+    patient : ndarray of shape (patient,)
         NaN where unknown.
 
     Returns
@@ -97,29 +95,27 @@ def contributions(network: TabularNetwork, features: torch.Tensor, patient: torc
         For each task float64 of shape (features + patient,): log-odds for the leading class. They sum up to the
         log-odds of this case less those of the average case.
     """
-    network = copy.deepcopy(network).cpu().double()
-    features, patient = features.detach().cpu().double(), patient.detach().cpu().double()
-    asked = bool(network.asks_labs(patient[None]))
-    experts = network.expert_inputs(features[None], patient[None])[: OF_CT + OF_LABS * asked]
-    combination = network.with_labs if asked else network.without_labs
-    parts = [expert.parts(x[0]) for expert, x in experts]
+    combination, asked = network.experts(features, patient)
+    parts = [expert.parts(x) for expert, x in asked]
     where, weights = np.polynomial.legendre.leggauss(POINTS)
-    steps = torch.from_numpy((where + 1) / 2)[:, None]
-    outputs = [(base + steps * part.sum(0)).detach().requires_grad_() for base, part in parts]
-    answers = combination([network.of_tasks(expert, out) for (expert, _), out in zip(experts, outputs, strict=True)])
-    leading = [one[0].argmax().item() for one in network(features[None], patient[None])]
-    return [
-        _of_task(answer, lead, outputs, parts, torch.from_numpy(weights / 2), len(features), len(patient))
-        for answer, lead in zip(answers, leading, strict=True)
-    ]
-
-
-def _of_task(answer, lead, outputs, parts, weights, features, patient) -> np.ndarray:
-    log_odds = answer[:, lead] - torch.logsumexp(answer[:, [c for c in range(answer.shape[1]) if c != lead]], 1)
-    gradients = torch.autograd.grad(log_odds @ weights.to(answer.dtype), outputs, retain_graph=True)
-    found = np.zeros(features + patient)
-    of_ct, of_labs = slice(0, features + AGE_AND_SEX), slice(features, features + patient)
+    steps = (where[:, np.newaxis] + 1) / 2
+    outputs = [base + steps * part.sum(axis=0) for base, part in parts]
+    of_ct, of_labs = slice(0, len(features) + AGE_AND_SEX), slice(len(features), len(features) + len(patient))
     columns = [of_ct] * OF_CT + [of_labs] * OF_LABS
-    for column, gradient, (_, part) in zip(columns, gradients, parts, strict=False):
-        found[column] += (part @ gradient.sum(0)).detach().numpy()
+    found = []
+    for task, answer in enumerate(network(features, patient)):
+        said = [network.said(task, expert, output) for (expert, _x), output in zip(asked, outputs, strict=True)]
+        others = combination.scores(task, [log_shares for _shares, log_shares in said])
+        others[:, answer.argmax()] = -np.inf
+        # The log-odds are the score of the leading class less the logarithm of the sum of the others.
+        gradient = -softmax(others, axis=1)
+        gradient[:, answer.argmax()] = 1
+        of_inputs = np.zeros(len(features) + len(patient))
+        for number, (shares, _log_shares) in enumerate(said):
+            member = network.members[task]
+            of_shares = combination.weight[task, number] * gradient / (shares @ member + LEAST) @ member.T
+            if isinstance(asked[number][0], Smooth):
+                of_shares = shares * (of_shares - np.sum(of_shares * shares, axis=1, keepdims=True))
+            of_inputs[columns[number]] += parts[number][1] @ (weights / 2 @ of_shares)
+        found.append(of_inputs)
     return found

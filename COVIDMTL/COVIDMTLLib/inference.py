@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .networks.backbone import Backbone, ConvBN
+from .tensors import to_array, to_tensor
 
 ROWS = 2
 """Slices of the pooled map that a stem makes at a time on a CPU, so that what they come from stays in its cache."""
@@ -143,10 +144,10 @@ class Runner:
         """
         given = {}
         if volume is not None:
-            given["volume"] = torch.as_tensor(volume, dtype=torch.float32, device=self.device)[None, None]
+            given["volume"] = _as_tensor(volume, self.device)[None, None]
         for name, values in (("features", features), ("patient", patient)):
             if values is not None:
-                given[name] = torch.as_tensor(values, dtype=torch.float32, device=self.device)[None]
+                given[name] = _as_tensor(values, self.device)[None]
         return given
 
     def probabilities(
@@ -158,7 +159,13 @@ class Runner:
         """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `tensors` takes it."""
         with torch.inference_mode():
             logits = self.network(**self.tensors(volume, features, patient))
-        return [torch.softmax(one[0].cpu().double(), 0).numpy() for one in logits]
+        return [to_array(torch.softmax(one[0].cpu().double(), 0)) for one in logits]
+
+
+def _as_tensor(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
+    if isinstance(values, torch.Tensor):
+        return values.to(device, torch.float32)
+    return to_tensor(values, device)
 
 
 def make_ready(network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> Runner:

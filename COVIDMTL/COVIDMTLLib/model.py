@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import softmax
 
 from .errors import InputError
 from .model_cards import takes_features, takes_volume
@@ -16,8 +17,28 @@ from .volume import WORKING_SPACING, Volume
 if TYPE_CHECKING:
     import torch
 
+    from .feature_networks import FeaturesMTL, TabularNetwork
     from .inference import Runner
-    from .networks import CovidMTLNet, FeaturesMTL, TabularNetwork
+    from .networks import CovidMTLNet
+
+
+class FeatureRunner:
+    """Runs a network that sees no images; as `inference.Runner` for one that does.
+
+    Parameters
+    ----------
+    network : FeaturesMTL or TabularNetwork
+        Of `feature_networks`.
+    """
+
+    used = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}
+
+    def __init__(self, network: FeaturesMTL | TabularNetwork):
+        self.network = network
+
+    def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
+        """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `Model.case` has it."""
+        return [softmax(logits) for logits in self.network(**case)]
 
 
 @dataclass(frozen=True)
@@ -28,12 +49,12 @@ class Model:
     ----------
     card : dict
         What ``model.json`` holds: names, input, scaling, training distribution, split, metrics, intended use.
-    runner : Runner
-        The network, ready to run on its device.
+    runner : Runner or FeatureRunner
+        The network, ready to run.
     """
 
     card: dict[str, Any]
-    runner: Runner
+    runner: Runner | FeatureRunner
 
     @property
     def takes_features(self) -> bool:
@@ -68,11 +89,6 @@ class Model:
         """The network as it runs; see `load_network` for one to train."""
         return self.runner.network
 
-    @property
-    def device(self) -> torch.device:
-        """The device that the network runs on."""
-        return self.runner.device
-
     def predict(
         self,
         features: Mapping[str, float] | None = None,
@@ -84,7 +100,7 @@ class Model:
         Parameters
         ----------
         features, volume, patient
-            See `tensors`.
+            See `case`.
 
         Returns
         -------
@@ -94,20 +110,20 @@ class Model:
         Raises
         ------
         InputError
-            As `tensors` does, or if what comes out are no numbers.
+            As `case` does, or if what comes out are no numbers.
         """
-        found = self.runner.probabilities(**self._case(features, volume, patient))
+        found = self.runner.probabilities(**self.case(features, volume, patient))
         if not all(np.isfinite(one).all() for one in found):
             raise InputError(f"Model {self.card['name']} gives no numbers for this case; its weights make no sense.")
         return {task["name"]: one for task, one in zip(self.card["tasks"], found, strict=True)}
 
-    def tensors(
+    def case(
         self,
         features: Mapping[str, float] | None = None,
         volume: Volume | np.ndarray | torch.Tensor | None = None,
         patient: Mapping[str, float] | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """A case as `network` takes it, by keyword, scaled and on its device.
+    ) -> dict[str, np.ndarray | torch.Tensor]:
+        """A case as the runner takes it, by keyword, features scaled.
 
         Parameters
         ----------
@@ -125,9 +141,6 @@ class Model:
         InputError
             If what the model takes is missing, or the volume has another size than the card says.
         """
-        return self.runner.tensors(**self._case(features, volume, patient))
-
-    def _case(self, features, volume, patient) -> dict[str, np.ndarray | torch.Tensor]:
         name, case = self.card["name"], {}
         if self.takes_features:
             missing = [one for one in self.features if features is None or one not in features]

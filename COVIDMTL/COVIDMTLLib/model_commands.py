@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 from . import RESEARCH_USE_ONLY, terminal
 from .arguments import add_end_with_input
 from .errors import InputError
-from .model_cards import takes_features, takes_patient, takes_volume
+from .model_cards import network_config, takes_features, takes_patient, takes_volume
 from .model_import import import_checkpoint
-from .models import Model, load_network, read_card, shipped_models
+from .models import load_model, load_network, read_card, shipped_models
+from .network_config import weights_wanted
 from .tables import read_text
 from .wording import printable
 
@@ -56,16 +57,14 @@ def show_model(options: argparse.Namespace) -> None:
 
 def check_model(options: argparse.Namespace) -> None:
     """Load a model and run it once, on an average case or an empty volume."""
-    card, network = load_network(options.model)
-    from .devices import choose_device
-    from .inference import make_ready
-
-    model = Model(card, make_ready(network, choose_device("cpu")))
+    model = load_model(options.model, "cpu")
+    card = model.card
     features = dict(zip(model.features, card["scaling"]["mean"], strict=True)) if model.takes_features else None
     model.predict(features, np.zeros(card["input"]["size"], np.float32) if model.takes_volume else None)
-    # Trees and the cases of a kernel are no parameters to PyTorch.
-    weights = network.state_dict().values() if takes_patient(card) else network.parameters()
-    parameters = sum(tensor.numel() for tensor in weights)
+    if model.takes_volume:
+        parameters = sum(tensor.numel() for tensor in load_network(options.model)[1].parameters())
+    else:  # trees and the cases of a kernel, which are no parameters to PyTorch, count
+        parameters = sum(prod(shape) for shape, _kind in weights_wanted(network_config(card)).values())
     _say(f"OK: {card['name']} {card['version']}, {parameters:,} parameters", f"Takes: {_inputs(card)}", "Tasks:")
     _say(*_tasks(card), RESEARCH_USE_ONLY)
 

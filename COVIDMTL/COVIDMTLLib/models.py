@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .devices import choose_device
+from .devices import check_device, choose_device
 from .errors import InputError
-from .model import Model
-from .model_cards import FORMAT, check_card, parse_card
+from .model import FeatureRunner, Model
+from .model_cards import FORMAT, check_card, parse_card, takes_volume
 from .model_files import CARD, WEIGHTS, ModelFiles, find_files
 from .packages import require
 from .scaling import fit_scaling, scale
@@ -49,9 +49,9 @@ def shipped_models() -> dict[str, Path]:
     return {}
 
 
-def needs_torch(name: str | Path) -> bool:
-    """Whether PyTorch computes a model."""
-    return True
+def needs_torch(name: str | Path = DEFAULT_MODEL) -> bool:
+    """Whether a model takes PyTorch, as one on volumes does; raises `InputError` as `read_card` does."""
+    return takes_volume(read_card(name))
 
 
 def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
@@ -63,7 +63,8 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     ----------
     name : str or path
     device : str
-        Where to run the network: see `devices.choose_device`.
+        Where to run a network on volumes: see `devices.choose_device`. One that sees no images needs no PyTorch and
+        runs on the CPU.
 
     Raises
     ------
@@ -71,12 +72,22 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
         If there is none, if its card and weights are damaged, do not fit together or are of a format
         that this version does not know, or if there is no such device.
     MissingPackage
-        If PyTorch or safetensors is not installed.
+        If safetensors is not installed, or PyTorch for a model on volumes.
     """
-    card, network = load_network(name)
-    from .inference import make_ready
+    if needs_torch(name):
+        card, network = load_network(name)
+        from .inference import make_ready
 
-    return Model(card, make_ready(network, choose_device(device)))
+        return Model(card, make_ready(network, choose_device(device)))
+    check_device(device)
+    if device not in ("auto", "cpu"):
+        choose_device(device)  # what this machine does not have is refused, though the model would make no use of it
+    require("safetensors")
+    from .weights_file import to_feature_network
+
+    files = _files(name)
+    card = parse_card(files.read(CARD), files.name)
+    return Model(card, FeatureRunner(to_feature_network(files.read(WEIGHTS), card, files.name)))
 
 
 def load_network(name: str | Path = DEFAULT_MODEL) -> tuple[dict[str, Any], CovidMTLNet | FeaturesMTL]:

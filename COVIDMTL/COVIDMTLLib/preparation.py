@@ -13,20 +13,22 @@ from .models import load_model
 from .packages import require
 
 
-def modules_of(refine: str, segmented: bool, written: bool, dicom: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def modules_of(
+    refine: str, segmented: bool, torch: bool, written: bool, dicom: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an assessment imports, for `packages.require`: what it begins with, and the rest in the order of its use.
 
     Parameters
     ----------
     refine : str
         As of `assessment.assess`.
-    segmented, written, dicom : bool
-        Whether lungs are found or refined, files are written, and if so DICOM ones too.
+    segmented, torch, written, dicom : bool
+        Whether lungs are found or refined, a model takes PyTorch, files are written, and if so DICOM ones too.
     """
     now = segmentation.MODULES if segmented else ("SimpleITK", *resampling.MODULES)
     later = (
         *((segmentation.ROBUST_MODULE,) if segmented and refine == "robust" else ()),
-        *(*FEATURE_MODULES, "torch", "safetensors.torch"),
+        *(*FEATURE_MODULES, "safetensors", *(("torch", "safetensors.torch") if torch else ())),
         *(("jinja2", "matplotlib.backends.backend_agg") if written else ()),
     )
     return (*now, *(dicom_export.MODULES if dicom else ())), later

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from .errors import InputError
+from .network_config import EMBEDDING
 from .networks import CovidMTLNet, FeaturesMTL, initialise
-from .networks.auxiliary import EMBEDDING
 from .networks.heads import Head
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-HIDDEN = (256, 128, 64)
-EMBEDDING = 32
-"""Nodes of the auxiliary FNN (section 5.1): three hidden layers and the 32 that the heads see."""
+from ..network_config import EMBEDDING, FNN_NODES
 
 
 class AuxiliaryFNN(nn.Sequential):
@@ -21,7 +19,7 @@ class AuxiliaryFNN(nn.Sequential):
     """
 
     def __init__(self, features: int):
-        widths = (features, *HIDDEN)
+        widths = (features, *FNN_NODES)
         layers = []
         for into, out in zip(widths[:-1], widths[1:], strict=True):
             layers += [nn.Linear(into, out), nn.ReLU()]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .auxiliary import EMBEDDING, AuxiliaryFNN
+from ..network_config import EMBEDDING
+from .auxiliary import AuxiliaryFNN
 
 
 class FeaturesMTL(nn.Module):

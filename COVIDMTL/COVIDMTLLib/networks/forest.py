@@ -35,14 +35,6 @@ class Forest(nn.Module):
         self.register_buffer("unknown_left", torch.zeros(nodes, dtype=torch.bool))
         self.register_buffer("value", torch.zeros(nodes, groups))  # of the training cases in a node: the shares
 
-    def check(self) -> None:
-        """Raise ValueError unless every walk ends in a leaf."""
-        node = torch.arange(len(self.column))
-        inner = self.column >= 0
-        sound = (self.right > node + 1) & (self.right < len(node)) & (self.column < self.columns)
-        if not bool(sound[inner].all()) or not bool(((self.root >= 0) & (self.root < len(node))).all()):
-            raise ValueError("a tree of its forest leads nowhere")
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Mean shares (N, groups) for inputs (N, columns)."""
         node = self.root.long().expand(len(x), -1)
@@ -50,34 +42,6 @@ class Forest(nn.Module):
             following = self._following(x, node)
             if torch.equal(following, node):
                 return self.value[node].mean(1)
-            node = following
-
-    def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What each input contributes to what `forward` returns for one case.
-
-        Each step down a tree changes the shares; the change counts for the input that decides the step (Saabas,
-        2014).
-
-        Parameters
-        ----------
-        x : tensor of shape (columns,)
-
-        Returns
-        -------
-        base : tensor of shape (groups,)
-            Mean of the roots.
-        parts : tensor of shape (columns, groups)
-            With ``base``, they sum up to what `forward` returns.
-        """
-        node = self.root.long()[None]
-        parts = self.value.new_zeros(self.columns, self.value.shape[1])
-        base = self.value[node].mean(1)[0]
-        while True:
-            following = self._following(x[None], node)
-            if torch.equal(following, node):
-                return base, parts
-            change = (self.value[following] - self.value[node])[0] / node.shape[1]
-            parts.index_add_(0, self.column[node[0]].long().clamp(min=0), change)
             node = following
 
     def _following(self, x: torch.Tensor, node: torch.Tensor) -> torch.Tensor:

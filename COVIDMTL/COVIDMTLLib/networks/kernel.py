@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .smooth import CLIP, Smooth
+from ..feature_networks import CLIP
+from .smooth import Smooth
 
 
 class Kernel(Smooth):

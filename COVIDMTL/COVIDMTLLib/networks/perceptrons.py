@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..network_config import PERCEPTRON_NODES
 from .smooth import Smooth
 
-HIDDEN = (96, 32)
 DROPOUT = 0.2
 
 
@@ -27,7 +27,7 @@ class Perceptrons(Smooth):
 
     def __init__(self, columns: int, groups: int, members: int):
         super().__init__(columns, indicators=False)
-        sizes = (self.seen, *HIDDEN, groups)
+        sizes = (self.seen, *PERCEPTRON_NODES, groups)
         pairs = list(zip(sizes, sizes[1:], strict=False))
         self.weights = nn.ParameterList(nn.Parameter(torch.zeros(members, *pair)) for pair in pairs)
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(members, 1, size)) for _, size in pairs)

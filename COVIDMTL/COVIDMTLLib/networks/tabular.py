@@ -7,20 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ..feature_networks import AGE_AND_SEX, LEAST, OF_CT, OF_LABS
 from .forest import Forest
 from .kernel import Kernel
 from .perceptrons import Perceptrons
 from .smooth import Smooth
-
-LEAST = 1e-3
-"""Added to each probability before its logarithm, since no expert can be sure of what it has not seen."""
-
-AGE_AND_SEX = 2
-"""The first of the patient's values are age and sex; laboratory values follow."""
-
-
-OF_CT, OF_LABS = 3, 2
-"""Experts on the CT, and on laboratory values."""
 
 
 class Combination(nn.Module):
@@ -103,12 +94,6 @@ class TabularNetwork(nn.Module):
             self.labs_forest = Forest(patient, len(groups), **labs_forest)
             self.labs_kernel = Kernel(patient, len(groups), **labs_kernel, indicators=True)
             self.with_labs = Combination(OF_CT + OF_LABS, classes)
-
-    def check(self) -> None:
-        """Raise ValueError unless the forests are sound."""
-        for forest in (self.ct_forest, self.labs_forest):
-            if forest is not None:
-                forest.check()
 
     def asks_labs(self, patient: torch.Tensor) -> torch.Tensor:
         """Whether the experts on laboratory values are asked, bool (N,): if there are any, and a value is known."""
