@@ -14,11 +14,11 @@ from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, wr
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
+from .masks import read_lungs
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .overlap import compare_masks
 from .patient import check_patient
-from .reading import read_mask
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
 from .wording import printable
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     assess = _command(commands, "assess", _assess, "assess a chest CT")
     assess.add_argument("ct", type=Path, metavar="CT", help=ct_help)
     assess.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
-    assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask; found by the program if left out")
+    assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask of any program; found if left out")
     assess.add_argument("--series", metavar="UID", help=series_help)
     assess.add_argument("--name", metavar="TEXT", help="what to call the case in the report; its file name if left out")
     assess.add_argument(
@@ -241,11 +241,13 @@ def _features(options: argparse.Namespace) -> None:
     writing.check_apart(options.out, options.ct, options.mask)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
-            run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
+            warnings = run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
         progress(*DONE)
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    found = compare_masks(read_mask(options.predicted), read_mask(options.reference))
+    found = compare_masks(read_lungs(options.predicted).volume, read_lungs(options.reference).volume)
     # JSON has no NaN, which a measure is where it divides by zero.
     print(json.dumps({name: None if isnan(value) else value for name, value in found.items()}, indent=2))

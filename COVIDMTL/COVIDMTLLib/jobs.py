@@ -18,10 +18,11 @@ from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_warnings import warn_of_lungs
+from .masks import read_lungs
 from .method_parameters import Parameters
 from .packages import require
 from .progress import Callback, Steps
-from .reading import read_ct, read_ct_and_files, read_mask
+from .reading import read_ct, read_ct_and_files
 from .volume import labels_on, to_working_grid
 
 
@@ -76,17 +77,20 @@ def segment(
         volume, files = read_ct_and_files(ct, series)
         if as_dicom:
             source = dicom_export.read_source(files, ct.name, volume.geometry.spacing[2], keep_identity)
-        mask = read_mask(initial) if initial is not None else None
+        given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
-        labels = segmentation.segment(working, method, mask, update, ct.name, parameters, through, target, airways)
+        labels = segmentation.segment(
+            working, method, given.volume if given else None, update, ct.name, parameters, through, target, airways
+        )
         measures = None
         if through is None:
             lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
-            warnings = [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
+            warnings = given.warnings if given else []
+            warnings += [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
@@ -100,16 +104,17 @@ def segment(
     return measures
 
 
-def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> None:
-    """Compute the features of a CT within a mask and write the table."""
+def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> list[str]:
+    """Compute the features of a CT within a mask and write the table; returns warnings."""
     require("SimpleITK", *resampling.MODULES, *FEATURE_MODULES)
     steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
     with aid(*FEATURE_MODULES) as helper:
         with steps.step("read", "Reading the CT"):
             volume = read_ct(ct, series)
-            lungs = read_mask(mask)
+            given = read_lungs(mask, volume)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(volume)
-            lungs = segmentation.mask_on(lungs, working)
+            lungs = segmentation.mask_on(given.volume, working)
         with steps.step("features", "Computing 375 features") as update:
             write_features(lung_features(working, lungs.array, update, helper), out)
+    return given.warnings

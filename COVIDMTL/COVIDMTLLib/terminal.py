@@ -89,6 +89,8 @@ def summary(result: dict[str, Any], folder: Path) -> str:
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
     lines.append(lungs_line(result["lungs"]))
+    if "mask" in result["lungs"]:
+        lines.append(f"Taken for lung: {result['lungs']['mask']}")
     lines.append(f"Report: {folder / 'report.html'}")
     return "\n".join(lines)
 
