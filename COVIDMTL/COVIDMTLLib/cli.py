@@ -14,11 +14,10 @@ from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, wr
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
-from .masks import read_lungs
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
-from .overlap import compare_masks
 from .patient import check_patient
+from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
 from .wording import printable
@@ -31,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
     128 + the number of a signal that stopped it."""
     terminal.write_all_characters()
+    terminal.quiet_libraries()
     options = _parser().parse_args(arguments)
     try:
         _check_here()
@@ -248,6 +248,6 @@ def _features(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    found = compare_masks(read_lungs(options.predicted).volume, read_lungs(options.reference).volume)
+    found = run_supervised(jobs.compare, options.predicted, options.reference, progress=silent)
     # JSON has no NaN, which a measure is where it divides by zero.
     print(json.dumps({name: None if isnan(value) else value for name, value in found.items()}, indent=2))

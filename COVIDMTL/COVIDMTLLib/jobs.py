@@ -20,6 +20,7 @@ from .features import lung_features
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .method_parameters import Parameters
+from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
 from .reading import read_ct, read_ct_and_files
@@ -118,3 +119,8 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: C
         with steps.step("features", "Computing 375 features") as update:
             write_features(lung_features(working, lungs.array, update, helper), out)
     return given.warnings
+
+
+def compare(predicted: Path, reference: Path, *, progress: Callback) -> dict[str, float]:
+    """`overlap.compare_masks` of two files."""
+    return compare_masks(read_lungs(predicted).volume, read_lungs(reference).volume)

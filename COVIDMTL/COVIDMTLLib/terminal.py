@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,11 @@ def write_all_characters() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def quiet_libraries() -> None:
+    """Keep libraries of this process from telling of what is no fault, such as where matplotlib keeps its fonts."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _bar() -> Iterator[Callback]:
