@@ -12,7 +12,7 @@ from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.batch import assess_folder, assess_in_child
 from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.models import DEFAULT_MODEL, needs_torch
 from COVIDMTLLib.patient import check_patient
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.writing import staged_file
@@ -30,10 +30,11 @@ from COVIDMTLMRML.results import (
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
-from COVIDMTLPanel.installation import ensure_packages
+from COVIDMTLPanel.installation import AlreadyTold, ensure_packages
 from COVIDMTLPanel.job_widget import JobWidget
 from COVIDMTLPanel.model_list import ModelList
 from COVIDMTLPanel.patient_section import UNKNOWN_AGE, PatientSection, Sex, known_of
+from COVIDMTLPanel.self_test import SelfTest
 from COVIDMTLPanel.summaries import card_html, results_html
 from COVIDMTLPanel.views import show_chart, show_table
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -58,12 +59,12 @@ class COVIDMTL(ScriptedLoadableModule):
         self.parent.contributors = ["The COVID-MTL developers"]
         self.parent.helpText = _(
             "Assesses COVID-19 pneumonia on a chest CT: lungs, 375 lung features, probabilities of COVID-19 by "
-            "radiology and by nucleic acid test, and severity. Research use only. See the "
+            "radiology and by nucleic acid test, and severity. Research use only; needs Slicer 5.12 or later. See the "
             '<a href="https://github.com/COVID-MTL/SlicerCOVIDMTL#covidmtl">documentation</a>.'
         )
         self.parent.acknowledgementText = _(
             "After Bao et al., COVID-MTL: multitask learning with Shift3D and random-weighted loss for COVID-19 "
-            "diagnosis and severity assessment, Pattern Recognition 124, 2022, 108499. Lung features are computed by "
+            "diagnosis and severity assessment, Pattern Recognition 124, 2022, 108499. Lung features are those of "
             "PyRadiomics (van Griethuysen et al., Cancer Research 77, 2017, e104)."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
@@ -74,7 +75,9 @@ def registerSampleData() -> None:
     import SampleData
 
     icon = Path(__file__).parent / "Resources" / "Icons" / "SyntheticChestCT.png"
-    SampleData.SampleDataLogic.registerCustomSampleDataCategory("COVIDMTL", title=_("COVID-MTL"))
+    # Before 5.12 a category had no title but its name. The module is listed there, too, and says what it needs.
+    if hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):
+        SampleData.SampleDataLogic.registerCustomSampleDataCategory("COVIDMTL", title=_("COVID-MTL"))
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="COVIDMTL",
         sampleName="SyntheticChestCT",
@@ -168,12 +171,14 @@ class COVIDMTLWidget(JobWidget):
     def applyToolTip(self) -> str:
         return _("Assess the CT")
 
+    def ensurePackages(self) -> None:
+        self._ensurePackages(needs_torch(self._parameterNode.model))
+
+    def _ensurePackages(self, torch: bool) -> None:
+        requirements = Path(self.resourcePath("COVIDMTL-requirements.txt"))
+        ensure_packages(requirements, requester=_("COVID-MTL"), torch=torch)
+
     def startJob(self) -> Background:
-        ensure_packages(
-            Path(self.resourcePath("COVIDMTL-requirements.txt")),
-            requester=_("COVID-MTL"),
-            extensions=("PyTorch", "SlicerRadiomics"),
-        )
         p = self._parameterNode
         return self.logic.start(
             p.inputVolume,
@@ -224,10 +229,14 @@ class COVIDMTLWidget(JobWidget):
         parent = qt.QFileDialog.getExistingDirectory(self.parent, _("Choose where to put the model's folder"))
         if not parent:
             return
-        with slicer.util.tryWithErrorDisplay(_("The checkpoint could not be imported."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The checkpoint could not be imported.")):
             try:
-                folder = self.logic.importModel(checkpoint, Path(parent) / f"{Path(checkpoint).stem}-model")
+                self._ensurePackages(torch=True)
+                with slicer.util.WaitCursor():
+                    folder = self.logic.importModel(checkpoint, Path(parent) / f"{Path(checkpoint).stem}-model")
                 self._parameterNode.model = self._models.add(folder)
+                return
+            except AlreadyTold:
                 return
             except (InputError, ChildFailed) as error:
                 refused = str(error)
@@ -254,6 +263,8 @@ class COVIDMTLWidget(JobWidget):
         )
         if not name:
             return
+        if not name.lower().endswith((".html", ".htm")):  # which not every system's dialog adds
+            name += ".html"
         try:
             self.logic.saveReport(ct, name)
         except InputError as error:
@@ -402,8 +413,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param featuresFrom: the model whose features and scaling a network that takes features is to have.
         :returns: the folder.
         """
-        options = ["--out", folder, "--features-from", featuresFrom]
-        Child("model", "import", checkpoint, *options, python=job_python()).wait(progress)
+        options = [f"--out={folder}", f"--features-from={featuresFrom}"]
+        Child("model", "import", *options, "--", checkpoint, python=job_python()).wait(progress)
         return Path(folder)
 
     def saveReport(self, ct: vtkMRMLScalarVolumeNode, path) -> None:
@@ -418,15 +429,11 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         return json.loads(run.finish(output).GetText())
 
 
-class COVIDMTLTest(ScriptedLoadableModuleTest):
+class COVIDMTLTest(SelfTest, ScriptedLoadableModuleTest):
     """Self test: a synthetic CT is assessed with its own lungs."""
 
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_assessment_is_stored_with_the_ct()
+    def requirements(self) -> Path:
+        return Path(__file__).parent / "Resources" / "COVIDMTL-requirements.txt"
 
     def test_assessment_is_stored_with_the_ct(self):
         self.delayDisplay("Assessing a small synthetic CT")

@@ -17,6 +17,7 @@ from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
 from COVIDMTLPanel.installation import ensure_packages
 from COVIDMTLPanel.job_widget import JobWidget
+from COVIDMTLPanel.self_test import SelfTest
 from COVIDMTLPanel.summaries import measures_html, warnings_html
 from COVIDMTLPanel.views import show_table
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLSliceNode, vtkMRMLTableNode
@@ -41,7 +42,7 @@ class SegmentRefine(ScriptedLoadableModule):
         self.parent.contributors = ["The COVID-MTL developers"]
         self.parent.helpText = _(
             "Segments the lungs of a chest CT, right and left, dense lung too, or refines a segmentation. "
-            'Research use only. See the <a href="https://github.com/COVID-MTL/SlicerCOVIDMTL#segmentrefine">'
+            'Research use only; needs Slicer 5.12 or later. See the <a href="https://github.com/COVID-MTL/SlicerCOVIDMTL#segmentrefine">'
             "documentation</a>."
         )
         self.parent.acknowledgementText = _(
@@ -119,8 +120,10 @@ class SegmentRefineWidget(JobWidget):
     def applyToolTip(self) -> str:
         return _("Segment the lungs of the whole CT")
 
+    def ensurePackages(self) -> None:
+        ensure_packages(self._requirements(), requester=_("Segment Refine"))
+
     def startJob(self) -> Background:
-        self._ensurePackages()
         p = self._parameterNode
         return self.logic.start(
             p.inputVolume,
@@ -149,7 +152,6 @@ class SegmentRefineWidget(JobWidget):
 
     def startPreview(self) -> Background:
         """Start the preview, in place of an earlier one."""
-        self._ensurePackages()
         p = self._parameterNode
         view = red_slice(slicer.mrmlScene)
         self._previewOffset = view.GetSliceOffset()
@@ -202,9 +204,8 @@ class SegmentRefineWidget(JobWidget):
         super()._checkCanApply()
         self.ui.previewButton.enabled = self.ui.applyButton.enabled
 
-    def _ensurePackages(self) -> None:
-        requirements = Path(self.resourcePath("SegmentRefine-requirements.txt"))
-        ensure_packages(requirements, requester=_("Segment Refine"))
+    def _requirements(self) -> Path:
+        return Path(self.resourcePath("SegmentRefine-requirements.txt"))
 
     def _parameters(self) -> Parameters:
         p = self._parameterNode
@@ -307,7 +308,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
     ) -> None:
         """Segment the lungs of an image file or DICOM folder into a mask file, as ``covid-mtl segment`` does."""
         options = segmentation_options(method, parameters, initial, airways)
-        Child("segment", ct, "--out", out, *options, python=job_python()).wait(progress)
+        Child("segment", f"--out={out}", *options, "--", ct, python=job_python()).wait(progress)
 
     def _finish(self, run: SegmentationRun, output, reference, table) -> dict:
         run.check_scene()
@@ -328,15 +329,11 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         return preview
 
 
-class SegmentRefineTest(ScriptedLoadableModuleTest):
+class SegmentRefineTest(SelfTest, ScriptedLoadableModuleTest):
     """Self test: the lungs of a synthetic CT are found again."""
 
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        self.setUp()
-        self.test_lungs_are_found()
+    def requirements(self) -> Path:
+        return Path(__file__).parent / "Resources" / "SegmentRefine-requirements.txt"
 
     def test_lungs_are_found(self):
         from COVIDMTLLib.phantom import thorax  # imports SciPy, which would slow down the start of Slicer

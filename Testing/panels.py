@@ -14,6 +14,7 @@ slicer = pytest.importorskip("slicer")
 pytest.importorskip("PySide6.QtWidgets", exc_type=ImportError)
 
 from slicer_host import start  # noqa: E402
+from slicer_host.launcher import write_launcher  # noqa: E402
 
 host = start()
 
@@ -34,11 +35,16 @@ PATIENCE = 300
 def clean_host(tmp_path, monkeypatch):
     """An empty scene, no messages, no settings; by the end no slot has raised, and nothing of a job is left."""
     (tmp_path / "temporary").mkdir()
+    (tmp_path / "bin").mkdir()
+    launcher = write_launcher(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(launcher.parent), prepend=os.pathsep)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     host.close_scene()
     slicer.app.settings().clear()
     host.messages.clear()
+    host.messages.file, host.messages.confirm = "", True
     host.errors.clear()
+    host.forget_submodules()
     yield host
     host.leave()
     host.close_scene()

@@ -2,20 +2,34 @@
 
 import errno
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
+import COVIDMTLLib
 import numpy as np
 import psutil
 import pytest
 from conftest import write
-from COVIDMTLLib.child import Child, ChildFailed
+from COVIDMTLLib.child import Child, ChildFailed, assess_in_child
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.supervise import WorkerFailed, run_supervised
 from COVIDMTLLib.volume import labels_on, to_working_grid
+from slicer_host.launcher import write_launcher
+
+
+@pytest.fixture
+def any_ct(phantom_ct):
+    """A CT that takes some time to assess: the real one where it is at hand."""
+    folder = os.environ.get("COVIDMTL_CT")
+    return Path(folder) / "lung1_image.nrrd" if folder else phantom_ct
 
 
 def until(child, step):
@@ -65,19 +79,120 @@ def test_trouble_with_files_is_a_sentence_and_a_fault_a_traceback():
         run_supervised(broken, progress=silent)
 
 
-def test_cancel_takes_effect_at_once_and_leaves_nothing(real_ct, tmp_path):
-    others = psutil.Process().children(recursive=True)  # what multiprocessing keeps for the tests themselves
-    child = Child("assess", real_ct / "lung1_image.nrrd", "--out", tmp_path)
-    until(child, "lungs")
-    time.sleep(0.5)
-    family = [process for process in psutil.Process().children(recursive=True) if process not in others]
+@pytest.fixture(params=["python", "launcher"])
+def python(request, tmp_path_factory):
+    """What runs the job: Python, or a launcher that starts it and handles no signal, as PythonSlicer is."""
+    return sys.executable if request.param == "python" else str(write_launcher(tmp_path_factory.mktemp("bin")))
+
+
+@contextmanager
+def nothing_is_left(out, process=None):
+    """Every process that runs below one at the beginning has ended two seconds after the end, and a folder is empty."""
+    family = (process or psutil.Process()).children(recursive=True)
     assert len(family) >= 2
     began = time.monotonic()
-    child.cancel()
-    assert time.monotonic() - began < 2
-    assert list(tmp_path.iterdir()) == []
-    alive = psutil.wait_procs(family, timeout=1)[1]
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    yield
+    alive = psutil.wait_procs(family, timeout=max(0, began + 2 - time.monotonic()))[1]
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    assert list(out.iterdir()) == [] and time.monotonic() - began < 2.5
+
+
+def test_cancel_takes_effect_at_once_and_leaves_nothing(any_ct, tmp_path, python):
+    child = Child("assess", any_ct, "--out", tmp_path, python=python)
+    until(child, "lungs")
+    time.sleep(0.5)
+    with nothing_is_left(tmp_path):
+        child.cancel()
+        assert not any(reader.is_alive() for reader in child._readers)
+
+
+def test_killed_launcher_is_told_and_leaves_nothing(phantom_ct, tmp_path):
+    (tmp_path / "out").mkdir()
+    child = Child("assess", phantom_ct, "--out", tmp_path / "out", python=str(write_launcher(tmp_path)))
+    until(child, "lungs")
+    with nothing_is_left(tmp_path / "out"):
+        child._process.kill()
+        with pytest.raises(ChildFailed, match="stopped; nothing was written"):
+            child.wait()
+
+
+PROGRAM = """
+import os, sys, time
+from COVIDMTLLib.child import Child
+ct, out, python = sys.argv[1:]
+child, seen = Child("assess", ct, "--out", out, python=python), []
+while "lungs" not in seen:
+    child.poll(lambda *news: seen.append(news[0]))
+    time.sleep(0.02)
+print("there", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["closed", "killed"])
+def test_end_of_the_program_ends_the_job_and_leaves_nothing(any_ct, tmp_path, python, crash):
+    command = [sys.executable, "-c", PROGRAM, any_ct, tmp_path, python]
+    path = {"PYTHONPATH": str(Path(COVIDMTLLib.__file__).parent.parent)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | path) as program:
+        assert program.stdout.readline() == b"there\n"
+        with nothing_is_left(tmp_path, psutil.Process(program.pid)):
+            program.kill() if crash else program.stdin.close()
+
+
+def test_input_that_is_empty_ends_no_command_of_a_shell(phantom_ct, tmp_path):
+    out = tmp_path / "m.nrrd"
+    command = [sys.executable, "-m", "COVIDMTLLib", "segment", phantom_ct, "--out", out, "--method", "classical"]
+    subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+    assert out.exists()
+
+
+def chatty(tmp_path, *lines) -> str:
+    """A Python before and after which strangers print lines, on standard output and standard error."""
+    path = tmp_path / "chatty"
+    text = "import subprocess, sys\n"
+    text += f"said = {lines!r}\n"
+    text += "def say():\n    for stream in (sys.stdout, sys.stderr):\n        for line in said:\n"
+    text += "            stream.buffer.write(line)\n        stream.flush()\n"
+    text += f"say()\ncode = subprocess.call([{sys.executable!r}, *sys.argv[1:]])\nsay()\nsys.exit(code)\n"
+    path.write_text(f"#!{sys.executable} -IS\n{text}")
+    path.chmod(0o755)
+    return str(path)
+
+
+STRANGERS = (
+    b"Loading the settings\n",
+    b"42\n",
+    b"[1]\n",
+    b'{"step": "read"}\n',
+    b'{"step": \n',
+    b"\xff\xfe\n",
+    b"[" * 9999 + b"\n",
+)
+
+
+def test_lines_of_strangers_neither_end_nor_fail_a_job_and_are_in_its_log(phantom_ct, tmp_path):
+    news = []
+    child = Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", python=chatty(tmp_path, *STRANGERS))
+    child.wait(lambda *one: news.append(one))
+    assert news[-1] == ("done", 1.0, "Done") and (tmp_path / "m.nrrd").exists()
+    assert child.log.count("Loading the settings") == child.log.count('{"step": "read"}') == 4
+
+
+def test_error_is_the_sentence_whatever_else_is_said(tmp_path):
+    child = Child(
+        "segment", tmp_path / "none.nrrd", "--out", tmp_path / "m.nrrd", python=chatty(tmp_path, b"Warning: old\n")
+    )
+    with pytest.raises(InputError, match=r"^There is no file or folder .*none\.nrrd; check the path\.$"):
+        child.wait()
+    assert "Warning: old" in child.log
+
+
+def test_names_that_begin_with_a_hyphen_are_no_options(phantom_ct, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-Thorax.nrrd").write_bytes(Path(phantom_ct).read_bytes())
+    assess_in_child("-Thorax.nrrd", "-results", name="-Thorax", refine="none")
+    assert json.loads(Path("-results", "assessment.json").read_text())["case"] == "-Thorax"
 
 
 def test_what_interrupts_the_wait_cancels(phantom_ct, tmp_path):

@@ -51,7 +51,11 @@ def test_core_never_imports_slicer_and_describes_what_is_public(path):
 
 @pytest.mark.parametrize(
     ("module", "hint"),
-    [("radiomics", "SlicerRadiomics"), ("torch", "the extension PyTorch"), ("sklearn", "pip install scikit-learn")],
+    [
+        ("skimage", "pip install scikit-image"),
+        ("torch", "the extension PyTorch"),
+        ("sklearn", "pip install scikit-learn"),
+    ],
 )
 def test_missing_package_is_named_before_any_work(phantom_ct, tmp_path, module, hint):
     hidden = f"""
@@ -74,7 +78,12 @@ HALF = "import half_that_is_missing"
 OTHER_VERSION = "import sys; sys.api_of_another_version"
 
 DAMAGED = {
-    "radiomics": (["assess"], HALF, "No module named 'half_that_is_missing'", "the extension SlicerRadiomics"),
+    "radiomics": (
+        ["features", "lungs.nrrd", "--engine", "pyradiomics", "--out", "features.csv"],
+        HALF,
+        "No module named 'half_that_is_missing'",
+        "--force-reinstall pyradiomics-bhklab",
+    ),
     "torch": (["assess"], LIBRARY, "libpart.so.1: cannot open shared object file", "the extension PyTorch"),
     "jinja2": (["assess"], OTHER_VERSION, "module 'sys' has no attribute", "--force-reinstall jinja2"),
     "sklearn": (["segment"], "", "No module named 'sklearn.ensemble'", "--force-reinstall scikit-learn"),

@@ -1,4 +1,4 @@
-"""The 375 features: names of the cohort, values of PyRadiomics."""
+"""The 375 features: names of the cohort, values of PyRadiomics, which is not needed for them."""
 
 import csv
 import os
@@ -9,36 +9,24 @@ import SimpleITK as sitk
 from conftest import covid_mtl
 from COVIDMTLLib.aid import aid
 from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.feature_names import FEATURE_NAMES, GLRLM, WAVELET_GLCM, in_words
+from COVIDMTLLib.feature_names import FEATURE_NAMES, in_words
 from COVIDMTLLib.features import lung_features
 from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.texture.sub_bands import sub_band_values
 from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
 
 
 def by_pyradiomics(ct, lungs, box):
-    """The features as the paper has them: PyRadiomics' own extractor and classes on a lung volume that
-    is centred in a box (z, y, x), 340 x 390 x 390 in the paper."""
-    from radiomics import featureextractor, firstorder, glcm, glrlm, glszm
+    """The features as the paper has them: PyRadiomics' own extractor on a lung volume that is centred in a
+    box (z, y, x), 340 x 390 x 390 in the paper."""
+    pytest.importorskip("radiomics")
+    from COVIDMTLLib.texture.by_pyradiomics import pyradiomics_features
 
     volume = np.where(lungs, np.maximum(ct.astype(int) + 1024, 0), 0)
     image = np.zeros(box, np.int32)
     start = [(outer - inner) // 2 for outer, inner in zip(box, volume.shape, strict=True)]
     image[tuple(slice(s, s + n) for s, n in zip(start, volume.shape, strict=True))] = volume
-    mask = sitk.GetImageFromArray((image > 0).astype(np.uint8))
-    image = sitk.GetImageFromArray(image)
-    values = {}
-    for module, name in ((firstorder, "FirstOrder"), (glcm, "GLCM"), (glrlm, "GLRLM"), (glszm, "GLSZM")):
-        calculator = getattr(module, f"Radiomics{name}")(image, mask, binWidth=25)
-        calculator.enableAllFeatures()
-        values |= calculator.execute()
-    extractor = featureextractor.RadiomicsFeatureExtractor(binWidth=25)
-    extractor.disableAllImageTypes()
-    extractor.enableImageTypeByName("Wavelet")
-    extractor.disableAllFeatures()
-    extractor.enableFeaturesByName(glcm=list(WAVELET_GLCM), glrlm=list(GLRLM))
-    found = extractor.execute(image, mask)
-    values |= {name.removeprefix("wavelet-"): v for name, v in found.items() if name.startswith("wavelet-")}
-    return np.array([float(values[name]) for name in FEATURE_NAMES])
+    return np.array(list(pyradiomics_features(image).values()))
 
 
 def test_names_are_those_of_the_cohort_table(cohort_folder):
@@ -68,6 +56,46 @@ def test_parity_with_pyradiomics_on_a_part_of_a_phantom(phantom):
     np.testing.assert_allclose(list(found.values()), by_pyradiomics(ct, lungs, (60, 62, 64)), rtol=1e-9)
 
 
+def test_sub_bands_are_those_of_pywavelets_to_the_last_digit(phantom):
+    """Where the image is flat, the last digit decides between two grey levels."""
+    pywt = pytest.importorskip("pywt")
+    image = np.pad(np.maximum(phantom.ct.array[:21, 20:57, 20:70].astype(int) + 1024, 0), 5)
+    image = image[tuple(slice(n - n % 2) for n in image.shape)]
+    mask = np.zeros(image.shape, bool)
+    mask[5:-5, 5:-5, 5:-5] = image[5:-5, 5:-5, 5:-5] % 7 > 0
+    for name, values in sub_band_values(image, mask).items():
+        key = name.replace("L", "a").replace("H", "d")
+        np.testing.assert_array_equal(values, pywt.swtn(image, "coif1", level=1, axes=(2, 1, 0))[0][key][mask])
+
+
+def test_pyradiomics_is_a_second_engine_and_is_not_needed(phantom, phantom_ct, tmp_path, monkeypatch):
+    mask = tmp_path / "lungs.nrrd"
+    sitk.WriteImage(phantom.lungs.to_image(), str(mask))
+    arguments = ("features", phantom_ct, mask, "--out", tmp_path / "features.csv")
+    for package in ("radiomics", "pywt", "torch"):
+        (tmp_path / "hidden" / package).mkdir(parents=True)
+        (tmp_path / "hidden" / package / "__init__.py").write_text("raise ImportError('not here')")
+    with monkeypatch.context() as without:
+        without.setenv("PYTHONPATH", str(tmp_path / "hidden"), prepend=os.pathsep)
+        run = covid_mtl(*arguments, "--engine", "pyradiomics")
+        assert run.returncode == 2 and not (tmp_path / "features.csv").exists()
+        assert run.stderr.splitlines()[-1].startswith("covid-mtl: The package radiomics is damaged or incomplete")
+        run = covid_mtl(*arguments)
+        assert run.returncode == 0, run.stderr
+    _, own = csv.reader((tmp_path / "features.csv").open())
+    pytest.importorskip("radiomics")
+    run = covid_mtl(*arguments, "--engine", "pyradiomics")
+    assert run.returncode == 0, run.stderr
+    header, theirs = csv.reader((tmp_path / "features.csv").open())
+    assert tuple(header) == FEATURE_NAMES and own != theirs
+    np.testing.assert_allclose(np.array(own, float), np.array(theirs, float), rtol=1e-9)
+    run = covid_mtl(*arguments, "--engine", "mirp")
+    assert (run.returncode, run.stderr) == (
+        2,
+        "covid-mtl: There is no engine mirp; choose one of built-in, pyradiomics.\n",
+    )
+
+
 def _grid(array):
     from COVIDMTLLib.volume import Geometry
 
@@ -93,14 +121,14 @@ def test_two_processes_find_what_one_does(phantom, monkeypatch):
     ct = to_working_grid(phantom.ct)
     lungs = labels_on(phantom.lungs, ct.geometry).array
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    with aid("radiomics") as helper:
+    with aid("skimage") as helper:
         assert lung_features(ct, lungs, aid=helper) == lung_features(ct, lungs)
         process = helper.start(process_number).result()
         assert process != os.getpid()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with aid("radiomics") as helper:
+    with aid("skimage") as helper:
         assert helper is None
 
 

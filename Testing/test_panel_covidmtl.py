@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,9 @@ def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
     host.messages.file = str(tmp_path / "saved.html")
     panel.ui.saveReportButton.click()
     assert (tmp_path / "saved.html").read_text(encoding="utf-8") == report_of(ct)
+    host.messages.file = str(tmp_path / "v1.2 saved")  # where the dialog adds no ending
+    panel.ui.saveReportButton.click()
+    assert (tmp_path / "v1.2 saved.html").is_file()
     assert "lung1_image" in report_of(ct)
     host.messages.file = str(tmp_path / "nowhere" / "saved.html")
     panel.ui.saveReportButton.click()
@@ -214,3 +218,14 @@ def test_sample_data_is_a_ct_that_can_be_assessed():
     assert red.GetBackgroundVolumeID() == ct.GetID()
     panel = opened()
     assert panel.ui.inputSelector.currentNode() is ct and panel.ui.applyButton.enabled
+
+
+def test_older_slicer_lists_the_module(monkeypatch):
+    """Slicer before 5.12 has sample data whose categories have no title."""
+    import SampleData
+
+    monkeypatch.delattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory")
+    monkeypatch.setattr(slicer.modules, "sampleDataSources", {})
+    sys.modules["COVIDMTL"].registerSampleData()
+    (source,) = SampleData.SampleDataLogic.sampleDataSourcesByCategory("COVIDMTL")
+    assert source.sampleName == "SyntheticChestCT"

@@ -1,10 +1,20 @@
 """What both panels do alike: run a job, cancel it, survive the scene, a reload, a crash and missing packages."""
 
+import gc
+import logging
+import os
+import re
+import sys
 import time
+import unittest
+import weakref
 
+import numpy as np
 import panels
 import pytest
+from COVIDMTLMRML.attention import attention_nodes, store_attention
 from panels import MODULES, add_ct, add_empty_ct, host, jobs, nodes, nothing_is_left, running, slicer, wait
+from slicer_host.packaging import PIP_FAILED
 
 clean_host = panels.clean_host
 BOTH = pytest.mark.parametrize("name", MODULES)
@@ -15,7 +25,9 @@ pytestmark = pytest.mark.usefixtures("clean_host")
 def packages(monkeypatch):
     for name, value in (("missing", None), ("answer", "installed"), ("asked", [])):
         monkeypatch.setattr(host.packages, name, value)
-    monkeypatch.setattr(host.packages, "extensions", host.packages.extensions)
+    for name in ("load_error", "extensions", "extensions_on_server"):
+        monkeypatch.setattr(host.packages, name, getattr(host.packages, name))
+    monkeypatch.setattr(slicer.app.extensionsManagerModel(), "_new", set())
     return host.packages
 
 
@@ -34,11 +46,11 @@ def started(name, phantom, fraction=0.1):
 
 
 @BOTH
-def test_empty_panel_says_what_it_needs(name, phantom):
+def test_empty_panel_says_what_it_needs(name, phantom, packages):
     panel = opened(name)
     assert "Research use only" in panel.ui.researchLabel.text
     assert not panel.ui.applyButton.enabled and panel.ui.applyButton.toolTip == "Select a CT volume"
-    assert not running(panel) and host.packages.asked == []
+    assert not running(panel) and packages.asked == []
     ct = add_ct(phantom)
     host.leave()
     host.open(MODULES[name])
@@ -46,6 +58,38 @@ def test_empty_panel_says_what_it_needs(name, phantom):
     assert panel.ui.applyButton.enabled
     for widget in panel.ui.inputsCollapsibleButton.findChildren(slicer.qMRMLNodeComboBox):
         assert len(widget.toolTip) > 20
+
+
+@BOTH
+def test_ct_is_chosen_if_it_is_the_only_one(name, phantom):
+    """Label maps and attention of networks, which are scalar volumes too, are no CTs and not offered as such."""
+    panel = opened(name)
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    text = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "Assessment")
+    ct = add_ct(phantom)
+    store_attention(text, ct, {"covid_ct": phantom.ct})
+    (attention,) = attention_nodes(text).values()
+    host.leave()
+    host.open(MODULES[name])
+    assert panel.ui.inputSelector.currentNode() is ct and labels.IsA("vtkMRMLScalarVolumeNode")
+    assert panel.ui.inputSelector.nodeCount() == 1 and attention.GetHideFromEditors() == 0
+    panel.ui.inputSelector.setCurrentNode(None)
+    other = add_ct(phantom, "Other")
+    host.leave()
+    host.open(MODULES[name])
+    assert panel.ui.inputSelector.currentNode() is None and not panel.ui.applyButton.enabled
+    panel.ui.inputSelector.setCurrentNode(other)
+    assert panel.ui.applyButton.enabled and panel.ui.inputSelector.nodeCount() == 2
+
+
+@BOTH
+def test_slicer_that_is_too_old_is_told(name, phantom, monkeypatch):
+    panel = opened(name)
+    panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)  # as where there is no such module
+    panel.ui.applyButton.click()
+    assert [message[:36] for message in host.messages.of("error")] == ["This needs Slicer 5.12 or later; thi"]
+    assert not running(panel) and jobs() == [] and host.messages[0].details == ""
 
 
 @BOTH
@@ -140,21 +184,28 @@ def test_unusable_input_is_told_in_a_sentence(name, phantom):
 
 @BOTH
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "told", "dialogs"),
     [
-        ("declined", "Without scikit-image>=0.22 this cannot be done; press Apply again"),
-        ("fails", "scikit-image>=0.22 could not be installed; see that the computer is on the network"),
-        ("half", "The installation was not finished, scikit-image>=0.22 is still missing; press Apply again."),
+        ("declined", "Without scikit-image>=0.22 this cannot be done; press Apply again", []),
+        ("fails", "scikit-image>=0.22 could not be installed; see that the computer is on the network", [PIP_FAILED]),
+        ("half", "The installation was not finished, scikit-image>=0.22 is still missing; press Apply again.", None),
     ],
 )
-def test_missing_package_that_does_not_come_is_told(name, phantom, packages, answer, told):
+def test_missing_package_that_does_not_come_is_told_once(name, phantom, packages, answer, told, dialogs):
+    """In a dialog of Slicer's or in one of ours, not in both."""
     packages.missing, packages.answer = {"scikit-image"}, answer
     panel = opened(name)
     panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
     assert packages.asked == []
     panel.ui.applyButton.click()
     assert packages.asked and all("scikit-image" in asked[0] for asked in packages.asked)
-    assert host.messages.of("error")[0].startswith(told)
+    assert panel.ui.statusLabel.text.startswith(f"Failed: {told}")
+    if dialogs is None:
+        (text,) = host.messages.of("error")
+        assert text.startswith(told)
+    else:
+        assert host.messages.of("error") == dialogs
+    assert not any(message.hourglass for message in host.messages)
     assert not running(panel) and jobs() == []
 
 
@@ -165,28 +216,109 @@ def test_missing_package_is_installed_on_apply(name, phantom, packages):
     panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
     panel.ui.applyButton.click()
     assert packages.asked == [["nibabel>=4"]] and running(panel)
+    assert [message.hourglass for message in host.messages] == [False]  # pip's question
     panel.ui.cancelButton.click()
 
 
-def test_extensions_of_slicer_that_are_missing_are_named(phantom, packages, monkeypatch):
+@pytest.fixture
+def torch_panel(phantom, packages, monkeypatch):
+    """The panel COVIDMTL with a CT and a model that needs PyTorch, which is missing."""
+    monkeypatch.setattr(sys.modules["COVIDMTL"], "needs_torch", lambda model: True)
+    packages.missing = {"torch"}
     panel = opened("COVIDMTL")
     panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
-    packages.extensions, packages.missing = {"PyTorch", "SlicerRadiomics"}, {"torch"}
+    return panel
+
+
+def test_pytorch_is_asked_for_only_by_models_that_need_it(torch_panel, packages, monkeypatch):
+    monkeypatch.setattr(sys.modules["COVIDMTL"], "needs_torch", lambda model: False)
+    torch_panel.ui.applyButton.click()
+    assert running(torch_panel) and packages.asked == [] and host.messages == []
+    torch_panel.ui.cancelButton.click()
+
+
+@pytest.mark.parametrize(
+    ("confirm", "answer", "error", "told", "own_dialog"),
+    [
+        (False, "installed", None, "Without PyTorch this cannot be done", False),
+        (True, "fails", None, "PyTorch could not be installed", False),
+        (True, "half", None, "PyTorch could not be installed", True),
+        (True, "half", OSError("a DLL"), "PyTorch could not be installed", True),
+        (True, "installed", OSError("[WinError 127] c10.dll"), r"PyTorch was installed, .*c10.dll\); restart", True),
+        (True, "installed", RuntimeError(), r"PyTorch was installed, .*RuntimeError\); restart Slicer", True),
+    ],
+)
+def test_pytorch_that_does_not_come_is_told(
+    torch_panel, packages, monkeypatch, confirm, answer, error, told, own_dialog
+):
+    packages.answer, packages.load_error = answer, error
+    monkeypatch.setattr(host.messages, "confirm", confirm)
+    torch_panel.ui.applyButton.click()
+    status = torch_panel.ui.statusLabel.text
+    assert re.match(f"Failed: {told}", status) and not running(torch_panel)
+    assert [text for text in host.messages.of("error") if text != PIP_FAILED] == [status[8:]] * own_dialog
+    assert not any(message.hourglass or message.details for message in host.messages)
+
+
+def test_extension_pytorch_is_offered_for_installation(torch_panel, packages, monkeypatch):
+    packages.extensions, apply = set(), torch_panel.ui.applyButton
+    monkeypatch.setattr(packages, "extensions_on_server", set())
     monkeypatch.setattr(host.messages, "confirm", False)
-    panel.ui.applyButton.click()
+    apply.click()
+    assert len(host.messages.of("confirm")) == 1 and host.messages.of("error") == []
     monkeypatch.setattr(host.messages, "confirm", True)
-    packages.answer = "half"
-    panel.ui.applyButton.click()
-    packages.extensions = {"SlicerRadiomics"}
-    panel.ui.applyButton.click()
-    monkeypatch.setattr("COVIDMTLPanel.installation.find_spec", lambda name: None)
-    panel.ui.applyButton.click()
-    declined, half, without_torch, without_radiomics = host.messages.of("error")
-    assert declined.startswith("Without PyTorch this cannot be done")
-    assert half.startswith("PyTorch could not be installed")
-    assert "install the extension PyTorch in the Extensions Manager" in without_torch
-    assert "PyRadiomics is not installed; install the extension SlicerRadiomics" in without_radiomics
-    assert not running(panel)
+    apply.click()
+    monkeypatch.setattr(packages, "extensions_on_server", {"PyTorch"})
+    apply.click()
+    apply.click()
+    assert len(host.messages.of("confirm")) == 3  # one for each that was tried, and none by Slicer besides
+    failed, installed, restart = host.messages.of("error")
+    assert failed.startswith("The extension PyTorch could not be installed; see that the computer is on the network")
+    assert installed == "The extension PyTorch was installed; restart Slicer and press Apply again."
+    assert restart.endswith("restart Slicer.") and not running(torch_panel)
+    assert slicer.app.extensionsManagerModel().interactive
+
+
+@BOTH
+def test_self_test_without_packages_is_skipped_with_the_reason(name, packages):
+    packages.missing = {"scikit-image"}
+    kind = getattr(sys.modules[name], f"{name}Test")
+    kind().runTest()  # as "Reload and Test" runs it
+    (reason,) = host.messages.of("delay")
+    assert reason == "Skipped: scikit-image>=0.22 not installed; press Apply in the panel."
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(kind).run(result)  # as Slicer's build runs it
+    assert result.wasSuccessful() and [reason[:12] for _test, reason in result.skipped] == ["scikit-image"]
+
+
+@BOTH
+@pytest.mark.parametrize("damaged", [False, True])
+def test_log_of_the_job_goes_to_the_log_of_slicer(name, phantom, tmp_path, monkeypatch, caplog, damaged):
+    (tmp_path / "sitecustomize.py").write_text("import sys; print('a library warns', file=sys.stderr)")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    panel, ct = opened(name), add_ct(phantom)
+    if damaged:
+        slicer.util.updateVolumeFromArray(ct, np.where(phantom.lungs.array > 0, 0, phantom.ct.array).astype(np.int16))
+    panel.ui.inputSelector.setCurrentNode(ct)
+    with caplog.at_level(logging.INFO):
+        panel.ui.applyButton.click()
+        wait(panel, None if damaged else 0.3)
+    panel.ui.cancelButton.click()
+    assert "a library warns" in [record.message for record in caplog.records if record.name == name]
+    assert ("Failed" in panel.ui.statusLabel.text) == damaged
+
+
+def test_job_that_is_over_holds_nothing(phantom):
+    """The timer of a job holds what is to be called at its end, which holds the panel and what was computed."""
+    panel = opened("SegmentRefine")
+    ct = add_ct(phantom)
+    finished = []
+    job = panel.logic.start(ct, finished=lambda result: finished.append(result))
+    run = weakref.ref(job._run)
+    host.wait_until(lambda: finished, panels.PATIENCE)
+    gc.collect()
+    assert run() is None and not job.running
+    job.cancel()
 
 
 def test_without_torch_and_radiomics_lungs_can_be_segmented(phantom, packages, monkeypatch, tmp_path):

@@ -131,7 +131,9 @@ def test_snakes_move_as_those_of_scikit_image(alpha, beta, iterations):
 def test_command_line_passes_parameters_and_warnings_on(phantom_ct, tmp_path, monkeypatch, capsys):
     passed = []
 
-    def record(job, ct, out, method, initial, series, grid, parameters, through, airways, keep_identity, progress):
+    def record(
+        job, ct, out, method, initial, series, grid, parameters, through, airways, keep_identity, name, progress
+    ):
         out.touch()
         passed[:] = parameters, through, airways
         return None if through else {"warnings": ["A lung is missing."]}

@@ -237,7 +237,9 @@ def volume(name="CT", value=1.0):
 def test_slicers_own_files_are_used():
     if not os.environ.get("SLICER_PYTHON"):
         pytest.skip("SLICER_PYTHON is not set")
-    for wanted in (slicer.ScriptedLoadableModule, slicer.parameterNodeWrapper, slicer.i18n):
+    from slicer import ScriptedLoadableModule, i18n, parameterNodeWrapper
+
+    for wanted in (ScriptedLoadableModule, parameterNodeWrapper, i18n):
         assert inspect.getfile(wanted).startswith(os.path.abspath(os.environ["SLICER_PYTHON"]))
 
 
@@ -395,17 +397,19 @@ def test_questions_and_packages_are_answered(tmp_path):
     host.messages.confirm = True
 
     (tmp_path / "requirements.txt").write_text("# what it needs\nnumpy>=1\nnever-heard-of>=2\n")
-    wanted, packages = slicer.packaging.load_requirements(tmp_path / "requirements.txt"), host.packages
+    from slicer import packaging
+
+    wanted, packages = packaging.load_requirements(tmp_path / "requirements.txt"), host.packages
     packages.answer = "declined"
     with pytest.raises(RuntimeError):
-        slicer.packaging.pip_ensure(wanted, requester="Brighten")
+        packaging.pip_ensure(wanted, requester="Brighten")
     packages.answer = "fails"
     with pytest.raises(subprocess.CalledProcessError):
-        slicer.packaging.pip_ensure(wanted)
+        packaging.pip_ensure(wanted)
     packages.answer, packages.missing = "installed", {"numpy"}
-    slicer.packaging.pip_ensure(wanted)
+    packaging.pip_ensure(wanted)
     assert packages.asked == [["never-heard-of>=2"]] * 2 + [["numpy>=1"]]
-    assert slicer.packaging.pip_check(wanted)
+    assert packaging.pip_check(wanted)
     packages.missing = None
 
 

@@ -23,6 +23,7 @@ from case_table import SPLITS, Case, read_case_table
 from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.features import MODULES as FEATURE_MODULES
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.packages import require
 from COVIDMTLLib.segmentation import METHODS
@@ -106,7 +107,7 @@ def _check(cases, out, settings):
     alone = next((case.name for case in cases if case.ct and not case.lungs), None)
     if alone and settings.spacing != WORKING_SPACING:
         raise InputError(f"Lungs are found at 1 mm alone, and {alone} has no mask; give one, or leave out --spacing.")
-    require("SimpleITK", "scipy.ndimage", *(("radiomics",) if settings.compute_features else ()))
+    require("SimpleITK", "scipy.ndimage", *(FEATURE_MODULES if settings.compute_features else ()))
     if (out / DESCRIPTION).is_file():
         if read_description(out) != (tuple(settings.box), settings.spacing):
             raise InputError(f"{out} is a store with another box or spacing; choose another folder.")

@@ -99,3 +99,13 @@ def add_progress(parser: argparse.ArgumentParser) -> None:
         choices=("bar", "json", "none"),
         help="a bar on the terminal (default), or a JSON line on standard output for each step",
     )
+    add_end_with_input(parser)
+
+
+def add_end_with_input(parser: argparse.ArgumentParser) -> None:
+    """Whether the command ends with its standard input."""
+    parser.add_argument(
+        "--end-with-input",
+        action="store_true",
+        help="stop, and leave nothing behind, when standard input ends: for programs that start this one",
+    )

@@ -143,7 +143,7 @@ def assess(
     InputError
         With one sentence on what is wrong with the input and what to do.
     MissingPackage
-        If a package that the job needs, such as PyRadiomics or PyTorch, is not installed or damaged.
+        If a package that the job needs, such as scikit-image or PyTorch, is not installed or damaged.
     """
     patient = check_patient(age, sex, labs)
     refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")

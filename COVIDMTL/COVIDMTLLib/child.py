@@ -12,16 +12,22 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
 from .laboratory import check_labs
+from .lifetime import end_group, own_group
 from .progress import Callback, silent
 
-STOPPING = 2.0
-"""Seconds that a job is given to clean up after itself before it is killed."""
+STOPPING = 1.5
+"""Seconds that a job is given to clean up after itself before it is ended by force."""
+
+MOST_LOG_LINES = 10_000
+"""Lines of a job's log that are kept; what a library says in a loop must not fill the memory."""
 
 
 class ChildFailed(RuntimeError):
@@ -34,30 +40,40 @@ class Child:
     Parameters
     ----------
     arguments : sequence
-        Command and options, without ``--progress``.
+        Command, options, and after ``--`` what may begin with a hyphen.
     python : str, optional
-        The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer.
+        The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer, a
+        launcher that starts the real Python as a process of its own (see `lifetime`).
+
+    Attributes
+    ----------
+    log : list of str
+        What the job and its libraries say besides progress, line by line; it grows while the job runs.
     """
 
     def __init__(self, *arguments: object, python: str = sys.executable):
         package = Path(__file__).parent.parent
         paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+        words = [str(argument) for argument in arguments]
+        end = words.index("--") if "--" in words else len(words)
+        words[end:end] = ["--progress", "json", "--end-with-input"]
         self._process = subprocess.Popen(
-            [python, "-m", __package__, *map(str, arguments), "--progress", "json"],
-            stdin=subprocess.DEVNULL,
+            [python, "-m", __package__, *words],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **own_group(),
         )
+        self.log: list[str] = []
         self._news: queue.Queue = queue.Queue()
-        self._errors: list[str] = []
+        self._error: tuple[str, str] | None = None
         self._done = False
         self._readers = [
             threading.Thread(target=self._read_news, daemon=True),
-            threading.Thread(target=self._read_errors, daemon=True),
+            threading.Thread(target=self._read_log, daemon=True),
         ]
         for reader in self._readers:
             reader.start()
@@ -74,8 +90,7 @@ class Child:
         """
         running = self._process.poll() is None
         if not running:
-            for reader in self._readers:
-                reader.join()
+            self._end()  # of a launcher that was killed, the job may be left
         while not self._news.empty():
             progress(*self._news.get())
         if not running:
@@ -99,34 +114,57 @@ class Child:
 
     def cancel(self) -> None:
         """End the job, so that nothing of it is left; returns when it has ended."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOPPING)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._end()
+        self._process.wait()
+
+    def _end(self) -> None:
+        """Tell the job to end, and end it by force if it does not; nothing reads its pipes any more after that."""
+        with suppress(OSError):  # nobody may be there to be told
+            self._process.stdin.close()
+        # Every process of the job holds the pipes, which end when all of them have ended.
+        until = time.monotonic() + STOPPING
+        for reader in self._readers:
+            reader.join(max(0.0, until - time.monotonic()))
+        if any(reader.is_alive() for reader in self._readers):
+            end_group(self._process)
+            for reader in self._readers:
+                reader.join(STOPPING)
 
     def _check(self) -> None:
         code = self._process.returncode
         if code == 0 and self._done:
             return
-        text = "".join(self._errors).strip().removeprefix("covid-mtl: ")
-        if code == 2:
+        # Without a line that says why, as of options that are wrong, the log has to do.
+        kind, text = self._error or ("input" if code == 2 else "failure", "\n".join(self.log).strip())
+        if kind == "input":
             raise InputError(text)
-        if code < 0:
+        if code < 0 and self._error is None:
             raise ChildFailed(f"The process that did the work was ended by signal {-code}; was the memory enough?")
         raise ChildFailed(text or f"The process that did the work ended with exit code {code} before it was done.")
 
     def _read_news(self) -> None:
         for line in self._process.stdout:
-            news = json.loads(line)
+            try:
+                news = json.loads(line)
+                step, text = news["step"], news["text"]
+                if step == "error":
+                    self._error = news["kind"], text
+                    continue
+                fraction = float(news["fraction"])
+            except (ValueError, KeyError, TypeError, RecursionError):  # a line of somebody else's
+                self._keep(line)
+                continue
             # The exit code alone will not do: a program that waits for whichever child ends takes it away.
-            self._done = news["step"] == "done"
-            self._news.put((news["step"], news["fraction"], news["text"]))
+            self._done = step == "done"
+            self._news.put((step, fraction, text))
 
-    def _read_errors(self) -> None:
-        self._errors.extend(self._process.stderr)
+    def _read_log(self) -> None:
+        for line in self._process.stderr:
+            self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        if len(self.log) < MOST_LOG_LINES:
+            self.log.append(line.rstrip("\n"))
 
 
 def assess_in_child(
@@ -176,7 +214,7 @@ def assess_in_child(
             for key, values in several.items()
             for value in values
         ]
-        Child("assess", ct, "--out", out, *words, python=python).wait(progress)
+        Child("assess", f"--out={out}", *words, "--", ct, python=python).wait(progress)
 
 
 def _as_file(labs: dict[str, float], path: Path) -> Path | None:

@@ -14,6 +14,8 @@ from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, wr
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
+from .features import BUILT_IN, ENGINES
+from .lifetime import end_with_standard_input
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .patient import check_patient
@@ -21,6 +23,7 @@ from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
 from .wording import printable
+from .worker import end_all
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 DONE = ("done", 1.0, "Done")
@@ -35,17 +38,25 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _check_here()
         with stoppable():
+            if getattr(options, "end_with_input", False):
+                end_with_standard_input(end_all)
             options.command(options)
     except NOT_OURS as error:
-        print(f"covid-mtl: {printable(sentence(error))}", file=sys.stderr)
-        return EXIT_INPUT
+        return _failed(options, EXIT_INPUT, "input", printable(sentence(error)))
     except Stopped as stop:
-        print(f"covid-mtl: stopped; {stop.what}.", file=sys.stderr)
-        return stop.code
+        return _failed(options, stop.code, "failure", f"stopped; {stop.what}.")
     except WorkerFailed as failure:
-        print(f"covid-mtl: this should not have happened; please report it.\n{failure}", file=sys.stderr)
-        return EXIT_FAILED
+        told = f"this should not have happened; please report it.\n{failure}"
+        return _failed(options, EXIT_FAILED, "failure", told)
     return 0
+
+
+def _failed(options: argparse.Namespace, code: int, kind: str, text: str) -> int:
+    """Say why a command failed, to people and to the program that reads the progress; returns the exit code."""
+    if getattr(options, "progress", None) == "json":
+        terminal.tell_error(kind, text)
+    print(f"covid-mtl: {text}", file=sys.stderr)
+    return code
 
 
 def _check_here() -> None:
@@ -63,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"covid-mtl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM folder"
+    name_help = "what to call the case in the report; its file name if left out"
     series_help = "SeriesInstanceUID, for a DICOM folder with several series"
 
     assess = _command(commands, "assess", _assess, "assess a chest CT")
@@ -70,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
     assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask of any program; found if left out")
     assess.add_argument("--series", metavar="UID", help=series_help)
-    assess.add_argument("--name", metavar="TEXT", help="what to call the case in the report; its file name if left out")
+    assess.add_argument("--name", metavar="TEXT", help=name_help)
     assess.add_argument(
         "--dicom",
         action="store_true",
@@ -91,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{', '.join(METHODS)} (default: %(default)s)")
     segment.add_argument("--initial", type=Path, metavar="MASK", help="what active-contour starts from, robust adds to")
     segment.add_argument("--series", metavar="UID", help=series_help)
+    segment.add_argument("--name", metavar="TEXT", help="what to call the CT in messages; its file name if left out")
     add_parameters(segment)
     segment.add_argument(
         "--through",
@@ -119,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     features.add_argument("mask", type=Path, metavar="MASK", help="lung mask")
     features.add_argument("--out", type=Path, metavar="CSV", required=True, help="table to write")
     features.add_argument("--series", metavar="UID", help=series_help)
+    features.add_argument("--engine", default=BUILT_IN, help=f"{', '.join(ENGINES)} (default: %(default)s)")
     add_progress(features)
 
     compare = _command(
@@ -226,6 +240,7 @@ def _segment(options: argparse.Namespace) -> None:
                 options.through,
                 options.airways,
                 options.keep_identity,
+                options.name,
                 progress=progress,
             )
             if measures_path:
@@ -241,7 +256,9 @@ def _features(options: argparse.Namespace) -> None:
     writing.check_apart(options.out, options.ct, options.mask)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
-            warnings = run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
+            warnings = run_supervised(
+                jobs.features, options.ct, options.mask, path, options.series, options.engine, progress=progress
+            )
         progress(*DONE)
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)

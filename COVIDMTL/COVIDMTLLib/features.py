@@ -1,4 +1,4 @@
-"""The 375 lung CT features of the paper (section 4.1), by PyRadiomics."""
+"""The 375 lung CT features of the paper (section 4.1), as PyRadiomics defines them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from .boxes import box_of
 from .errors import InputError
 from .feature_names import FEATURE_NAMES
 from .packages import require
-from .texture.sub_bands import MARGIN
+from .texture.sub_bands import AFTER
 from .volume import HU_RANGE, Volume
 
-MODULES = ("scipy.ndimage", "skimage.measure", "radiomics")
+MODULES = ("scipy.ndimage", "skimage.feature", "skimage.measure")
 """What features import, for `packages.require`."""
+
+BUILT_IN, PYRADIOMICS = ENGINES = ("built-in", "pyradiomics")
+"""What can compute the features: this package, or PyRadiomics, slowly, where somebody has installed it."""
 
 MIN_VOXELS = 1000
 
@@ -25,10 +28,11 @@ def lung_features(
     lungs: np.ndarray,
     progress: Callable[[float], None] = lambda fraction: None,
     aid: Aid | None = None,
+    engine: str = BUILT_IN,
 ) -> dict[str, float]:
     """Compute the 375 features of a lung volume.
 
-    They are those of the cohort table: PyRadiomics on HU + 1024 inside the lung and 0 outside, mask
+    They are those of the cohort table, what PyRadiomics finds on HU + 1024 inside the lung and 0 outside, mask
     where that is over 0, bin width 25, nothing normalised. Cropping to the lungs leaves every value what
     it is on the paper's box of 340 x 390 x 390.
 
@@ -41,7 +45,9 @@ def lung_features(
     progress : callable, optional
         Is told the share done, 0 to 1.
     aid : Aid, optional
-        Another process, which does about half of the work.
+        Another process, which does about half of the work of the built-in engine.
+    engine : {"built-in", "pyradiomics"}
+        What computes them; values agree to 1e-9.
 
     Returns
     -------
@@ -51,11 +57,11 @@ def lung_features(
     Raises
     ------
     InputError
-        If the mask is too small for texture features.
+        If the mask is too small for texture features, or there is no such engine.
     MissingPackage
-        If PyRadiomics or scikit-image is not installed.
+        If scikit-image or, where it is asked for, PyRadiomics is not installed.
     """
-    require(*MODULES)
+    require(*engine_modules(engine))
     if np.count_nonzero(lungs) < MIN_VOXELS:
         raise InputError(
             f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; give a mask of whole lungs."
@@ -63,6 +69,10 @@ def lung_features(
     from .texture.parts import IMAGE, LOW, line_features, other_features, second_half
 
     image = _cropped(ct.array, lungs)
+    if engine == PYRADIOMICS:
+        from .texture.by_pyradiomics import pyradiomics_features
+
+        return pyradiomics_features(image, progress)
     if aid is None:
         values = line_features(image, progress=progress) | other_features(image)
     else:
@@ -71,8 +81,15 @@ def lung_features(
     return {name: values[name] for name in FEATURE_NAMES}
 
 
+def engine_modules(engine: str) -> tuple[str, ...]:
+    """What an engine imports, for `packages.require`; raises `InputError` if there is none of that name."""
+    if engine not in ENGINES:
+        raise InputError(f"There is no engine {engine}; choose one of {', '.join(ENGINES)}.")
+    return MODULES if engine == BUILT_IN else ("scipy.ndimage", "radiomics")
+
+
 def _cropped(ct: np.ndarray, lungs: np.ndarray) -> np.ndarray:
-    """The lung volume (HU + 1024, 0 outside), cropped to the lungs with a margin, even along each axis."""
+    """The lung volume (HU + 1024, 0 outside), cropped to the lungs with a margin of 0."""
     box = box_of(lungs != 0)
     image = np.where(lungs[box] != 0, np.maximum(ct[box].astype(np.int32) - HU_RANGE[0], 0), 0)
-    return np.pad(image, [(MARGIN, MARGIN + n % 2) for n in image.shape])
+    return np.pad(image, AFTER)

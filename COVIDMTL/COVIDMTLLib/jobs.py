@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
 from .errors import InputError
-from .features import MODULES as FEATURE_MODULES
-from .features import lung_features
+from .features import BUILT_IN, engine_modules, lung_features
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .method_parameters import Parameters
@@ -25,6 +25,7 @@ from .packages import require
 from .progress import Callback, Steps
 from .reading import read_ct, read_ct_and_files
 from .volume import labels_on, to_working_grid
+from .wording import printable
 
 
 def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:
@@ -57,6 +58,7 @@ def segment(
     through: Sequence[float] | None,
     airways: bool,
     keep_identity: bool = False,
+    name: str | None = None,
     *,
     progress: Callback,
 ) -> dict[str, Any] | None:
@@ -68,6 +70,7 @@ def segment(
         Of whole lungs, volumes, densities and ``boundary_supported`` as ``assessment.json`` has them, and
         ``warnings``.
     """
+    name = printable(name or ct.name)
     as_dicom, source = writing.is_dicom(out), None
     dicom_export.check_wanted(ct, as_dicom, keep_identity)
     if as_dicom and grid != "ct":
@@ -77,21 +80,21 @@ def segment(
     with steps.step("read", "Reading the CT"):
         volume, files = read_ct_and_files(ct, series)
         if as_dicom:
-            source = dicom_export.read_source(files, ct.name, volume.geometry.spacing[2], keep_identity)
+            source = dicom_export.read_source(files, name, volume.geometry.spacing[2], keep_identity)
         given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
         labels = segmentation.segment(
-            working, method, given.volume if given else None, update, ct.name, parameters, through, target, airways
+            working, method, given.volume if given else None, update, name, parameters, through, target, airways
         )
         measures = None
         if through is None:
             lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
             warnings = given.warnings if given else []
-            warnings += [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
+            warnings += [*warn_of_lungs(working, lungs, name), *confidence.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
@@ -105,11 +108,12 @@ def segment(
     return measures
 
 
-def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: Callback) -> list[str]:
+def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *, progress: Callback) -> list[str]:
     """Compute the features of a CT within a mask and write the table; returns warnings."""
-    require("SimpleITK", *resampling.MODULES, *FEATURE_MODULES)
+    modules = engine_modules(engine)
+    require("SimpleITK", *resampling.MODULES, *modules)
     steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
-    with aid(*FEATURE_MODULES) as helper:
+    with aid(*modules) if engine == BUILT_IN else nullcontext() as helper:
         with steps.step("read", "Reading the CT"):
             volume = read_ct(ct, series)
             given = read_lungs(mask, volume)
@@ -117,7 +121,7 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, *, progress: C
             working = to_working_grid(volume)
             lungs = segmentation.mask_on(given.volume, working)
         with steps.step("features", "Computing 375 features") as update:
-            write_features(lung_features(working, lungs.array, update, helper), out)
+            write_features(lung_features(working, lungs.array, update, helper, engine), out)
     return given.warnings
 
 

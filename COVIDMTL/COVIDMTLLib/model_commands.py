@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import RESEARCH_USE_ONLY, terminal
+from .arguments import add_end_with_input
 from .errors import InputError
 from .model_cards import takes_features, takes_patient, takes_volume
 from .model_import import import_checkpoint
@@ -130,6 +131,7 @@ def _import(parser: argparse.ArgumentParser) -> None:
         choices=("json", "none"),
         help="a JSON line on standard output at the start and at the end, in place of what was found (default: none)",
     )
+    add_end_with_input(parser)
 
 
 COMMANDS = {

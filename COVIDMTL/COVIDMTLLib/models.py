@@ -29,6 +29,7 @@ __all__ = [
     "fit_scaling",
     "load_model",
     "load_network",
+    "needs_torch",
     "read_card",
     "save_model",
     "scale",
@@ -46,6 +47,11 @@ def shipped_models() -> dict[str, Path]:
         if folder.is_dir():
             return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{CARD}"))}
     return {}
+
+
+def needs_torch(name: str | Path) -> bool:
+    """Whether PyTorch computes a model."""
+    return True
 
 
 def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:

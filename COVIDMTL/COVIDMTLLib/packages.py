@@ -16,7 +16,7 @@ HOW_TO_INSTALL = {
     "nibabel": "pip install nibabel",
     "pyarrow": "pip install pyarrow",
     "pydicom": "pip install pydicom",
-    "radiomics": "pip install pyradiomics-bhklab; in Slicer, the extension SlicerRadiomics",
+    "radiomics": "pip install pyradiomics-bhklab",
     "safetensors": "pip install safetensors",
     "scipy": "pip install scipy",
     "SimpleITK": "pip install SimpleITK",

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from . import __version__
 
-PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "torch", "pyradiomics-bhklab", "pyradiomics")
+PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "torch")
 
 
 def software() -> dict[str, str]:
@@ -16,6 +16,6 @@ def software() -> dict[str, str]:
     for package in PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # PyRadiomics goes by one of two names
+        except PackageNotFoundError:  # not every job needs all of them
             continue
     return found

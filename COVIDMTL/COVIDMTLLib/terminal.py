@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .packages import require
 from .progress import Callback, silent
@@ -24,13 +25,42 @@ def progress(kind: str) -> Iterator[Callback]:
     where that is no terminal.
     """
     if kind == "json":
-        yield lambda *news: print(json.dumps(dict(zip(("step", "fraction", "text"), news, strict=True))), flush=True)
+        with _output_alone() as stream:
+            yield lambda *news: _tell(stream, dict(zip(("step", "fraction", "text"), news, strict=True)))
     elif kind == "none":
         yield silent
     elif sys.stderr.isatty():
         yield from _bar()
     else:
         yield _lines()
+
+
+def tell_error(kind: str, text: str) -> None:
+    """Print the line of JSON that ends the progress of a job that failed: ``input`` or ``failure``, and a sentence."""
+    with suppress(OSError):  # nobody may be there any more to be told
+        _tell(sys.stdout, {"step": "error", "kind": kind, "text": text})
+
+
+def _tell(stream: TextIO, news: dict[str, Any]) -> None:
+    print(json.dumps(news), file=stream, flush=True)
+
+
+@contextmanager
+def _output_alone() -> Iterator[TextIO]:
+    """Standard output, while whatever else is printed there by Python or a library in C goes to standard error."""
+    try:
+        number = sys.stdout.fileno()
+    except OSError:  # a stream within Python, as of tests
+        yield sys.stdout
+        return
+    with os.fdopen(os.dup(number), "w", encoding="utf-8") as alone:
+        sys.stdout.flush()
+        os.dup2(sys.stderr.fileno(), number)
+        try:
+            yield alone
+        finally:
+            sys.stdout.flush()
+            os.dup2(alone.fileno(), number)
 
 
 def write_all_characters() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-import signal
 import sys
 import threading
 import traceback
 from typing import BinaryIO
 
+from .lifetime import end_own_group
 from .worker import outcome
 
 
@@ -38,14 +38,7 @@ def _read(jobs: BinaryIO, waiting: queue.SimpleQueue) -> None:
         try:
             waiting.put(pickle.load(jobs))
         except EOFError:
-            _end()
-
-
-def _end() -> None:
-    """End this process and all that it started: the one that sends the jobs is gone."""
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+            end_own_group()  # the one that sends the jobs is gone
 
 
 def _do(content: bytes, news: BinaryIO) -> bytes:

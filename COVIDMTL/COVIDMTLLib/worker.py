@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NOT_OURS, InputError, sentence
+from .lifetime import end_group, own_group
 from .progress import Callback
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ class WorkerFailed(RuntimeError):
 
 class WorkerDied(WorkerFailed):
     """The process of the worker is gone: killed, out of memory, or ended by `Worker.end`."""
+
+
+_WORKERS: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 class Worker:
@@ -54,13 +58,12 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment or {}),
-            # Ctrl-C in a terminal reaches the watching process alone, and one signal ends all of this group.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **own_group(),  # Ctrl-C in a terminal reaches the watching process alone
         )
         self._said: deque[str] = deque(maxlen=MOST_LINES)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+        _WORKERS.add(self)
         threading.Thread(target=self._bury, daemon=True).start()
         self._send(sys.path)  # what a job is pickled by is found there as it is here
 
@@ -86,7 +89,7 @@ class Worker:
     def end(self) -> None:
         """End the process and all that it started, at once."""
         if self._process.poll() is None:
-            _kill_group(self._process)
+            end_group(self._process)
         self._process.wait()
 
     def _listen(self) -> None:
@@ -117,7 +120,13 @@ class Worker:
     def _bury(self) -> None:
         """What a dead worker has started must not live on, nor keep its pipe open, at whose end its death is seen."""
         self._process.wait()
-        _kill_group(self._process)
+        end_group(self._process)
+
+
+def end_all() -> None:
+    """End all workers of this process; for another thread than those that wait for their results."""
+    for worker in list(_WORKERS):
+        worker.end()
 
 
 def outcome(job: Callable[..., Any], arguments: tuple, options: dict, progress: Callback) -> tuple[str, Any]:
@@ -135,10 +144,3 @@ def unpack(kind: str, content: Any) -> Any:
     if kind == "result":
         return content
     raise InputError(content) if kind == "input error" else WorkerFailed(content)
-
-
-def _kill_group(process: subprocess.Popen) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (AttributeError, ProcessLookupError, PermissionError):  # Windows; or nothing of the group is left
-        process.kill()

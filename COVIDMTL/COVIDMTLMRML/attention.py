@@ -50,6 +50,12 @@ def attention_nodes(text: slicer.vtkMRMLTextNode | None) -> dict[str, slicer.vtk
     return {role.removeprefix(ROLE): text.GetNodeReference(role) for role in roles}
 
 
+def attention_in(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """The attention nodes of all assessments in a scene."""
+    texts = slicer.util.getNodesByClass("vtkMRMLTextNode", scene)
+    return [node for text in texts for node in attention_nodes(text).values()]
+
+
 def _roles(text: slicer.vtkMRMLTextNode) -> list[str]:
     roles: list[str] = []
     text.GetNodeReferenceRoles(roles)

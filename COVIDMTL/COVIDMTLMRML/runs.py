@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import DEFAULT_MODEL
@@ -45,7 +46,7 @@ def segmentation_options(
     options = ["--method", method, *(["--airways"] if airways else [])]
     for field in fields(parameters):
         options += [f"--{field.name}", repr(getattr(parameters, field.name))]
-    return options if initial is None else [*options, "--initial", initial]
+    return options if initial is None else [*options, f"--initial={initial}"]
 
 
 class Run(ABC):
@@ -68,17 +69,23 @@ class Run(ABC):
         self._temporary = tempfile.TemporaryDirectory(prefix="covid-mtl-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         try:
-            # Named like the node, for that is what errors and the report call it.
-            self._ct_file = self.folder / f"{_file_name(ct)}.nrrd"
-            write_volume(volume_of(ct), self._ct_file, compress=False)
+            # Names of nodes may be no names of files: too long, or of characters that no file has.
+            self._ct_file, volume = self.folder / "ct.nrrd", volume_of(ct)
+            check_ct(volume, ct.GetName())
+            write_volume(volume, self._ct_file, compress=False)
             self._mask_file = None
             if segmentation is not None:
-                self._mask_file = self.folder / f"{_file_name(segmentation)}.mask.nrrd"
+                self._mask_file = self.folder / "mask.nrrd"
                 write_volume(labels_of(segmentation, ct), self._mask_file)
             self._child = Child(*self._arguments(), python=job_python())
         except BaseException:
             self._temporary.cleanup()
             raise
+
+    @property
+    def log(self) -> list[str]:
+        """As `Child.log`: what the job and its libraries say besides progress, line by line, as it comes."""
+        return self._child.log
 
     @abstractmethod
     def _arguments(self) -> list[object]:
@@ -143,7 +150,8 @@ class SegmentationRun(Run):
 
     def _arguments(self) -> list[object]:
         options = segmentation_options(self.method, self.parameters, self._mask_file, self.airways)
-        arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", *options]
+        named = f"--name={self.ct.GetName()}"  # in one word with its option, a name may begin with a hyphen
+        arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", named, *options]
         if self.through is not None:
             # Without an exponent, which the command line would take for an option where it is negative.
             return [*arguments, "--through", *(f"{mm:.4f}" for mm in self.through)]
@@ -200,8 +208,8 @@ class AssessmentRun(Run):
     def _arguments(self) -> list[object]:
         lungs = [] if self._mask_file is None else ["--lungs", self._mask_file]
         refine = [] if self.refine is None else ["--refine", self.refine]
-        fixed = ["--out", self.folder / "out", "--name", self.ct.GetName()]
-        network = ["--model", self.model, "--device", self.device]
+        fixed = ["--out", self.folder / "out", f"--name={self.ct.GetName()}"]
+        network = [f"--model={self.model}", "--device", self.device]
         return ["assess", self._ct_file, *fixed, *network, *lungs, *refine, *self._patient_options()]
 
     def _patient_options(self) -> list[object]:
@@ -240,8 +248,3 @@ def _read(path: Path) -> Volume:
     import SimpleITK as sitk
 
     return Volume.from_image(sitk.ReadImage(str(path)))
-
-
-def _file_name(node: slicer.vtkMRMLNode) -> str:
-    """The name of a node as far as a file can have it."""
-    return "".join(character if character.isalnum() or character in " ._-" else "_" for character in node.GetName())

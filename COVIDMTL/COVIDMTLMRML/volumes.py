@@ -8,7 +8,20 @@ import vtk
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.volume import Geometry, Volume
 
+from .attention import attention_in
+
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def ct_nodes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """The volumes of a scene that may be CTs, as lists show them: no label maps, no attention of networks."""
+    attention = attention_in(scene)
+    return [
+        node
+        for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene)
+        # Label maps, too, are scalar volumes by their base class.
+        if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors() and node not in attention
+    ]
 
 
 def volume_of(node: slicer.vtkMRMLScalarVolumeNode) -> Volume:

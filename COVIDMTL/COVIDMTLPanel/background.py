@@ -29,6 +29,8 @@ class Background:
         Is told what ``finish`` returned.
     failed : callable, optional
         Is told the exception that ended the run.
+    log : callable, optional
+        Is told each line that the job has written for the log, by the time that the run is over.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class Background:
         progress: Callback = silent,
         finished: Callable[[Any], None] = lambda result: None,
         failed: Callable[[Exception], None] = lambda error: None,
+        log: Callable[[str], None] = lambda line: None,
     ):
         self._run, self._finish = run, finish
         self._progress, self._finished, self._failed = progress, finished, failed
+        self._log, self._logged = log, 0
         self._timer = qt.QTimer()
         self._timer.setInterval(INTERVAL)
         self._timer.connect("timeout()", self._look)
@@ -58,18 +62,38 @@ class Background:
             run.cancel()
 
     def _look(self) -> None:
+        if self._run is None:
+            return
+        run, finish, finished, failed = self._run, self._finish, self._finished, self._failed
         try:
-            if self._run is None or self._run.poll(self._progress):
+            running = run.poll(self._progress)
+            self._pass_log(run)
+            if running or self._run is None:  # who is told of progress may cancel
                 return
             self._stop()
-            result = self._finish()
+            result = finish()
         except Exception as error:
             self._stop()
-            self._failed(error)
+            failed(error)
             return
-        self._finished(result)
+        finished(result)
+
+    def _pass_log(self, run: Run) -> None:
+        if self._log is None:  # the run is over, and was told whole
+            return
+        lines = run.log[self._logged :]
+        self._logged += len(lines)
+        for line in lines:
+            self._log(line)
 
     def _stop(self) -> Run | None:
-        self._timer.stop()
+        """Forget the run and all that is to be told of it, which may hold volumes; the run, if there still was one."""
         run, self._run = self._run, None
+        if run is not None:
+            self._timer.stop()
+            self._timer.disconnect("timeout()", self._look)
+            self._timer.deleteLater()
+            self._timer = self._finish = self._progress = self._finished = self._failed = None
+            self._pass_log(run)
+            self._log = None
         return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from abc import abstractmethod
 
@@ -9,11 +10,14 @@ import slicer
 import vtk
 from COVIDMTLLib.child import ChildFailed
 from COVIDMTLLib.errors import InputError
+from COVIDMTLMRML.attention import attention_in
+from COVIDMTLMRML.volumes import ct_nodes
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from .background import Background
+from .installation import AlreadyTold
 
 
 class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -36,8 +40,12 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The logic of the module."""
 
     @abstractmethod
+    def ensurePackages(self) -> None:
+        """Make sure that what the job needs is installed, see `ensure_packages`."""
+
+    @abstractmethod
     def startJob(self) -> Background:
-        """Start what Apply is for, with `jobCallbacks`."""
+        """Start what Apply is for, with `jobCallbacks`; its packages are there."""
 
     @abstractmethod
     def showResults(self) -> None:
@@ -91,9 +99,9 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Make sure that the parameter node exists and is observed; choose the only possible CT for the user."""
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            ct = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if ct is not None:
-                self._parameterNode.inputVolume = ct
+            cts = ct_nodes(slicer.mrmlScene)
+            if len(cts) == 1:
+                self._parameterNode.inputVolume = cts[0]
 
     def setParameterNode(self, parameterNode) -> None:
         """Tie the widgets to a parameter node, or to none."""
@@ -109,6 +117,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParametersModified(self, caller=None, event=None) -> None:
         """Called when the user or a script changed a parameter."""
+        self._hideAttention()
         self._checkCanApply()
         self.showResults()
 
@@ -126,17 +135,25 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         def onFinished(result) -> None:
             self._job = None
+            self._hideAttention()
             self._showRunning(False)
             self._say(_("Done."))
             with slicer.util.tryWithErrorDisplay(_("The results could not be shown.")):
                 finished(result)
 
-        return {"progress": self._onProgress, "finished": onFinished, "failed": self._onFailed}
+        return {
+            "progress": self._onProgress,
+            "finished": onFinished,
+            "failed": self._onFailed,
+            "log": self._onLog,
+        }
 
     def _start(self, start) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The job could not be started."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The job could not be started.")):
             try:
-                self._job = start()
+                self.ensurePackages()  # may ask the user, who is not to see an hourglass over the question
+                with slicer.util.WaitCursor():
+                    self._job = start()
             except InputError as error:
                 refused = error
             else:
@@ -158,15 +175,28 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if step != "done":
             self._say(_("{text} ...").format(text=text))
 
+    def _onLog(self, line: str) -> None:
+        """Put a line of the job's log into Slicer's, which takes Python's."""
+        logging.getLogger(self.moduleName).info(line)
+
     def _onFailed(self, error: Exception) -> None:
         self._job = None
         self._showRunning(False)
         self._say(_("Failed: {reason}").format(reason=error))
+        if isinstance(error, AlreadyTold):
+            return
         # What is wrong with the input is a sentence; only what should not have happened gets its traceback.
         if isinstance(error, InputError | ChildFailed):
             slicer.util.errorDisplay(str(error))
         else:
             slicer.util.errorDisplay(str(error), detailedText="".join(traceback.format_exception(error)))
+
+    def _hideAttention(self) -> None:
+        """Offer no attention of a network as a CT; label maps are left out by the selector's types."""
+        hidden = tuple(node.GetID() for node in attention_in(slicer.mrmlScene))
+        model = self.ui.inputSelector.sortFilterProxyModel()
+        if tuple(model.hiddenNodeIDs) != hidden:
+            model.hiddenNodeIDs = hidden
 
     def _say(self, text: str) -> None:
         self.ui.statusLabel.text = text

@@ -3,7 +3,7 @@
 ``start()`` makes it, once per process, and gives the ``Host`` that a test works with. See README.md.
 """
 
-import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -31,12 +31,14 @@ def start(slicer_python: str | os.PathLike | None = None):
 
 
 def _start(folder: Path | None):
-    from . import pythonqt
+    from . import pythonqt, submodules
 
     pythonqt.install()
     from . import ctk, qt
 
-    sys.modules["qt"], sys.modules["ctk"] = qt, ctk
+    names = json.loads(Path(__file__).with_name("names.json").read_text(encoding="utf-8"))
+    sys.modules["qt"] = submodules.Listed("qt", qt, {name.partition(".")[0] for name in names["qt"]})
+    sys.modules["ctk"] = submodules.Listed("ctk", ctk, names["ctk"])
 
     import slicer
 
@@ -49,8 +51,7 @@ def _start(folder: Path | None):
     slicer.qMRMLSegmentationShow3DButton = segmentation_widgets.qMRMLSegmentationShow3DButton
     for name in ("qMRMLSliderWidget", "qMRMLSpinBox", "qMRMLRangeWidget"):  # Slicer's own files compare with them
         setattr(slicer, name, ctk.not_covered(name))
-    _put("packaging", packaging)
-    sys.modules["SampleData"] = sample_data
+    sys.modules["SampleData"] = submodules.Listed("SampleData", sample_data, sample_data.__all__)
 
     from . import app, modules
     from .host import Host
@@ -58,34 +59,15 @@ def _start(folder: Path | None):
     slicer.qSlicerScriptedLoadableModule = modules.qSlicerScriptedLoadableModule
     slicer.qSlicerScriptedLoadableModuleWidget = modules.qSlicerScriptedLoadableModuleWidget
     slicer.app = app.Application(slicer.mrmlScene)
-    packaging.packages.extensions = {"PyTorch", "SlicerRadiomics"}
+    packaging.packages.extensions = {"PyTorch"}
     host = Host(slicer.app, packaging.packages, folder)
+    from . import module_base, parameter_nodes, translation
+
+    found: dict[str, submodules.Source] = {"packaging": packaging}
     if folder is None:
-        from . import module_base, parameter_nodes, translation
-
-        _put("i18n", translation)
-        _put("ScriptedLoadableModule", module_base)
-        _put("parameterNodeWrapper", parameter_nodes)
+        found |= {"i18n": translation, "ScriptedLoadableModule": module_base, "parameterNodeWrapper": parameter_nodes}
     else:
-        _put("i18n", _imported("slicer.i18n", folder / "i18n.py"))
-        _put("ScriptedLoadableModule", _imported("slicer.ScriptedLoadableModule", folder / "ScriptedLoadableModule.py"))
-        _put(
-            "parameterNodeWrapper",
-            _imported("slicer.parameterNodeWrapper", folder / "parameterNodeWrapper/__init__.py"),
-        )
+        found |= {name: folder / f"{name}.py" for name in ("i18n", "ScriptedLoadableModule")}
+        found["parameterNodeWrapper"] = folder / "parameterNodeWrapper" / "__init__.py"
+    sys.meta_path.insert(0, submodules.Finder(found))
     return host
-
-
-def _put(name: str, module) -> None:
-    """Make a module ``slicer.<name>``."""
-    import slicer
-
-    sys.modules[f"slicer.{name}"] = module
-    setattr(slicer, name, module)
-
-
-def _imported(name: str, path: Path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 import slicer
-from PySide6.QtCore import QCoreApplication, QObject, QSettings, QStandardPaths, Signal
-from PySide6.QtWidgets import QApplication, QMainWindow
+from PySide6.QtCore import Property, QCoreApplication, QObject, QSettings, QStandardPaths, Signal
+from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox
 
 from .files import FileManager
 from .layout import LayoutManager
@@ -49,8 +49,9 @@ class Application:
         self.cachePath = str(Path(self.temporaryPath, "cache"))
         Path(self.cachePath).mkdir()
         self._files = FileManager(scene, self.cachePath)
+        self._extensions = ExtensionsModel()
         self._start_up = StartUp()
-        self.testing = False
+        self._testing = False
 
     def _use_own_settings(self) -> None:
         """Settings in a temporary folder: a test never reads or writes those of the user."""
@@ -78,7 +79,7 @@ class Application:
     def _sender(self, signal):
         return self._start_up if signal == "startupCompleted()" else self._qt
 
-    def complete_startup(self):
+    def _complete_startup(self):
         """Emit ``startupCompleted()`` to those that wait for it: each hears it once, as in one run of Slicer."""
         over, self._start_up = self._start_up, StartUp()
         over.startupCompleted.emit()
@@ -90,16 +91,13 @@ class Application:
         return self._files
 
     def extensionsManagerModel(self):
-        return ExtensionsModel()
+        return self._extensions
 
     def ioManager(self):
         return self._files
 
     def layoutManager(self):
         return self._layouts
-
-    def mainWindow(self):
-        return self._window
 
     def moduleDocumentationUrl(self, name):
         return f"{self.documentationBaseUrl}user_guide/modules/{name.lower()}.html"
@@ -124,17 +122,40 @@ class Application:
     userSettings = revisionUserSettings = settings
 
     def testingEnabled(self):
-        return self.testing
+        return self._testing
 
     def translate(self, context, text):
         return QCoreApplication.translate(context, text)
 
 
-class ExtensionsModel:
-    """Which extensions there are, by ``host.packages.extensions``."""
+class ExtensionsModel(QObject):
+    """Which extensions there are, by ``host.packages.extensions``, and on the server."""
+
+    def __init__(self):
+        super().__init__()
+        self._interactive = True
+        self._new: set[str] = set()  # installed, and loaded when Slicer starts again
 
     def isExtensionInstalled(self, name):
-        return name in packages.extensions
+        return name in packages.extensions or name in self._new
+
+    def installExtensionFromServer(self, name, restart=True, update=False):
+        """Ask, if interactive, and install; it counts from the next start of Slicer. False where it was not done."""
+        if self.isExtensionInstalled(name):
+            return True
+        if self._interactive and QMessageBox.question(None, "Install extension ?", name) != QMessageBox.Yes:
+            return False
+        if name not in packages.extensions_on_server:
+            return False
+        self._new.add(name)
+        if restart:
+            slicer.app.restart()
+        return True
+
+    def _set_interactive(self, interactive):
+        self._interactive = interactive
+
+    interactive = Property(bool, lambda self: self._interactive, _set_interactive)
 
 
 class MainWindow(QMainWindow):

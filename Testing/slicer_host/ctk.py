@@ -90,10 +90,6 @@ class ctkSliderWidget(QWidget):
     def setValue(self, value):
         self._spin.value = value
 
-    def setRange(self, minimum, maximum):
-        self._spin.setRange(minimum, maximum)
-        self._follow()
-
     def _of_spin_box(kind, name):
         def write(self, value):
             setattr(self._spin, name, value)

@@ -28,7 +28,7 @@ class ctkCollapsibleButton(_Collapsible, QWidget):
     to the widget stays clear of it.
     """
 
-    HEADER_HEIGHT = 24
+    _HEADER_HEIGHT = 24
     contentsCollapsed = Signal(bool)
     toggled = Signal(bool)
 
@@ -42,7 +42,7 @@ class ctkCollapsibleButton(_Collapsible, QWidget):
         self._header.clicked.connect(self._toggle)
         self._collapsed = False
         self._put_away = []
-        self.setContentsMargins(0, self.HEADER_HEIGHT, 0, 0)
+        self.setContentsMargins(0, self._HEADER_HEIGHT, 0, 0)
         self._set_text(text)
         self._show_state()
 
@@ -61,11 +61,11 @@ class ctkCollapsibleButton(_Collapsible, QWidget):
 
     def _show_state(self):
         self._header.arrowType = Qt.RightArrow if self._collapsed else Qt.DownArrow
-        self.setMaximumHeight(self.HEADER_HEIGHT if self._collapsed else WIDGET_SIZE_MAX)
+        self.setMaximumHeight(self._HEADER_HEIGHT if self._collapsed else WIDGET_SIZE_MAX)
         self._show_children(not self._collapsed, apart_from=self._header)
 
     def resizeEvent(self, event):
-        self._header.setGeometry(0, 0, self.width, self.HEADER_HEIGHT)
+        self._header.setGeometry(0, 0, self.width, self._HEADER_HEIGHT)
         super().resizeEvent(event)
 
     def showEvent(self, event):

@@ -28,6 +28,15 @@ class Host:
         self.errors.append(error)
         traceback.print_exception(kind, error, trace)
 
+    @property
+    def testing(self) -> bool:
+        """What ``slicer.app.testingEnabled()`` says."""
+        return self.app._testing
+
+    @testing.setter
+    def testing(self, testing: bool):
+        self.app._testing = testing
+
     def load_module(self, path) -> qSlicerScriptedLoadableModule:
         """Load a scripted module from its .py file."""
         module = qSlicerScriptedLoadableModule(path)
@@ -36,8 +45,14 @@ class Host:
 
     def start_up(self) -> None:
         """Tell the modules loaded since the last time that Slicer has started, as ``startupCompleted()`` does."""
-        self.app.complete_startup()
+        self.app._complete_startup()
         self.process_events()
+
+    def forget_submodules(self) -> None:
+        """Undo the imports of submodules that only a module's own import brings, as at the start of Slicer."""
+        for name in ("packaging",):
+            sys.modules.pop(f"slicer.{name}", None)
+            vars(slicer).pop(name, None)
 
     def open(self, module):
         """Switch to a module; its Python widget, set up and entered."""
@@ -46,7 +61,7 @@ class Host:
 
     def leave(self) -> None:
         """Switch to no module: the one that is open is told to exit."""
-        self.app.mainWindow().moduleSelector().leave()
+        self.app._window.moduleSelector().leave()
 
     def reload(self, module):
         """What the button "Reload" does; the new Python widget. As in Slicer, nobody calls its ``enter``."""
@@ -61,7 +76,11 @@ class Host:
 
     def click_sample(self, name: str):
         """Click a button of Slicer's panel Sample Data; gives what its custom downloader returns."""
-        return SampleDataLogic().click(name)
+        logic = SampleDataLogic()
+        source = logic.sourceForSampleName(name)
+        if source is None:
+            raise KeyError(f"There is no sample {name} in the panel Sample Data")
+        return (source.customDownloader or logic.downloadFromSource)(source)
 
     def close_scene(self) -> None:
         """What File / Close Scene does."""

@@ -7,14 +7,14 @@ import vtk
 class LayoutManager:
     """The layout. Slicer's logic keeps the nodes of its views in the scene, also where the scene is closed."""
 
-    SLICE_VIEWS = ("Red", "Green", "Yellow")
+    _SLICE_VIEWS = ("Red", "Green", "Yellow")
     threeDViewCount = tableViewCount = plotViewCount = 0  # no widget can be had of any of them
 
     def __init__(self, scene, application_logic):
         self._logic = slicer.vtkMRMLLayoutLogic()
         self._logic.SetMRMLScene(scene)
         self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
-        self._slices = {name: SliceWidget(name, scene, application_logic) for name in self.SLICE_VIEWS}
+        self._slices = {name: SliceWidget(name, scene, application_logic) for name in self._SLICE_VIEWS}
         self._slice_logics = vtk.vtkCollection()
         for widget in self._slices.values():
             self._slice_logics.AddItem(widget.sliceLogic())
@@ -35,7 +35,7 @@ class LayoutManager:
         self.layout = layout
 
     def sliceViewNames(self):
-        return self.SLICE_VIEWS
+        return self._SLICE_VIEWS
 
     def sliceWidget(self, name):
         return self._slices.get(name)

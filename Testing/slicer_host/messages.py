@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import slicer
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Message:
     text: str
     details: str = ""
     title: str = ""
+    hourglass: bool = False  # whether the user saw the cursor for waiting
 
 
 class Messages(list):
@@ -30,7 +31,8 @@ class Messages(list):
         return [message.text for message in self if message.kind == kind]
 
     def keep(self, kind, text, windowTitle=None, detailedText="", **_):
-        self.append(Message(kind, str(text), str(detailedText or ""), windowTitle or ""))
+        hourglass = QApplication.overrideCursor() is not None
+        self.append(Message(kind, str(text), str(detailedText or ""), windowTitle or "", hourglass))
 
     def take_over(self) -> None:
         """Put this list in the place of the dialogs of slicer.util and Qt."""

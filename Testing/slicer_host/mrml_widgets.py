@@ -2,7 +2,7 @@
 
 import shiboken6
 import slicer
-from PySide6.QtCore import Property, Signal
+from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 
@@ -28,6 +28,21 @@ class qSlicerWidget(qMRMLWidget):
     """The same under the name that Slicer's module panels have it."""
 
 
+class qMRMLSortFilterProxyModel(QObject):
+    """Which nodes a combo box leaves out, whatever its types say."""
+
+    def __init__(self, combo):
+        super().__init__(combo)
+        self._changed = combo._refresh
+        self._hidden: tuple[str, ...] = ()
+
+    def _hide(self, ids):
+        self._hidden = tuple(ids)
+        self._changed()
+
+    hiddenNodeIDs = Property("QStringList", lambda self: self._hidden, _hide)
+
+
 class qMRMLNodeComboBox(QWidget):
     """A combo box of the nodes of a scene; it follows nodes that come, go and change their name.
 
@@ -39,7 +54,7 @@ class qMRMLNodeComboBox(QWidget):
     nodeAdded = Signal(object)
     nodeAddedByUser = Signal(object)
 
-    FOLLOWED = ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent", "EndCloseEvent", "EndImportEvent")
+    _FOLLOWED = ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent", "EndCloseEvent", "EndImportEvent")
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -55,6 +70,7 @@ class qMRMLNodeComboBox(QWidget):
         self._options |= {"hideChildNodeTypes": (), "interactionNodeSingletonTag": ""}
         self._options |= {"noneDisplay": "", "baseName": "", "selectNodeUponCreation": True}
         self._options |= {"addEnabled": True, "removeEnabled": True, "renameEnabled": False, "editEnabled": False}
+        self._filter = qMRMLSortFilterProxyModel(self)
         self._combo.currentIndexChanged.connect(self._user_chose)
 
     # The scene
@@ -66,7 +82,7 @@ class qMRMLNodeComboBox(QWidget):
         self._stop_following()
         self._scene = scene
         if scene is not None:
-            for event in self.FOLLOWED:
+            for event in self._FOLLOWED:
                 number = getattr(slicer.vtkMRMLScene, event, None)
                 tag = scene.AddObserver(event if number is None else number, self._scene_changed)
                 self._tags.append((scene, tag))
@@ -89,14 +105,19 @@ class qMRMLNodeComboBox(QWidget):
 
     # The nodes
 
-    def nodes(self) -> list:
+    def _nodes(self) -> list:
         """The nodes in the list, in the order of the scene."""
         if self._scene is None:
             return []
         every = (self._scene.GetNthNode(n) for n in range(self._scene.GetNumberOfNodes()))
         return [node for node in every if self._shows(node)]
 
+    def sortFilterProxyModel(self):
+        return self._filter
+
     def _shows(self, node) -> bool:
+        if node.GetID() in self._filter.hiddenNodeIDs:
+            return False
         if node.GetHideFromEditors() and not self._options["showHidden"]:
             return False
         if self._options["showChildNodeTypes"]:
@@ -112,7 +133,7 @@ class qMRMLNodeComboBox(QWidget):
         )
 
     def _refresh(self):
-        nodes = self.nodes()
+        nodes = self._nodes()
         entries = [(node.GetID(), node.GetName()) for node in nodes]
         ids = [node_id for node_id, _ in entries]
         if self._options["noneEnabled"]:
@@ -160,10 +181,10 @@ class qMRMLNodeComboBox(QWidget):
         self._select(node_id if self._combo.findData(node_id) >= 0 else "")
 
     def nodeCount(self) -> int:
-        return len(self.nodes())
+        return len(self._nodes())
 
     def nodeFromIndex(self, index):
-        return self.nodes()[index]
+        return self._nodes()[index]
 
     def addAttribute(self, node_type, name, value=None):
         """List only nodes of this type that have this attribute, and this value of it where one is given."""

@@ -62,7 +62,7 @@ class OfNumber(Connection):
         ):
             raise RuntimeError(f"A slider cannot show {parameter.name}, which has no bounds")
         self.set_steps(notes)
-        widget.setRange(low, high)
+        widget.minimum, widget.maximum = low, high
 
     def set_steps(self, notes):
         for note in notes:

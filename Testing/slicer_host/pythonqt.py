@@ -120,9 +120,18 @@ def disconnect(sender: QObject, signal: str, slot) -> bool:
 
 def _signal(sender: QObject, signature: str):
     found = getattr(sender, signature.partition("(")[0], None)
-    if not signature.endswith(")") or not hasattr(found, "emit"):
+    if not signature.endswith(")") or not hasattr(found, "emit") or not _has_signature(sender, signature):
         raise ValueError(f"{type(sender).__name__} has no signal {signature!r}")
     return found
+
+
+def _has_signature(sender: QObject, signature: str) -> bool:
+    """Whether the types are those of a signal, as Qt compares them: by name. Of PyObject, nobody knows."""
+    meta = _get(sender, "metaObject")()
+    methods = [bytes(meta.method(n).methodSignature().data()).decode() for n in range(meta.methodCount())]
+    known = [one for one in methods if one.partition("(")[0] == signature.partition("(")[0]]
+    wanted = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
+    return wanted in known or any("PyObject" in one for one in known)
 
 
 def _with_arguments_of(signature: str, slot):

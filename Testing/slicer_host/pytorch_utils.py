@@ -4,7 +4,7 @@ import importlib
 
 import slicer
 
-from .packaging import pip_check, pip_install
+from .packaging import packages, pip_check, pip_install
 
 
 class PyTorchUtilsLogic:
@@ -36,7 +36,7 @@ class PyTorchUtilsLogic:
         """The module ``torch`` after its installation; None where the user declines.
 
         As in the extension, CalledProcessError tells that it failed, ModuleNotFoundError that torch is missing after
-        it all the same.
+        it all the same. What its import raises is anything, such as OSError of a DLL.
         """
         wanted = [f"torch{torchVersionRequirement or ''}", f"torchvision{torchvisionVersionRequirement or ''}"]
         if askConfirmation and not slicer.app.testingEnabled():
@@ -44,6 +44,8 @@ class PyTorchUtilsLogic:
             if not slicer.util.confirmOkCancelDisplay(question):
                 return None
         pip_install(wanted)
+        if packages.load_error is not None:
+            raise packages.load_error
         return _imported_torch()
 
     def getDevice(self):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import slicer
 
+__all__ = ["SampleDataLogic", "SampleDataSource", "downloadSample", "downloadSamples"]
+
 
 @dataclass
 class SampleDataSource:
@@ -101,13 +103,6 @@ class SampleDataLogic:
 
     def downloadSample(self, sampleName):
         return self.downloadSamples(sampleName)[0]
-
-    def click(self, sampleName):
-        """What the button of a sample does in the panel Sample Data."""
-        source = self.sourceForSampleName(sampleName)
-        if source is None:
-            raise KeyError(f"There is no sample {sampleName} in the panel Sample Data")
-        return (source.customDownloader or self.downloadFromSource)(source)
 
 
 def downloadSamples(sampleName):

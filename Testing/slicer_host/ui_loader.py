@@ -56,8 +56,9 @@ class QUiLoader(QtUiTools.QUiLoader):
 
 def _stand_in(class_name: str) -> type | None:
     """The class of the stand-in widgets of this name; None for Qt's own."""
-    import ctk
     import slicer
+
+    from . import ctk
 
     if not class_name.startswith(("ctk", "qMRML", "qSlicer")):
         return None

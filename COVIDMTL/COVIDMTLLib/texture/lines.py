@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -32,49 +32,64 @@ def line_matrices(
     Returns
     -------
     list of (ndarray, ndarray)
-        Of each image, how often level i + 1 is followed by j + 1, shape (levels, levels, 13), and how often it
-        makes a run of j + 1 voxels, shape (levels, longest, 13); float64.
+        Of each image, how often level i + 1 is followed by j + 1, shape (13, levels, levels), and how often it
+        makes a run of j + 1 voxels, shape (13, levels, longest); float64.
     """
-    pairs, runs = [[] for _ in levels], [[] for _ in levels]
-    for index, direction in enumerate(DIRECTIONS):
-        order, last = _lines(mask, direction)
-        for image, found_pairs, found_runs in zip(levels, pairs, runs, strict=True):
-            one, other = _count(image, order, last, max(mask.shape))
-            found_pairs.append(one)
-            found_runs.append(other)
-        progress((index + 1) / len(DIRECTIONS))
-    return [(np.stack(one, -1), np.stack(other, -1)) for one, other in zip(pairs, runs, strict=True)]
+    longest = max(mask.shape)
+    numbers = np.zeros(2 * mask.size, np.int32)
+    numbers[np.flatnonzero(mask)] = np.arange(1, len(levels[0]) + 1, dtype=np.int32)
+    levels = [np.append(np.uint16(0), one) for one in levels]  # of voxel 0, which is outside, and 1 to n
+    sizes = [int(one.max()) + 1 for one in levels]
+    pairs = [np.zeros((len(DIRECTIONS), size, size)) for size in sizes]
+    runs = [np.zeros((len(DIRECTIONS), size, longest + 1)) for size in sizes]
+    for number, direction in enumerate(DIRECTIONS):
+        for voxels in _lines(numbers, mask.shape, direction):
+            for one, found_pairs, found_runs in zip(levels, pairs, runs, strict=True):
+                _count(one.take(voxels), found_pairs[number], found_runs[number])
+        progress((number + 1) / len(DIRECTIONS))
+    return [(one[:, 1:, 1:], other[:, 1:, 1:]) for one, other in zip(pairs, runs, strict=True)]
 
 
-def _lines(mask: np.ndarray, direction: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The voxels of a mask line by line, as indices (n,) among themselves, and which of them end a line."""
-    step = int(np.dot(direction, (mask.shape[1] * mask.shape[2], mask.shape[2], 1)))
-    number = np.zeros(mask.size + -mask.size % step, np.int32)
-    inside = np.flatnonzero(mask)
-    number[inside] = np.arange(1, len(inside) + 1, dtype=np.int32)
+def _lines(numbers: np.ndarray, shape: tuple[int, ...], direction: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """The voxels of a mask line by line, with a 0 after each line.
+
+    Parameters
+    ----------
+    numbers : ndarray of int32, shape (2 z y x,)
+        The number of each voxel of the mask, from 1 in the order of the array, and 0 elsewhere and after all of it.
+    shape : (z, y, x)
+
+    Yields
+    ------
+    ndarray of intp
+        Numbers of some whole lines, about `CHUNK` voxels.
+    """
+    step = int(np.dot(direction, (shape[1] * shape[2], shape[2], 1)))
+    rows = -(-int(np.prod(shape)) // step)
     # A step is as far everywhere in the flat array, so lines are columns; the margin keeps them from running on.
-    number = number.reshape(-1, step).T.ravel()
-    place = np.flatnonzero(number)
-    last = np.ones(len(place), bool)
-    last[:-1] = np.diff(place) != 1
-    return number[place] - 1, last
-
-
-def _count(levels: np.ndarray, order: np.ndarray, last: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (levels, levels) and runs (levels, longest) along lines, float64."""
-    size = int(levels.max()) + 1
-    pairs = np.zeros(size * size)
-    runs = np.zeros(size * (longest + 1))
-    # Chunks end where lines do.
-    ends = np.flatnonzero(last) + 1
-    cuts = ends[np.unique(np.searchsorted(ends, np.append(np.arange(CHUNK, len(order), CHUNK), len(order))))]
+    number = numbers[: rows * step].reshape(rows, step).T.ravel()
+    kept = number != 0
+    kept[1:] |= kept[:-1].copy()
+    lines = number[kept]
+    ends = np.flatnonzero(lines == 0) + 1
+    wanted = np.append(np.arange(CHUNK, len(lines), CHUNK), len(lines))
+    cuts = np.unique(ends[np.searchsorted(ends, wanted)])
     for start, stop in zip(np.append(0, cuts[:-1]), cuts, strict=True):
-        line = levels[order[start:stop]].astype(np.int32)
-        end = last[start:stop].copy()
-        following = line[:-1] * size + line[1:]
-        following[end[:-1]] = 0
-        pairs += np.bincount(following, minlength=len(pairs))
-        end[:-1] |= line[1:] != line[:-1]
-        at = np.flatnonzero(end)
-        runs += np.bincount(line[at] * (longest + 1) + np.diff(at, prepend=-1), minlength=len(runs))
-    return pairs.reshape(size, size)[1:, 1:], runs.reshape(size, longest + 1)[1:, 1:]
+        yield lines[start:stop].astype(np.intp)
+
+
+def _count(line: np.ndarray, pairs: np.ndarray, runs: np.ndarray) -> None:
+    """Add pairs (level, level) and runs (level, length) along lines, which are levels with a 0 after each line."""
+    from skimage.feature import graycomatrix
+
+    pairs += graycomatrix(line[np.newaxis], [1], [0], len(pairs))[..., 0, 0]
+    ends = np.flatnonzero(line[1:] != line[:-1])
+    places = ends.astype(np.uint16)  # of which differences are right, though they wrap around
+    found = np.empty((2, len(ends)), np.uint16)
+    found[0] = line[ends]
+    found[1] = np.diff(places, prepend=np.uint16(-1 % (1 << 16)))
+    # A level and, below it in the other row, the length of its run are a pair, too.
+    size = max(len(pairs), int(found[1].max()) + 1)
+    counted = graycomatrix(found, [1], [np.pi / 2], size)[..., 0, 0]
+    longest = min(size, runs.shape[1])
+    runs[:, :longest] += counted[: len(runs), :longest]

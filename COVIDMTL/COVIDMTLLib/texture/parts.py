@@ -8,9 +8,11 @@ import numpy as np
 
 from ..feature_names import GLCM, WAVELET_GLCM
 from ..progress import Callback
-from .formulas import co_occurrence, first_order, run_length, size_zone
+from .first_order import first_order
+from .glcm import co_occurrence
 from .levels import grey_levels
 from .lines import line_matrices
+from .runs_zones import run_length, size_zone
 from .sub_bands import sub_band_values
 from .zones import zone_matrix
 
@@ -44,8 +46,8 @@ def line_features(
     levels = {prefix: grey_levels(values) for prefix, values in bands.items()}
     counted = line_matrices(list(levels.values()), mask, lambda fraction: progress(0.2 + 0.6 * fraction))
     found: dict[str, float] = {}
-    for number, ((prefix, one), (pairs, runs)) in enumerate(zip(levels.items(), counted, strict=True), 1):
-        occurring = np.unique(one)
+    for number, (prefix, (pairs, runs)) in enumerate(zip(levels, counted, strict=True), 1):
+        occurring = np.flatnonzero(runs.any(axis=(0, 2))) + 1
         glcm, glrlm = co_occurrence(pairs, occurring, WAVELET_GLCM if prefix else GLCM), run_length(runs, occurring)
         for kind, values in (("glcm", glcm), ("glrlm", glrlm)):
             found |= {f"{prefix}_{kind}_{name}" if prefix else name: float(value) for name, value in values.items()}
@@ -61,7 +63,7 @@ def other_features(image: np.ndarray) -> dict[str, float]:
     mask = image > 0
     levels = np.zeros(image.shape, np.uint16)
     levels[mask] = grey_levels(image[mask])
-    found = first_order(image[mask], levels[mask]) | size_zone(*zone_matrix(levels), np.unique(levels[mask]))
+    found = first_order(image[mask]) | size_zone(*zone_matrix(levels))
     return {name: float(value) for name, value in found.items()}
 
 

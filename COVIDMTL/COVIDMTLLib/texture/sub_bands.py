@@ -6,21 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-WAVELET = "coif1"
+LOW_PASS = (
+    *(-0.015655728135791993, -0.07273261951252645, 0.3848648468648578),
+    *(0.8525720202116004, 0.3378976624574818, -0.07273261951252645),
+)
+"""Taps of the wavelet coif1, to the last digit those of PyWavelets, which PyRadiomics takes."""
 
-MARGIN = 5
-"""Voxels by which the filters of the wavelet reach to either side."""
+TAPS = {"L": LOW_PASS, "H": tuple(tap * (-1) ** (at + 1) for at, tap in enumerate(reversed(LOW_PASS)))}
 
-SLAB = 64  # slices that are transformed at once, so that the eight sub-bands of a whole CT are never in memory
+BEFORE, AFTER = 2, 3
+"""Voxels by which the filters reach to either side."""
+
+BLOCK = (16, 16)  # slices and rows that are filtered at once, few enough for the cache
 
 
 def sub_band_values(image: np.ndarray, mask: np.ndarray, letters: Sequence[str] = "LH") -> dict[str, np.ndarray]:
-    """The stationary wavelet transform of one level, as PyRadiomics has it, inside a mask.
+    """The stationary (undecimated) wavelet transform of one level, as PyRadiomics has it, inside a mask.
 
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
-        With at least `MARGIN` voxels of 0 at each face, since the transform wraps around; even along each axis.
+        With `AFTER` voxels of 0 or more at each face.
     mask : ndarray of bool, shape (z, y, x)
         Where values are wanted, not in that margin.
     letters : sequence of {"L", "H"}
@@ -32,23 +38,56 @@ def sub_band_values(image: np.ndarray, mask: np.ndarray, letters: Sequence[str] 
         For each sub-band, such as ``LLH``, its values in the mask, in the order of the array: float64 of shape (n,).
         The letters go by the axes x, y, z.
     """
-    if not letters:
-        return {}
-    import pywt
-
-    depth = len(image)
-    first = np.concatenate([[0], np.cumsum(mask.sum(axis=(1, 2)))])
-    found: dict[str, np.ndarray] = {}
-    for start in range(MARGIN, depth - MARGIN, SLAB):
-        stop = min(start + SLAB, depth - MARGIN)
-        inside = mask[start:stop]
-        slab = image[start - MARGIN : stop + MARGIN]
-        slab = np.pad(slab, ((0, len(slab) % 2), (0, 0), (0, 0)))
-        for letter, half in zip("LH", pywt.swt(slab, WAVELET, level=1, axis=2)[0], strict=True):
-            # As `pywt.swtn` along all three axes would go on.
-            bands = pywt.swtn(half, WAVELET, level=1, axes=(1, 0))[0] if letter in letters else {}
-            for key, band in bands.items():
-                name = letter + key.replace("a", "L").replace("d", "H")
-                values = found.setdefault(name, np.empty(first[-1]))
-                values[first[start] : first[stop]] = band[MARGIN : MARGIN + stop - start][inside]
+    rows = mask.shape[1]
+    first = np.append(0, np.cumsum(mask.sum(axis=2)))  # of each row, in the order of the array
+    found = {letter + y + z: np.empty(first[-1]) for letter in letters for y in "LH" for z in "LH"}
+    for z in range(0, mask.shape[0], BLOCK[0]):
+        for y in range(0, rows, BLOCK[1]):
+            box = _shrunk(mask, (slice(z, z + BLOCK[0]), slice(y, y + BLOCK[1])))
+            if box is None:
+                continue
+            inside = mask[box]
+            at = np.concatenate([np.arange(first[n + box[1].start], first[n + box[1].stop]) for n in _rows(box, rows)])
+            block = image[tuple(slice(side.start - BEFORE, side.stop + AFTER) for side in box)].astype(float)
+            for letter in letters:
+                along_x = _filter(block, 2, letter)
+                for letter_y in "LH":
+                    along_y = _filter(along_x, 1, letter_y)
+                    for letter_z in "LH":
+                        found[letter + letter_y + letter_z][at] = _filter(along_y, 0, letter_z)[inside]
     return found
+
+
+def _shrunk(mask: np.ndarray, block: tuple[slice, slice]) -> tuple[slice, slice, slice] | None:
+    """The box of a mask within some slices and rows; None if there is nothing in it."""
+    inside = mask[block]
+    box = []
+    for axis, start in enumerate((block[0].start, block[1].start, 0)):
+        places = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        if not len(places):
+            return None
+        box.append(slice(start + int(places[0]), start + int(places[-1]) + 1))
+    return tuple(box)
+
+
+def _rows(box: tuple[slice, slice, slice], rows: int) -> range:
+    """The number of the first row of each slice of a box."""
+    return range(box[0].start * rows, box[0].stop * rows, rows)
+
+
+def _filter(block: np.ndarray, axis: int, letter: str) -> np.ndarray:
+    """A block, shorter by `BEFORE` + `AFTER` along an axis, filtered along it.
+
+    Taps are added up in PyWavelets' order: where the image is flat, what is left of 0 after rounding decides between
+    two grey levels.
+    """
+    length = block.shape[axis] - BEFORE - AFTER
+    filtered = product = None
+    for number, tap in enumerate(TAPS[letter]):
+        start = BEFORE + AFTER - number
+        part = block[(slice(None),) * axis + (slice(start, start + length),)]
+        if filtered is None:
+            filtered, product = part * tap, np.empty(part.shape)
+        else:
+            filtered += np.multiply(part, tap, out=product)
+    return filtered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def zone_matrix(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def zone_matrix(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Count zones, connected by faces, edges or corners, of each level and size.
 
     Parameters
@@ -16,19 +16,19 @@ def zone_matrix(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     counts : ndarray of float64, shape (levels, sizes)
-        Of each level that occurs.
+    levels : ndarray of int, shape (levels,)
+        The levels that occur.
     sizes : ndarray of int, shape (sizes,)
         The sizes that occur, in voxels.
     """
     from skimage.measure import label
 
-    zones = label(levels, background=0, connectivity=3)
-    inside = zones > 0
-    size = np.bincount(zones[inside])
+    zones, levels = label(levels, background=0, connectivity=3).ravel(), levels.ravel()
+    size = np.bincount(zones)
     level = np.zeros(len(size), levels.dtype)
-    level[zones[inside]] = levels[inside]
+    level[zones] = levels
     sizes, column = np.unique(size[1:], return_inverse=True)
     occurring, row = np.unique(level[1:], return_inverse=True)
     counts = np.zeros((len(occurring), len(sizes)))
     np.add.at(counts, (row, column), 1)
-    return counts, sizes
+    return counts, occurring, sizes

@@ -1,0 +1,74 @@
+"""How a process ends with all that it has started, on Linux, macOS and Windows; the one place that tells them apart.
+
+3D Slicer runs Python through a launcher, which starts the real one and handles no signal: to end it is to leave
+the job running. A job that was started by a program therefore ends itself when its standard input does, which it
+does with that program, too, however that ends, and only what does not is ended by force.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from _thread import interrupt_main
+from collections.abc import Callable
+from typing import Any
+
+WINDOWS = sys.platform == "win32"
+
+GRACE = 10.0
+"""Seconds in which a process that is to end cleans up after itself, before it ends as it is."""
+
+
+def own_group() -> dict[str, Any]:
+    """Options of `subprocess.Popen` for a process that `end_group` is to end: it gets a group and no window."""
+    return {"creationflags": subprocess.CREATE_NO_WINDOW} if WINDOWS else {"start_new_session": True}
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """End a process that was started with `own_group`, and all that it started, by force and at once."""
+    if WINDOWS:
+        if process.poll() is None:
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, **own_group())
+            process.kill()
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # nothing of the group is left
+        process.kill()
+
+
+def end_own_group() -> None:
+    """End this process and, on POSIX, all of its group; on Windows what it started sees the end of its input."""
+    if not WINDOWS:
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def end_with_standard_input(end_workers: Callable[[], None]) -> None:
+    """Have SIGTERM raised in the main thread when standard input ends.
+
+    Parameters
+    ----------
+    end_workers : callable
+        Ends the processes whose results the main thread may be waiting for: on Windows no signal wakes it.
+    """
+    threading.Thread(target=_watch, args=(end_workers,), daemon=True).start()
+
+
+def _watch(end_workers: Callable[[], None]) -> None:
+    try:
+        while os.read(0, 1024):
+            pass
+    except OSError:  # it was closed, or never open
+        pass
+    if WINDOWS:
+        interrupt_main(signal.SIGTERM)
+    else:
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    end_workers()
+    time.sleep(GRACE)
+    os._exit(128 + signal.SIGTERM)
