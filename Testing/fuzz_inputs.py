@@ -1,8 +1,9 @@
 """Throw odd and bad inputs of every kind at the command line: `fuzz_inputs.py [--inputs N] [--seed S] [--jobs J]`.
 
 Every outcome has to be a right answer, with its files whole, or exit code 2 with one sentence and nothing left behind;
-none may take longer than a minute, end the process, or keep memory. `--only INDEX` runs one input and says how it
-ended. Prints what came of each kind, each fault with the index that brings it back, and the growth of memory.
+no file that was given may hold anything else afterwards, and none may take longer than a minute, end the process, or
+keep memory. `--only INDEX` runs one input and says how it ended. Prints what came of each kind, each fault with the
+index that brings it back, and the growth of memory.
 """
 
 from __future__ import annotations

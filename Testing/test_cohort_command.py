@@ -173,12 +173,42 @@ def test_a_claim_has_one_holder_and_leaves_nothing(tmp_path):
         ("case,ct\n.a,a.nrrd\n", "no folder can be called so"),
         ("case,ct,age\na,a.nrrd,250\n", "case a: The age has to be"),
         ("case,ct,colour\na,a.nrrd,blue\n", "case a: There is no laboratory value 'colour'"),
+        ("case,ct\na,a.nrrd\na,b.nrrd\nb\nb\n", "begins with 'b' has 1 cells.* begins with 'b' has 1 cells"),
+        ("case,ct\na,a.nrrd\na,b.nrrd\nb,b.nrrd\nb,c.nrrd\n", "has 'a' twice.*; cases.csv has 'b' twice"),
+        ("case,ct\n.a,a.nrrd\nb,b.nrrd\nB,c.nrrd\n", "so everywhere.*; cases.csv has the cases b and B"),
+        ("case,ct,age\na,a.nrrd,250\nb,,1\n", "case a: The age has to be.*case 'b' not where its CT is"),
     ],
 )
 def test_a_wrong_table_is_refused_with_a_sentence(rows, message, tmp_path):
     (tmp_path / "cases.csv").write_text(rows)
     with pytest.raises(InputError, match=message):
         read_cases(tmp_path / "cases.csv")
+
+
+def test_bad_rows_are_failed_cases_told_before_the_first_is_assessed(table, tmp_path):
+    with table.open(encoding="utf-8") as file:
+        good = next(row for row in csv.DictReader(file) if not row["case"].startswith("broken"))
+    rows = [good, good | {"case": "old", "age": "250"}, good | {"case": "lost", "ct": ""}]
+    path = table.with_name("rows.csv")
+
+    def write_rows():
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(good))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write_rows()
+    out, told = tmp_path / "out", []
+    options = {"model": "features", "device": "cpu", "jobs": 1, "failed": lambda name, reason: told.append(name)}
+    found = assess_cohort(path, out, **options, progress=lambda step, *_: told.append(f"step {step}"))
+    assert [bool(row["error"]) for row in found] == [False, True, True]
+    assert "rows.csv, case old: The age has to be" in failures(out)["old"]
+    assert "not where its CT is" in failures(out)["lost"]
+    steps = [one for one in told if one in ("old", "lost", f"step {good['case']}")]
+    assert steps == ["old", "lost", f"step {good['case']}"]
+    rows[1]["age"] = "25"
+    write_rows()
+    assert [row["case"] for row in assess_cohort(path, out, **options) if row["error"]] == ["lost"]
 
 
 def test_what_is_wrong_with_all_cases_ends_the_run_before_the_first(table, tmp_path):

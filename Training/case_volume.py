@@ -14,7 +14,8 @@ from COVIDMTLLib import checks
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import lung_features
 from COVIDMTLLib.lung_volume import BOX
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.masks import read_lungs
+from COVIDMTLLib.reading import read_ct
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, mask_on, segment
 from COVIDMTLLib.volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, to_working_grid
 from release_volumes import SUFFIXES, read_release_volume
@@ -93,7 +94,7 @@ def source_of(case: Case, settings: Settings) -> str:
 def _of_ct(case: Case, settings: Settings) -> tuple[np.ndarray, float]:
     """The volume of a CT, and how many voxels of lung it should have."""
     ct = read_ct(case.ct)
-    given = read_mask(case.lungs) if case.lungs else None
+    given = read_lungs(case.lungs, ct).volume if case.lungs else None
     on_grid = _is_on_grid(ct.geometry, settings.spacing)
     ct = ct.with_array(np.rint(np.clip(ct.array, *HU_RANGE)).astype(np.int16)) if on_grid else to_working_grid(ct)
     lungs = (segment(ct, settings.method, name=case.name) if given is None else mask_on(given, ct)).array

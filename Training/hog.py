@@ -17,7 +17,8 @@ import pandas as pd
 from COVIDMTLLib.batch import cases
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.lung_volume import BOX, prepare
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.masks import read_lungs
+from COVIDMTLLib.reading import read_ct
 from COVIDMTLLib.segmentation import given_lungs, segment
 from COVIDMTLLib.volume import HU_RANGE, Volume, to_working_grid
 from COVIDMTLLib.writing import staged_file
@@ -107,10 +108,12 @@ def hog_table(cts: Path, lungs: Path | None, each: Callable = iter) -> pd.DataFr
             raise InputError(f"{lungs} has no mask of {name}; masks are named like their CTs.")
     rows = []
     for name, path in each(found.items()):
-        ct = to_working_grid(read_ct(path))
-        labels = (
-            segment(ct, "active-contour", name=name) if masks is None else given_lungs(read_mask(masks[name]), ct, name)
-        )
+        volume = read_ct(path)
+        ct = to_working_grid(volume)
+        if masks is None:
+            labels = segment(ct, "active-contour", name=name)
+        else:
+            labels = given_lungs(read_lungs(masks[name], volume).volume, ct, name)
         rows.append(hog_features(lung_box(ct, labels.array)))
     table = pd.DataFrame(rows).add_prefix("hog_")
     table.insert(0, "PID", list(found))

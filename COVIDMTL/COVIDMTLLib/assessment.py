@@ -20,13 +20,14 @@ from .features import MODULES as FEATURE_MODULES
 from .features import lung_features
 from .lung_volume import at_spacing, prepare
 from .lung_warnings import warn_of_lungs
+from .masks import read_lungs
 from .model_cards import takes_features, takes_volume
 from .models import DEFAULT_MODEL, Model, read_card
 from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .progress import Callback, Steps, silent
-from .reading import read_ct_and_files, read_mask
+from .reading import read_ct_and_files
 from .software import software
 from .volume import Geometry, Volume, to_working_grid
 from .wording import printable
@@ -103,7 +104,7 @@ def assess(
         Folder for ``assessment.json``, ``lungs.nrrd`` and ``report.html``, ``features.csv`` if a model takes
         features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
     lungs : path or Volume, optional
-        Lung mask, on any grid; segmented if there is none.
+        Lung mask, on any grid, as `masks.read_lungs` reads it; segmented if there is none.
     model : str, path or Model, or several
         Name of a shipped model, or a model folder or a zip of it, or one that is loaded. Of several, the verdicts
         stand side by side and are aggregated (see `ensembles.combine`).
@@ -154,7 +155,7 @@ def assess(
     check_installed(*now, *later)
     require(*now)
     steps = Steps(progress, STEPS)
-    source = None
+    source = mask = None
 
     with ExitStack() as stack:
         folder = None if out is None else stack.enter_context(writing.staged_folder(out))
@@ -171,7 +172,8 @@ def assess(
                 if dicom:
                     source = dicom_export.read_source(files, name, ct.geometry.spacing[2], keep_identity)
             if lungs is not None and not isinstance(lungs, Volume):
-                lungs = read_mask(lungs)
+                mask = read_lungs(lungs, ct)
+                lungs = mask.volume
         name = printable(name)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
@@ -195,6 +197,7 @@ def assess(
             "warnings": [
                 *([SYNTHETIC] if synthetic else []),
                 *checks.warn_about(ct),
+                *(mask.warnings if mask else []),
                 *warn_of_lungs(working, labels, name),
                 *confidence.warnings(boundary.shares),
                 *_unlike(verdicts["models"]),
@@ -203,6 +206,7 @@ def assess(
             **verdicts,
             "patient": asdict(patient),
             "lungs": {"source": origin(lungs is not None, refine)}
+            | ({"mask": mask.taken} if mask else {})
             | lung_densities(working, labels)
             | {"boundary_supported": boundary.shares},
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},

@@ -18,9 +18,8 @@ from .features import BUILT_IN, ENGINES
 from .lifetime import end_with_standard_input
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
-from .overlap import compare_masks
 from .patient import check_patient
-from .reading import read_mask
+from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
 from .wording import printable
@@ -34,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
     128 + the number of a signal that stopped it."""
     terminal.write_all_characters()
+    terminal.quiet_libraries()
     options = _parser().parse_args(arguments)
     try:
         _check_here()
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     assess = _command(commands, "assess", _assess, "assess a chest CT")
     assess.add_argument("ct", type=Path, metavar="CT", help=ct_help)
     assess.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
-    assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask; found by the program if left out")
+    assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask of any program; found if left out")
     assess.add_argument("--series", metavar="UID", help=series_help)
     assess.add_argument("--name", metavar="TEXT", help=name_help)
     assess.add_argument(
@@ -256,13 +256,15 @@ def _features(options: argparse.Namespace) -> None:
     writing.check_apart(options.out, options.ct, options.mask)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
-            run_supervised(
+            warnings = run_supervised(
                 jobs.features, options.ct, options.mask, path, options.series, options.engine, progress=progress
             )
         progress(*DONE)
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    found = compare_masks(read_mask(options.predicted), read_mask(options.reference))
+    found = run_supervised(jobs.compare, options.predicted, options.reference, progress=silent)
     # JSON has no NaN, which a measure is where it divides by zero.
     print(json.dumps({name: None if isnan(value) else value for name, value in found.items()}, indent=2))

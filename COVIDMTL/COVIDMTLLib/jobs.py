@@ -18,10 +18,12 @@ from .densities import lung_densities
 from .errors import InputError
 from .features import BUILT_IN, engine_modules, lung_features
 from .lung_warnings import warn_of_lungs
+from .masks import read_lungs
 from .method_parameters import Parameters
+from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
-from .reading import read_ct, read_ct_and_files, read_mask
+from .reading import read_ct, read_ct_and_files
 from .volume import labels_on, to_working_grid
 from .wording import printable
 
@@ -79,17 +81,20 @@ def segment(
         volume, files = read_ct_and_files(ct, series)
         if as_dicom:
             source = dicom_export.read_source(files, name, volume.geometry.spacing[2], keep_identity)
-        mask = read_mask(initial) if initial is not None else None
+        given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
-        labels = segmentation.segment(working, method, mask, update, name, parameters, through, target, airways)
+        labels = segmentation.segment(
+            working, method, given.volume if given else None, update, name, parameters, through, target, airways
+        )
         measures = None
         if through is None:
             lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
-            warnings = [*warn_of_lungs(working, lungs, name), *confidence.warnings(shares)]
+            warnings = given.warnings if given else []
+            warnings += [*warn_of_lungs(working, lungs, name), *confidence.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
@@ -103,17 +108,23 @@ def segment(
     return measures
 
 
-def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *, progress: Callback) -> None:
-    """Compute the features of a CT within a mask and write the table."""
+def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *, progress: Callback) -> list[str]:
+    """Compute the features of a CT within a mask and write the table; returns warnings."""
     modules = engine_modules(engine)
     require("SimpleITK", *resampling.MODULES, *modules)
     steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
     with aid(*modules) if engine == BUILT_IN else nullcontext() as helper:
         with steps.step("read", "Reading the CT"):
             volume = read_ct(ct, series)
-            lungs = read_mask(mask)
+            given = read_lungs(mask, volume)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(volume)
-            lungs = segmentation.mask_on(lungs, working)
+            lungs = segmentation.mask_on(given.volume, working)
         with steps.step("features", "Computing 375 features") as update:
             write_features(lung_features(working, lungs.array, update, helper, engine), out)
+    return given.warnings
+
+
+def compare(predicted: Path, reference: Path, *, progress: Callback) -> dict[str, float]:
+    """`overlap.compare_masks` of two files."""
+    return compare_masks(read_lungs(predicted).volume, read_lungs(reference).volume)

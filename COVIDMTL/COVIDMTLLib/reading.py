@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOST_VOXELS = 2**31
 """Beyond which a header is mistaken, or meant to use up the memory."""
 
+MOST_LAYERS = 64
+"""Of a mask."""
+
 
 def read_ct(path: str | Path, series: str | None = None) -> Volume:
     """Read a chest CT from an image file or a DICOM folder and check that it can be one.
@@ -83,15 +86,26 @@ def read_mask(path: str | Path) -> Volume:
     if path.is_dir():
         raise InputError(f"{path.name} is a folder; a mask has to be one image file, such as NRRD or NIfTI.")
     mask = Volume.from_image(_read_file(path))
-    labels = np.unique(mask.array[np.isfinite(mask.array)])
-    if not np.isfinite(mask.array).all() or labels[0] < 0 or labels[-1] > 255 or (labels % 1).any():
-        raise InputError(f"{path.name} is not a mask: its values should be labels, whole numbers from 0 to 255.")
-    if not labels.any():
-        raise InputError(f"{path.name} is an empty mask: none of its voxels is labelled.")
+    check_labels(mask.array, path.name)
     return mask.with_array(mask.array.astype(np.uint8))
 
 
-def _read_file(path: Path):
+def check_labels(array: np.ndarray, name: str) -> list[int]:
+    """The labels of an array but 0; raises `InputError` if there is none or its values are no labels."""
+    labels = np.unique(array[np.isfinite(array)])
+    if not np.isfinite(array).all() or labels[0] < 0 or labels[-1] > 255 or (labels % 1).any():
+        raise InputError(f"{name} is not a mask: its values should be labels, whole numbers from 0 to 255.")
+    if not labels.any():
+        raise InputError(f"{name} is an empty mask: none of its voxels is labelled.")
+    return [int(label) for label in labels if label]
+
+
+def read_layers(path: Path) -> sitk.Image:
+    """Read the image file of a mask, which may be of several layers, one a component of its voxels; see `masks`."""
+    return _read_file(path, layers=True)
+
+
+def _read_file(path: Path, layers: bool = False):
     import SimpleITK as sitk
 
     if not path.is_file():
@@ -103,7 +117,9 @@ def _read_file(path: Path):
         reader = sitk.ImageFileReader()
         reader.SetFileName(file)
         reader.ReadImageInformation()
-        _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), path.name)
+        components = reader.GetNumberOfComponents()
+        as_layers = layers and reader.GetImageIOFromFileName(file) == "NrrdImageIO" and components <= MOST_LAYERS
+        _check_scalar(reader.GetSize(), 1 if as_layers else components, reader.GetPixelID(), path.name)
         if dicom.is_dicom(reader):
             dicom.check_pixels(reader, path)
         kind = reader.GetImageIOFromFileName(file)
@@ -145,7 +161,8 @@ def _bytes(reader: sitk.ImageFileReader) -> int:
     """How long the values of an image are by its header."""
     import SimpleITK as sitk
 
-    return prod(reader.GetSize()) * sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+    component = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+    return prod(reader.GetSize()) * reader.GetNumberOfComponents() * component
 
 
 def _check_nifti(path: Path, unpacked: int | None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from .errors import InputError
 
 LARGEST = 8 * 2**20
 """Bytes beyond which a file is something else than such a table, or meant to use up the memory."""
+
+MOST = 20
+"""Faults of a table that are told at once."""
 
 
 def read_text(path: str | Path, largest: int = LARGEST) -> str:
@@ -56,12 +60,14 @@ def read_rows(path: str | Path, largest: int = LARGEST) -> tuple[list[str], list
     header, *rows = rows
     if len(header) == 1 and any(separator in header[0] for separator in ";\t"):
         raise InputError(f"The columns of {name} are not separated by commas; save it as CSV with commas.")
-    for row in rows:
-        if len(row) != len(header):
-            raise InputError(
-                f"A row of {name} that begins with {row[0][:40]!r} has {len(row)} cells, and the header {len(header)}; "
-                "correct the file."
-            )
+    uneven = [
+        f"A row of {name} that begins with {row[0][:40]!r} has {len(row)} cells, and the header {len(header)}; "
+        "correct the file."
+        for row in rows
+        if len(row) != len(header)
+    ]
+    if uneven:
+        raise InputError(all_of(uneven))
     if not all(header):
         raise InputError(f"{name} has a column without a name; correct the header.")
     check_once(header, name)
@@ -69,9 +75,14 @@ def read_rows(path: str | Path, largest: int = LARGEST) -> tuple[list[str], list
 
 
 def check_once(names: Iterable[Any], table: str) -> None:
-    """Raise `InputError` if a name is in a table twice."""
-    seen = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f"{table} has {name[:40]!r} twice; leave one out.")
-        seen.add(name)
+    """Raise `InputError` if names are in a table twice."""
+    twice = [name for name, number in Counter(names).items() if number > 1]
+    if twice:
+        raise InputError(all_of([f"{table} has {name[:40]!r} twice; leave one out." for name in twice]))
+
+
+def all_of(sentences: Sequence[str]) -> str:
+    """Sentences of what is wrong with a table as one, which leaves out what is too much."""
+    shown = "; ".join(one.rstrip(".") for one in sentences[:MOST])
+    more = f"; and {len(sentences) - MOST} more like these" if len(sentences) > MOST else ""
+    return f"{shown}{more}."

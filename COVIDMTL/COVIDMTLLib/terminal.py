@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,11 @@ def write_all_characters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def quiet_libraries() -> None:
+    """Keep libraries of this process from telling of what is no fault, such as where matplotlib keeps its fonts."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
 def _bar() -> Iterator[Callback]:
     require("tqdm")
     from tqdm import tqdm
@@ -119,6 +125,8 @@ def summary(result: dict[str, Any], folder: Path) -> str:
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
     lines.append(lungs_line(result["lungs"]))
+    if "mask" in result["lungs"]:
+        lines.append(f"Taken for lung: {result['lungs']['mask']}")
     lines.append(f"Report: {folder / 'report.html'}")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ environment is set before it imports anything, and nothing of the program that s
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import threading
 import traceback
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,11 @@ from typing import Any
 from .errors import NOT_OURS, InputError, sentence
 from .lifetime import end_group, own_group
 from .progress import Callback
+
+log = logging.getLogger(__name__)
+
+MOST_LINES = 40
+"""Of what libraries printed before a process died, that are told then."""
 
 
 class WorkerFailed(RuntimeError):
@@ -49,9 +56,13 @@ class Worker:
             [sys.executable, "-m", f"{__package__}.work_loop"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment or {}),
             **own_group(),  # Ctrl-C in a terminal reaches the watching process alone
         )
+        self._said: deque[str] = deque(maxlen=MOST_LINES)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         _WORKERS.add(self)
         threading.Thread(target=self._bury, daemon=True).start()
         self._send(sys.path)  # what a job is pickled by is found there as it is here
@@ -81,6 +92,12 @@ class Worker:
             end_group(self._process)
         self._process.wait()
 
+    def _listen(self) -> None:
+        """Take what libraries print, of warnings of theirs about a file, say: of no use but where the process dies."""
+        for line in self._process.stderr:
+            self._said.append(line.decode(errors="replace").rstrip())
+            log.debug("%s", self._said[-1])
+
     def _send(self, content: Any) -> None:
         try:
             pickle.dump(content, self._process.stdin)
@@ -94,8 +111,10 @@ class Worker:
             return pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError) as error:
             code = self._process.wait()
+            self._listener.join(timeout=1.0)  # to the end of what it said, unless what it started lives on
+            said = "".join(f"\n{line}" for line in list(self._said))
             raise WorkerDied(
-                f"The process that did the work ended with exit code {code}; was the memory enough?"
+                f"The process that did the work ended with exit code {code}; was the memory enough?{said}"
             ) from error
 
     def _bury(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -43,7 +44,7 @@ def run(odd: OddInput, folder: Path) -> Ending:
     """Run the command line on an input, in a folder that holds its files and is to hold nothing else in the end."""
     for name in ("tmp", "cwd"):
         (folder / name).mkdir()
-    before = _files(folder)
+    before, given = _files(folder), _hashes(odd, folder)
     said, answer = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with _elsewhere(folder), contextlib.redirect_stderr(said), contextlib.redirect_stdout(answer):
         try:
@@ -55,6 +56,8 @@ def run(odd: OddInput, folder: Path) -> Ending:
             said.write(traceback.format_exc())
     answer.flush()
     faults = _faults(odd, code, said.getvalue(), answer.buffer.getvalue(), before, _files(folder))
+    changed = sorted(path for path, digest in given.items() if _hash(path) != digest)
+    faults += [f"a file that it was given is another one: {changed[0]}"] if changed else []
     return Ending(code, said.getvalue(), faults)
 
 
@@ -94,6 +97,34 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
                 file and stat.st_mtime_ns,
             )
     return found
+
+
+def _hashes(odd: OddInput, folder: Path) -> dict[str, str | None]:
+    """Of all files that a command is given, by words or in folders: what they hold, and None where there is none.
+
+    That it may write where its results are to be is no fault, unless it is given the same place to read from.
+    """
+    words = list(odd.arguments)
+    for at, word in enumerate(odd.arguments):
+        if word in ("--out", "--measures"):
+            words[at + 1 : at + 2] = [""]
+    found = {}
+    for place in (str(folder / "in"), *filter(None, words)):
+        place = os.path.join(folder / "cwd", place)
+        try:
+            inside = [os.path.join(top, name) for top, _, names in os.walk(place) for name in names]
+            found |= {path: _hash(path) for path in (place, *inside)}
+        except ValueError:  # a word with a null is no path
+            continue
+    return found
+
+
+def _hash(path: str) -> str | None:
+    """What a file holds, as a hash; None for what is no file, or cannot be read."""
+    if not os.path.isfile(path):
+        return None
+    with contextlib.suppress(PermissionError), open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _faults(odd, code, said, answer, before, after) -> list[str]:

@@ -80,10 +80,13 @@ def assess_case(
         return read_outcome(out)
 
 
-def fail_case(name: str, folder: Path, reason: str) -> Outcome:
-    """Write down that a case failed, unless another process has come to an end with it."""
+def fail_case(name: str, folder: Path, reason: str, again: bool = False) -> Outcome:
+    """Write down that a case failed, unless another process has come to an end with it; ``again``: has assessed it."""
     with claim(folder, name, wait=True):
-        return read_outcome(folder / name) or _write_failure(folder, name, reason)
+        known = read_outcome(folder / name)
+        if known is not None and not (known.error and again):
+            return known
+        return _write_failure(folder, name, reason)
 
 
 def _write_failure(folder: Path, name: str, reason: str, trace: str = "") -> Outcome:

@@ -10,23 +10,31 @@ import asyncio
 import os
 import queue
 import threading
+import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..cores import cores
-from ..errors import InputError
+from ..errors import NOT_OURS, InputError
 from ..packages import require
 from .attendant import TRIES, Attendant
 from .case import fail_case
 from .outcome import Outcome
 from .table import Case
 
-JOINING = 60.0
-"""Seconds to wait for the first worker of a cluster."""
+JOINING = 45.0
+"""Seconds to wait for a worker of a cluster where there is none."""
+
+ANSWERING = 30.0
+"""Seconds within which a worker has to say which version it has."""
+
+PATIENCE = 0.2
+"""Seconds between two looks at whether the workers are ready."""
 
 IDLE = 60.0
 """Seconds without a case after which an attendant ends, as when the run that it was for was killed."""
@@ -71,25 +79,37 @@ class ClusterWorkers:
         self._ended: queue.SimpleQueue = queue.SimpleQueue()
         self._futures: set = set()
         self._deaths: Counter = Counter()
+        self._checked: set[str] = set()
+        self._seen = time.monotonic()
         self.slots = AHEAD
 
     def start(self) -> None:
         """Start to work; raises `InputError` if the workers cannot, or there is none."""
+        from distributed import KilledWorker
+
         try:
             self._client.wait_for_workers(1, timeout=JOINING)
         except asyncio.TimeoutError as error:  # which is that of Python from 3.11 on
-            raise InputError(f"The scheduler at {self._address} has no worker; start some.") from error
+            raise InputError(
+                f"The scheduler at {self._address} has no worker; start some, or see why they do not start."
+            ) from error
+        self._check_workers()
         folder, models, device, _ = self._how
+        future = self._client.submit(_prepare, self._run, models, device, pure=False)
+        while not future.done():
+            time.sleep(PATIENCE)
+            self._check_workers()
         try:
-            self._client.submit(_prepare, self._run, models, device, pure=False).result()
+            future.result()
         except InputError:
             raise
-        except Exception as error:  # what a worker without this package, or with another version of it, raises
-            said = (str(error).strip() or type(error).__name__).splitlines()[-1].rstrip(".")
+        except KilledWorker as error:
             raise InputError(
-                f"The workers of {self._address} cannot assess a case ({said}); install the same version there as here."
+                f"The workers of {self._address} died one after the other before the first case; see what they say, or "
+                "give them more memory."
             ) from error
-        self._count()
+        except Exception as error:  # what a worker that cannot do the work raises
+            raise self._unable(error) from error
 
     def submit(self, case: Case, again: bool, wait: bool) -> None:
         """Have a case assessed, as `case.assess_case` does."""
@@ -101,6 +121,7 @@ class ClusterWorkers:
         """A case that has come to an end, and what came of it; None if there is none for so long."""
         from distributed import KilledWorker
 
+        self._check_workers()
         try:
             case, again, wait, future = self._ended.get(timeout=seconds)
         except queue.Empty:
@@ -117,7 +138,10 @@ class ClusterWorkers:
                 self.submit(case, again, wait)
                 return None
             outcome = fail_case(case.name, self._how[0], DIED)
-        self._count()
+        except NOT_OURS:
+            raise
+        except Exception as error:  # as above
+            raise self._unable(error) from error
         return case, outcome
 
     def close(self) -> None:
@@ -129,8 +153,72 @@ class ClusterWorkers:
             pass
         self._client.close()
 
-    def _count(self) -> None:
-        self.slots = AHEAD * max(1, sum(self._client.nthreads().values()))
+    def _check_workers(self) -> None:
+        """Take note of the workers that there are; raises `InputError` if one cannot do the work, or none is left.
+
+        Of a task that a worker without this package is given, Dask says nothing, and it would never end.
+        """
+        try:
+            threads = self._client.nthreads()
+        except OSError as error:
+            raise InputError(
+                f"The scheduler at {self._address} is gone; start it and go on with the same command."
+            ) from error
+        self.slots = AHEAD * max(1, sum(threads.values()))
+        now = time.monotonic()
+        self._seen = now if threads else self._seen
+        if now - self._seen > JOINING:
+            raise InputError(
+                f"The workers of {self._address} have died, and no others came; see what they say, start some and go "
+                "on with the same command."
+            )
+        new = [address for address in threads if address not in self._checked]
+        if not new:
+            return
+        for address, found in self._versions(new).items():
+            if isinstance(found, ImportError):
+                raise self._unable(found, address)
+            if isinstance(found, str) and found != __version__:
+                raise InputError(
+                    f"The worker {address} has version {found} of this program, and here it is {__version__}; install "
+                    "the same there as here."
+                )
+            if isinstance(found, str):
+                self._checked.add(address)
+
+    def _versions(self, workers: list[str]) -> dict[str, Any]:
+        """The version of this package that each worker has, or the error of finding out, as of one that has died."""
+        answers: queue.SimpleQueue = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._client.run(_version_asker(), workers=workers, on_error="return"))
+            except (OSError, ValueError):  # one has died since; those that are there are asked again
+                answers.put({})
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            return answers.get(timeout=ANSWERING)
+        except queue.Empty as error:
+            raise InputError(
+                f"The workers of {self._address} do not answer; see what they say, and start them again."
+            ) from error
+
+    def _unable(self, error: Exception, worker: str = "") -> InputError:
+        said = (str(error).strip() or type(error).__name__).splitlines()[-1].rstrip(".")
+        who = f"The worker {worker}" if worker else f"A worker of {self._address}"
+        return InputError(f"{who} cannot assess a case ({said}); install the same version there as here.")
+
+
+def _version_asker() -> Callable[[], str]:
+    """A function that tells the version of this package; as a nested one it is sent whole, not by name."""
+
+    def version() -> str:
+        from COVIDMTLLib import __version__
+
+        return __version__
+
+    return version
 
 
 # What follows runs in the workers of the cluster.

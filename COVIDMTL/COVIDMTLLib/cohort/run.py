@@ -16,6 +16,7 @@ from ..models import DEFAULT_MODEL, read_card, shipped_models
 from ..packages import require
 from ..progress import Callback, silent
 from ..segmentation import DEFAULT_METHOD
+from .case import fail_case
 from .claims import sweep
 from .cluster import ClusterWorkers
 from .local import LocalWorkers
@@ -95,6 +96,7 @@ def assess_cohort(
 
     run = _Run(cases, out, parquet, failed, progress)
     try:
+        run.fail_rows()
         if run.left:
             how = (out / CASES, models, device, {"refine": refine, "grid": grid})
             number = min(jobs or cores(), len(run.left))
@@ -133,6 +135,12 @@ class _Run:
     def rows(self) -> list[dict[str, Any]]:
         """Of the cases that have come to an end, in the order of the cases."""
         return [outcome.row for outcome in self._in_order()]
+
+    def fail_rows(self) -> None:
+        """Have the cases fail whose rows of the table are wrong: all at once, before the first one is assessed."""
+        for case in [one for one in self.left if one.error]:
+            self.left.remove(case)
+            self._end(case.name, fail_case(case.name, self._out / CASES, case.error, again=True))
 
     def go(self, workers: LocalWorkers | ClusterWorkers) -> None:
         """Have all cases assessed that are left."""

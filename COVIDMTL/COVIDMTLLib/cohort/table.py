@@ -12,7 +12,7 @@ from ..batch import cases
 from ..errors import InputError
 from ..packages import require
 from ..patients_table import by_case, patient_of
-from ..tables import read_rows
+from ..tables import all_of, read_rows
 
 COLUMNS = ("ct", "lungs", "series")
 
@@ -35,11 +35,14 @@ class Case:
         Image file or DICOM folder, absolute.
     options : mapping
         What `assessment.assess` is told of this case alone: ``lungs``, ``series``, ``age``, ``sex`` and ``labs``.
+    error : str
+        Why it cannot be assessed as its row has it; empty if it can be tried.
     """
 
     name: str
     ct: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
 
 
 def read_cases(path: str | Path) -> list[Case]:
@@ -55,13 +58,14 @@ def read_cases(path: str | Path) -> list[Case]:
     Returns
     -------
     list of Case
-        In the order of the table. Whether their CTs are there is not looked at.
+        In the order of the table; one whose row lacks a CT, or is as `patient.check_patient` does not take it, has an
+        ``error``. Whether their CTs are there is not looked at.
 
     Raises
     ------
     InputError
-        If the table cannot be read, lacks a column or a CT, has a case twice or one whose name no folder can have, or
-        as `patient.check_patient` does, with the case named.
+        If the table cannot be read, lacks a column, has cases twice or some whose names no folder can have, or if all
+        of its rows have an error; all of them are named.
     """
     path = Path(path).absolute()
     if path.is_dir():
@@ -73,6 +77,9 @@ def read_cases(path: str | Path) -> list[Case]:
     if not found:
         raise InputError(f"{path.name} has no case; give it a row for each CT.")
     _check_names([case.name for case in found], path.name)
+    errors = [case.error for case in found if case.error]
+    if len(errors) == len(found):
+        raise InputError(all_of(errors))
     return found
 
 
@@ -102,21 +109,29 @@ def _text(cell: Any) -> str:
 
 def _case(name: str, row: dict[str, str], table: Path) -> Case:
     given = {column: row.pop(column, "") for column in COLUMNS}
-    if not given["ct"]:
-        raise InputError(f"{table.name} says of the case {name[:80]!r} not where its CT is; fill in the column ct.")
-    known = asdict(patient_of(row, name, table.name))
+    ct = table.parent / given["ct"]
+    try:
+        if not given["ct"]:
+            said = f"{table.name} says of the case {name[:80]!r} not where its CT is; fill in the column ct."
+            raise InputError(said)
+        known = asdict(patient_of(row, name, table.name))
+    except InputError as error:
+        return Case(name, ct, error=str(error))
     lungs = table.parent / given["lungs"] if given["lungs"] else None
-    return Case(name, table.parent / given["ct"], {"lungs": lungs, "series": given["series"] or None} | known)
+    return Case(name, ct, {"lungs": lungs, "series": given["series"] or None} | known)
 
 
 def _check_names(names: list[str], table: str) -> None:
     seen: dict[str, str] = {}
+    errors = []
     for name in names:
         if not FOLDER_NAME.fullmatch(name):
-            raise InputError(
+            errors.append(
                 f"{table} has a case {name[:80]!r}, and no folder can be called so everywhere; give it a name of up to "
                 'a hundred characters without any of <>:"/\\|?* and without a full stop or a blank at an end.'
             )
         other = seen.setdefault(name.casefold(), name)
         if other is not name:
-            raise InputError(f"{table} has the cases {other} and {name}, whose folders may be the same; rename one.")
+            errors.append(f"{table} has the cases {other} and {name}, whose folders may be the same; rename one.")
+    if errors:
+        raise InputError(all_of(errors))
