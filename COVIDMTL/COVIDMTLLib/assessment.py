@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .lung_volume import at_spacing, prepare
 from .lung_warnings import warn_of_lungs
 from .model_cards import takes_features
 from .models import DEFAULT_MODEL, Model, read_card
+from .outputs import check_not_ct, digests, keep_others
 from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
@@ -102,6 +104,8 @@ def assess(
     out : path, optional
         Folder for ``assessment.json``, ``lungs.nrrd`` and ``report.html``, ``features.csv`` if a model takes
         features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
+        Of files there, only those that the program wrote and nobody changed are replaced; others, and ``lungs``, are
+        kept under another name, as ``lungs_kept.nrrd``.
     lungs : path or Volume, optional
         Lung mask, on any grid; segmented if there is none.
     model : str, path or Model, or several
@@ -156,7 +160,12 @@ def assess(
     source = None
 
     with ExitStack() as stack:
-        folder = None if out is None else stack.enter_context(writing.staged_folder(out))
+        folder = None
+        if out is not None:
+            paths = [None if isinstance(one, Volume) or one is None else Path(one) for one in (ct, lungs)]
+            check_not_ct([Path(out) / "lungs.nrrd"], paths[0])
+            before = partial(keep_others, Path(out), ct=paths[0], given=paths[1:])
+            folder = stack.enter_context(writing.staged_folder(out, before))
         helper = stack.enter_context(aid(*FEATURE_MODULES)) if any(map(takes_features, cards)) else None
         # What takes long to import is imported while the lungs are found.
         loading = stack.enter_context(ThreadPoolExecutor(1)).submit(load_late, later, model, device)
@@ -213,6 +222,7 @@ def assess(
         if folder is not None:
             with steps.step("report", "Writing the report"):
                 write_files(assessment, folder, grid, source)
+            result["files"] = digests(folder)
             # Only now is the time of the last step known.
             (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return assessment

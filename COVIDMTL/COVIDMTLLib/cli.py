@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
-from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
+from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, outputs, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
@@ -182,8 +182,14 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
     patient = check_patient(options.age, options.sex, options.labs)
+    ct, kept = arguments[0] if job is jobs.assess else None, {}
+    outputs.check_not_ct([options.out / "lungs.nrrd"], ct)
+
+    def keep(folder: Path) -> None:
+        kept.update(outputs.keep_others(options.out, folder, ct, [more.get("lungs")]))
+
     with terminal.progress(options.progress) as progress:
-        with writing.staged_folder(options.out) as folder:
+        with writing.staged_folder(options.out, keep) as folder:
             result = run_supervised(
                 job,
                 *arguments,
@@ -201,11 +207,14 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
         progress(*DONE)
     if options.progress != "json":
         print(terminal.summary(result, options.out))
+    for name, other in kept.items():
+        print(f"{name}, which was in {options.out} before, is kept there as {other}.", file=sys.stderr)
 
 
 def _segment(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
     writing.check_apart(options.out, options.ct, options.initial, options.measures)
+    _check_outputs(options.ct, options.out, options.measures)
     parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
     if options.measures and options.through:
         raise InputError("Measures are of whole lungs; leave out --measures or --through.")
@@ -237,8 +246,16 @@ def _segment(options: argparse.Namespace) -> None:
         print(f"Warning: {warning}", file=sys.stderr)
 
 
+def _check_outputs(ct: Path, *paths: Path | None) -> None:
+    """Raise `InputError` if a file to be written is of the CT, or there and not the program's own."""
+    outputs.check_not_ct([path for path in paths if path is not None], ct)
+    for path in paths:
+        outputs.check_replaceable(path)
+
+
 def _features(options: argparse.Namespace) -> None:
     writing.check_apart(options.out, options.ct, options.mask)
+    _check_outputs(options.ct, options.out)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
             run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
