@@ -28,7 +28,7 @@ from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .progress import Callback, Steps, silent
-from .reading import read_ct_and_files, read_mask
+from .reading import read_mask, read_study
 from .software import software
 from .volume import Geometry, Volume, to_working_grid
 from .wording import printable
@@ -157,7 +157,7 @@ def assess(
     require(*now)
     cards = [one.card if isinstance(one, Model) else read_card(one) for one in several(model)]
     steps = Steps(progress, STEPS)
-    source = None
+    source, of_choice = None, []
 
     with ExitStack() as stack:
         folder = None
@@ -175,9 +175,10 @@ def assess(
                 checks.check_ct(ct, name)
             else:
                 name = name or Path(ct).name
-                ct, files = read_ct_and_files(ct, series)
+                study = read_study(ct, series)
+                ct, series, of_choice = study.ct, study.series, study.warnings
                 if dicom:
-                    source = dicom_export.read_source(files, name, ct.geometry.spacing[2], keep_identity)
+                    source = dicom_export.read_source(study.files, name, ct.geometry.spacing[2], keep_identity)
             if lungs is not None and not isinstance(lungs, Volume):
                 lungs = read_mask(lungs)
         name = printable(name)
@@ -202,6 +203,7 @@ def assess(
             "synthetic": synthetic,
             "warnings": [
                 *([SYNTHETIC] if synthetic else []),
+                *of_choice,
                 *checks.warn_about(ct),
                 *warn_of_lungs(working, labels, name),
                 *confidence.warnings(boundary.shares),

@@ -21,7 +21,7 @@ from .lung_warnings import warn_of_lungs
 from .method_parameters import Parameters
 from .packages import require
 from .progress import Callback, Steps
-from .reading import read_ct, read_ct_and_files, read_mask
+from .reading import read_ct, read_mask, read_study
 from .volume import labels_on, to_working_grid
 
 
@@ -73,9 +73,10 @@ def segment(
     require(*segmentation.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
-        volume, files = read_ct_and_files(ct, series)
+        study = read_study(ct, series)
+        volume = study.ct
         if as_dicom:
-            source = dicom_export.read_source(files, ct.name, volume.geometry.spacing[2], keep_identity)
+            source = dicom_export.read_source(study.files, ct.name, volume.geometry.spacing[2], keep_identity)
         mask = read_mask(initial) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
@@ -86,7 +87,7 @@ def segment(
         if through is None:
             lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
-            warnings = [*warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
+            warnings = [*study.warnings, *warn_of_lungs(working, lungs, ct.name), *confidence.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}

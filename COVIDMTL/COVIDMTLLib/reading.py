@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import checks, dicom
+from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
 from .errors import InputError
 from .headers import check_header
@@ -31,7 +33,8 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     path : path
         A 3D image file in HU, or a folder with the slices of a DICOM series.
     series : str, optional
-        SeriesInstanceUID, needed where the folder holds several series.
+        SeriesInstanceUID, needed where the folder holds several that would do; with ``#2``, say, for the second of
+        several volumes in one series (see `inspection`).
 
     Returns
     -------
@@ -45,22 +48,54 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
     """
-    return read_ct_and_files(path, series)[0]
+    return read_study(path, series).ct
 
 
 def read_ct_and_files(path: str | Path, series: str | None = None) -> tuple[Volume, list[Path]]:
     """`read_ct`, and the files that the volume was read from: those of a series in the order of its slices."""
+    study = read_study(path, series)
+    return study.ct, study.files
+
+
+@dataclass(frozen=True)
+class Study:
+    """A CT that was read, and from what.
+
+    Attributes
+    ----------
+    ct : Volume
+        HU.
+    files : list of Path
+        Those of a series in the order of its slices.
+    series : str or None
+        Name of the series that was taken.
+    warnings : list of str
+        Of a choice among several series.
+    """
+
+    ct: Volume
+    files: list[Path]
+    series: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_study(path: str | Path, series: str | None = None) -> Study:
+    """`read_ct`, and what was read of a DICOM study."""
     require("SimpleITK")
     path = Path(path)
-    if path.is_dir():
-        files = dicom.series_files(path, series)
-        image = dicom.read_files(files, path.name)
+    if path.is_dir() or (path.is_file() and is_dicom_file(path)):
+        choice = dicom.choose_series(path, series)
+        stack = choice.taken
+        if path.is_file() and len(stack.slices) == 1:
+            raise InputError(f"{path.name} is a single DICOM slice; give the folder that holds the whole series.")
+        image = dicom.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
+        files = list(dict.fromkeys(one.path for one in stack.slices))
+        study = Study(Volume.from_image(image), files, stack.name or None, choice.warnings)
     else:
-        files, image = [path], _read_file(path)
-    ct = Volume.from_image(image)
-    checks.check_ct(ct, path.name)
-    return ct, files
+        study = Study(Volume.from_image(_read_file(path)), [path])
+    checks.check_ct(study.ct, path.name)
+    return study
 
 
 def read_mask(path: str | Path) -> Volume:
@@ -104,8 +139,6 @@ def _read_file(path: Path):
         reader.SetFileName(file)
         reader.ReadImageInformation()
         _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), path.name)
-        if dicom.is_dicom(reader):
-            dicom.check_pixels(reader, path)
         kind = reader.GetImageIOFromFileName(file)
         if kind == "NiftiImageIO":
             _check_nifti(path, unpacked)
@@ -121,8 +154,6 @@ def _read_file(path: Path):
         image = image[..., 0]
     if dicom.is_dicom(image):
         dicom.check_modality(dicom.modality(image), path.name)
-        if image.GetSize()[2] == 1:
-            raise InputError(f"{path.name} is a single DICOM slice; give the folder that holds the whole series.")
     return image
 
 
