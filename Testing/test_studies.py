@@ -148,6 +148,70 @@ def test_the_other_one_is_read_if_it_is_asked_for(phantom, tmp_path):
         read_study(folder, "1.2#3")
 
 
+STRAIGHT = np.eye(3)
+
+
+def nifti(ct, path, sform=STRAIGHT, qform=None, version=1, packed=None):
+    """Write NIfTI whose axes are turned or sheared by matrices, packed or not whatever its name says."""
+    import gzip
+
+    import nibabel
+
+    g = ct.geometry
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.block([[np.diag(g.spacing), np.c_[list(g.origin)]], [0, 0, 0, 1]])
+    forms = [affine.copy() if form is not None else None for form in (sform, qform)]
+    for form, change in zip(forms, (sform, qform), strict=True):
+        if form is not None:
+            form[:3, :3] = form[:3, :3] @ change
+    make = nibabel.Nifti1Image if version == 1 else nibabel.Nifti2Image
+    image = make(ct.array.transpose(), affine)
+    image.set_sform(forms[0], 1 if sform is not None else 0)
+    image.set_qform(affine if qform is None else forms[1], 0 if qform is None else 1)
+    image.header["pixdim"][1:4] = g.spacing
+    content = image.to_bytes()
+    packed = path.name.endswith(".gz") if packed is None else packed
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    return path
+
+
+def sheared(share):
+    return np.eye(3) + share * np.outer([0, 1, 0], [0, 0, 1])
+
+
+NIFTI = {
+    "version 2": ("ct.nii.gz", {"version": 2}),
+    "not packed": ("ct.nii.gz", {"packed": False}),
+    "packed": ("ct.nii", {"packed": True}),
+    "a skew within tolerance": ("ct.nii.gz", {"sform": sheared(8e-4)}),
+    "both forms": ("ct.nii", {"qform": np.eye(3)}),
+}
+
+
+@pytest.mark.parametrize("kind", NIFTI)
+def test_nifti_is_read(kind, phantom, tmp_path):
+    name, how = NIFTI[kind]
+    read = read_study(nifti(phantom.ct, tmp_path / name, **how)).ct
+    np.testing.assert_array_equal(read.array, phantom.ct.array)
+    np.testing.assert_allclose(read.geometry.spacing, phantom.ct.geometry.spacing, rtol=1e-3)
+    np.testing.assert_allclose(read.geometry.origin, phantom.ct.geometry.origin, atol=1e-3)
+    np.testing.assert_allclose(read.geometry.axes, np.eye(3), atol=1e-3)
+
+
+CONTRADICTIONS = {
+    "a tilt": ({"sform": sheared(0.2)}, "not at right angles"),
+    "a tilt beside a straight qform": ({"sform": sheared(0.2), "qform": np.eye(3)}, "not at right angles"),
+    "left and right": ({"sform": np.diag([-1, 1, 1]), "qform": np.eye(3)}, "contradicts itself on how its axes lie"),
+    "pixdim": ({"sform": np.diag([1, 1, 1.5])}, "contradicts itself on the size of voxels"),
+}
+
+
+@pytest.mark.parametrize("kind", CONTRADICTIONS)
+def test_nifti_that_contradicts_itself_is_refused(kind, phantom, tmp_path):
+    how, sentence = CONTRADICTIONS[kind]
+    with pytest.raises(InputError, match=sentence):
+        read_study(nifti(phantom.ct, tmp_path / "ct.nii.gz", **how))
+
+
 FIELD = {
     **dict.fromkeys(["series_ok", "scout_other", "scout_same2", "dupall", "nouid"], None),
     **dict.fromkeys(["enhanced/up", "enhanced/inter", "enhanced/pfd"], None),
@@ -155,6 +219,9 @@ FIELD = {
     "halfnorescale": "differ in rescale",
     "nops": "no pixel spacing",
     "enhanced/gap": "missing slice",
+    **dict.fromkeys(["nii/notgz.nii.gz", "nii/gz.nii", "nii/n2.nii.gz", "nii/skew.nii.gz"], None),
+    **dict.fromkeys(["nii/shear.nii.gz", "nii/shear2.nii.gz"], "not at right angles"),
+    "nii/sflip.nii.gz": "contradicts itself",
 }
 
 

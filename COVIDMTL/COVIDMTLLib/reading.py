@@ -14,15 +14,13 @@ from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
 from .errors import InputError
 from .headers import check_header
+from .nifti import MOST_VOXELS, readable_nifti
 from .packages import require
 from .volume import Volume
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
-
-MOST_VOXELS = 2**31
-"""Beyond which a header is mistaken, or meant to use up the memory."""
 
 
 def read_ct(path: str | Path, series: str | None = None) -> Volume:
@@ -126,11 +124,22 @@ def read_mask(path: str | Path) -> Volume:
     return mask.with_array(mask.array.astype(np.uint8))
 
 
-def _read_file(path: Path):
-    import SimpleITK as sitk
-
+def _read_file(path: Path) -> sitk.Image:
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}; check the path.")
+    name_for_libraries(path)
+    with readable_nifti(path) as file:
+        image = _read_with_simpleitk(file, path.name)
+    if image.GetDimension() == 4:
+        image = image[..., 0]
+    if dicom.is_dicom(image):
+        dicom.check_modality(dicom.modality(image), path.name)
+    return image
+
+
+def _read_with_simpleitk(path: Path, name: str) -> sitk.Image:
+    import SimpleITK as sitk
+
     file = name_for_libraries(path)
     unpacked = check_header(path)
     check_elements(path)
@@ -138,22 +147,18 @@ def _read_file(path: Path):
         reader = sitk.ImageFileReader()
         reader.SetFileName(file)
         reader.ReadImageInformation()
-        _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), path.name)
+        _check_scalar(reader.GetSize(), reader.GetNumberOfComponents(), reader.GetPixelID(), name)
         kind = reader.GetImageIOFromFileName(file)
         if kind == "NiftiImageIO":
-            _check_nifti(path, unpacked)
+            _check_nifti(path, unpacked, name)
         elif unpacked is not None and unpacked < _bytes(reader):
-            raise InputError(f"{path.name} is damaged: it holds fewer values than its header says; get it again.")
+            raise InputError(f"{name} is damaged: it holds fewer values than its header says; get it again.")
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(
-            f"{path.name} cannot be read as an image; it may be damaged or of a format other than "
+            f"{name} cannot be read as an image; it may be damaged or of a format other than "
             "NRRD, NIfTI, MetaImage or DICOM."
         ) from error
-    if image.GetDimension() == 4:
-        image = image[..., 0]
-    if dicom.is_dicom(image):
-        dicom.check_modality(dicom.modality(image), path.name)
     return image
 
 
@@ -179,12 +184,12 @@ def _bytes(reader: sitk.ImageFileReader) -> int:
     return prod(reader.GetSize()) * sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
 
 
-def _check_nifti(path: Path, unpacked: int | None) -> None:
+def _check_nifti(path: Path, unpacked: int | None, name: str) -> None:
     """Raise `InputError` for what SimpleITK makes 0 of in NIfTI: missing, NaN and infinite values."""
     require("nibabel")
     import nibabel
 
-    damaged = f"{path.name} is damaged: it holds fewer values than its header says; get it again."
+    damaged = f"{name} is damaged: it holds fewer values than its header says; get it again."
     try:
         content = nibabel.load(path)
         data = content.dataobj
@@ -198,4 +203,4 @@ def _check_nifti(path: Path, unpacked: int | None) -> None:
         raise InputError(damaged) from error
     if not whole:
         raise InputError(damaged)
-    checks.check_finite(array, path.name)
+    checks.check_finite(array, name)
