@@ -1,9 +1,14 @@
 """Studies as hospitals have them: the one chest CT in them is read as if it were alone."""
 
+import json
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
-from conftest import write_dicom
+from conftest import covid_mtl, write_dicom
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.inspection import inspect
 from COVIDMTLLib.reading import read_study
 from COVIDMTLLib.volume import Geometry, Volume
 from dicom_studies import write_frames, write_localizer, write_slices
@@ -107,9 +112,26 @@ def links(ct, folder):
     return folder / "links"
 
 
-WARN = "Of several series"
+def archive(kind, name=None):
+    def build(ct, folder):
+        import shutil
+
+        made = shutil.make_archive(str(folder / "study"), kind, plain(ct, folder))
+        shutil.rmtree(folder / "study")
+        return Path(made).rename(folder / name) if name else Path(made)
+
+    return build
+
+
+def dicomdir(ct, folder):
+    (plain(ct, folder) / "DICOMDIR").write_bytes(bytes(128) + b"DICM" + bytes(200))
+    return folder / "study" / "DICOMDIR"
+
 
 STUDIES = {
+    "a zip": (archive("zip"), ""),
+    "a packed tar": (archive("gztar"), ""),
+    "a DICOMDIR": (dicomdir, ""),
     "a series": (plain, ""),
     "a localizer": (localizer, ""),
     "a localizer in the same series": (localizer_of_the_same_series, ""),
@@ -210,6 +232,39 @@ def test_nifti_that_contradicts_itself_is_refused(kind, phantom, tmp_path):
     how, sentence = CONTRADICTIONS[kind]
     with pytest.raises(InputError, match=sentence):
         read_study(nifti(phantom.ct, tmp_path / "ct.nii.gz", **how))
+
+
+ARCHIVES = {
+    "outside": (lambda archive: archive.writestr("../outside.dcm", b"x" * 1000), "names files outside it"),
+    "nothing": (lambda archive: None, "holds no DICOM image"),
+}
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_bad_archive(kind, tmp_path):
+    fill, sentence = ARCHIVES[kind]
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+        fill(archive)
+    with pytest.raises(InputError, match=sentence):
+        read_study(tmp_path / "study.zip")
+    (tmp_path / "study.zip").write_bytes(b"PK no archive")
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        read_study(tmp_path / "study.zip")
+
+
+def test_inspect_lists_what_would_be_taken_and_why(phantom, tmp_path):
+    study = localizer(phantom.ct, tmp_path)
+    write_slices(resliced(phantom.ct, 2), study, "thick", series="1.2.8", SeriesDescription="Thick thorax")
+    run = covid_mtl("inspect", study)
+    assert run.returncode == 0, run.stderr
+    assert "1.2.9: CT, Thorax, 1 slices" in run.stdout and "(it is a localizer)" in run.stdout
+    assert run.stdout.splitlines()[-1].startswith("Taken is 1.2.826.0.1.3680043.8.498.1: its slices are at most 3 mm")
+    found = json.loads(covid_mtl("inspect", study, "--json").stdout)
+    assert found["taken"] == read_study(study).series and len(found["series"]) == 3
+    assert inspect(study, "1.2.8")["taken"] == "1.2.8"
+    # A tie, and a series that is not whole, are told of, too.
+    write_slices(phantom.ct.with_array(phantom.ct.array + 1), study, "even", series="1.2.7")
+    assert inspect(study)["taken"] is None and "choose one with --series" in inspect(study)["reason"]
 
 
 FIELD = {

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
-from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, outputs, terminal, writing
+from . import RESEARCH_USE_ONLY, __version__, inspection, jobs, model_commands, outputs, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"covid-mtl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM folder"
-    series_help = "SeriesInstanceUID, for a DICOM folder with several series"
+    ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM study (folder, DICOMDIR, .zip, .tar.gz)"
+    series_help = "series of a DICOM study, as inspect lists them; chosen by the program if left out"
 
     assess = _command(commands, "assess", _assess, "assess a chest CT")
     assess.add_argument("ct", type=Path, metavar="CT", help=ct_help)
@@ -120,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     features.add_argument("--out", type=Path, metavar="CSV", required=True, help="table to write")
     features.add_argument("--series", metavar="UID", help=series_help)
     add_progress(features)
+
+    inspect = _command(commands, "inspect", _inspect, "list the series of a study, which would be assessed, and why")
+    inspect.add_argument("study", type=Path, metavar="STUDY", help="DICOM folder, DICOMDIR, .zip or .tar.gz")
+    inspect.add_argument("--series", metavar="UID", help=series_help)
+    inspect.add_argument("--json", action="store_true", help="print JSON")
 
     compare = _command(
         commands,
@@ -260,6 +265,12 @@ def _features(options: argparse.Namespace) -> None:
         with writing.staged_file(options.out) as path:
             run_supervised(jobs.features, options.ct, options.mask, path, options.series, progress=progress)
         progress(*DONE)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    found = inspection.inspect(options.study, options.series)
+    text = json.dumps(found, indent=2) if options.json else inspection.table(found)
+    print(text if options.json else "\n".join(map(printable, text.splitlines())))
 
 
 def _compare(options: argparse.Namespace) -> None:

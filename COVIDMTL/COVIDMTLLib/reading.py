@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import checks, dicom
+from .containers import opened
 from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
 from .errors import InputError
@@ -29,7 +30,8 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     Parameters
     ----------
     path : path
-        A 3D image file in HU, or a folder with the slices of a DICOM series.
+        A 3D image file in HU, or DICOM: a folder with the slices of a series among others, its DICOMDIR, a file of
+        many frames, or a .zip or .tar.gz of it.
     series : str, optional
         SeriesInstanceUID, needed where the folder holds several that would do; with ``#2``, say, for the second of
         several volumes in one series (see `inspection`).
@@ -80,7 +82,13 @@ class Study:
 def read_study(path: str | Path, series: str | None = None) -> Study:
     """`read_ct`, and what was read of a DICOM study."""
     require("SimpleITK")
-    path = Path(path)
+    with opened(Path(path)) as place:
+        study = _read_study(place, series)
+    # What was unpacked is gone.
+    return study if place.exists() else replace(study, files=[Path(path)])
+
+
+def _read_study(path: Path, series: str | None) -> Study:
     if path.is_dir() or (path.is_file() and is_dicom_file(path)):
         choice = dicom.choose_series(path, series)
         stack = choice.taken
