@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -116,7 +117,8 @@ def read_slices(path: Path) -> list[Slice]:
     name_for_libraries(path)
     import pydicom
 
-    with pydicom.config.disable_value_validation():
+    with pydicom.config.disable_value_validation(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a header should not hold, of which what matters is told
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
             one = _slice(header, path)
