@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.volume import Geometry, Volume
+from dicom_studies import write_frames
 from odd_inputs.image_files import write_meta, write_nrrd
 
 
@@ -143,7 +144,21 @@ def uneven_positions(z):
 
 def two_series(phantom, folder):
     write_dicom(phantom.ct, folder / "study", series="1.2.3.1")
-    return write_dicom(phantom.ct, folder / "study", series="1.2.3.2")
+    brighter = phantom.ct.with_array(phantom.ct.array + 1)
+    return write_dicom(brighter, folder / "study", series="1.2.3.2")
+
+
+def two_phases(phantom, folder):
+    """Of equal sizes, in one series, whose instances are numbered one phase after the other."""
+    write_dicom(phantom.ct, folder / "study", AcquisitionNumber=1)
+    brighter = phantom.ct.with_array(phantom.ct.array + 1)
+    for path in write_dicom(brighter, folder / "other", AcquisitionNumber=2).iterdir():
+        path.rename(folder / "study" / f"2{path.name}")
+    return folder / "study"
+
+
+def frames(**changes):
+    return lambda phantom, folder: write_frames(phantom.ct, folder / "study.dcm", **changes)
 
 
 def empty_folder(phantom, folder):
@@ -207,6 +222,12 @@ BAD_CTS = {
         series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * (z // 2)]),
         "several slices at one position",
     ),
+    "rescale of some slices": (series(RescaleSlope=lambda z: 1 + (z > 20)), "differ in rescale"),
+    "no positions": (series(ImagePositionPatient=None), "lacks positions or orientations"),
+    "no pixel spacing": (series(PixelSpacing=None), "has no pixel spacing"),
+    "missing frames": (frames(frames=[*range(20), *range(25, 50)]), "5 missing slices"),
+    "frames in no place": (frames(frames=range(40), position=False), "lacks positions or orientations"),
+    "two phases": (two_phases, "holds 2 series; choose one with --series: 1.2.826.0.1.3680043.8.498.1#1"),
     "several series": (two_series, "holds 2 series; choose one with --series: 1.2.3.1"),
     "no DICOM in folder": (empty_folder, "holds no DICOM image"),
 }

@@ -2,13 +2,14 @@
 
 import csv
 import json
+import shutil
 import signal
 
 import numpy as np
 import psutil
 import pytest
-from conftest import write, write_dicom
-from COVIDMTLLib.batch import TABLE, assess_folder, assess_in_child, cases
+from conftest import covid_mtl, write, write_dicom
+from COVIDMTLLib.batch import TABLE, assess_folder, assess_in_child, cases, passed_over
 from COVIDMTLLib.errors import InputError
 
 QUICK = {"refine": "none"}
@@ -37,8 +38,9 @@ def test_failed_case_is_named_and_the_rest_goes_on(folder, tmp_path):
     assert "looks like a mask" in rows[1]["error"] and rows[0]["error"] == rows[2]["error"] == ""
     # The same voxels, from NRRD and from DICOM.
     for key, value in rows[0].items():
-        if key != "case":
+        if key not in ("case", "series"):
             assert rows[2][key] == (pytest.approx(value) if isinstance(value, float) else value), key
+    assert [row.get("series") for row in rows] == ["", None, "1.2.826.0.1.3680043.8.498.1"]
     written = table(out)
     assert [row["error"] == "" for row in written] == [True, False, True]
     assert float(written[0]["covid_ct: positive"]) == rows[0]["covid_ct: positive"]
@@ -87,6 +89,15 @@ def test_crash_of_a_child_is_named_and_the_rest_goes_on(folder, tmp_path):
     assert [bool(row["error"]) for row in rows] == [False, True, False]
     assert (out / "c" / "assessment.json").stat().st_mtime_ns == finished
     assert json.loads((out / "a" / "assessment.json").read_text())["case"] == "a"
+
+
+def test_archives_are_cases_and_nothing_is_passed_over_in_silence(folder, tmp_path):
+    shutil.make_archive(str(folder / "d"), "zip", folder / "c")
+    assert list(cases(folder)) == ["a", "b is a mask", "c", "d"]
+    assert passed_over(folder) == ["notes.txt"]
+    # No case of it can be assessed, which is soon told.
+    run = covid_mtl("cohort", folder, "--out", tmp_path / "out", "--model", "nothing")
+    assert run.returncode == 2 and "Passed over in cts, as no image file" in run.stderr and "notes.txt" in run.stderr
 
 
 def test_folder_without_cases_or_with_two_of_a_name(folder, tmp_path):

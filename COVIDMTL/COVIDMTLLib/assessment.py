@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .model_cards import takes_features, takes_volume
 from .models import DEFAULT_MODEL, Model, read_card
+from .outputs import check_not_ct, digests, keep_others
 from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .progress import Callback, Steps, silent
-from .reading import read_ct_and_files
+from .reading import read_study
 from .software import software
 from .volume import Geometry, Volume, to_working_grid
 from .wording import printable
@@ -103,6 +105,8 @@ def assess(
     out : path, optional
         Folder for ``assessment.json``, ``lungs.nrrd`` and ``report.html``, ``features.csv`` if a model takes
         features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
+        Of files there, only those that the program wrote and nobody changed are replaced; others, and ``lungs``, are
+        kept under another name, as ``lungs_kept.nrrd``.
     lungs : path or Volume, optional
         Lung mask, on any grid, as `masks.read_lungs` reads it; segmented if there is none.
     model : str, path or Model, or several
@@ -155,10 +159,15 @@ def assess(
     check_installed(*now, *later)
     require(*now)
     steps = Steps(progress, STEPS)
-    source = mask = None
+    source, mask, of_choice = None, None, []
 
     with ExitStack() as stack:
-        folder = None if out is None else stack.enter_context(writing.staged_folder(out))
+        folder = None
+        if out is not None:
+            paths = [None if isinstance(one, Volume) or one is None else Path(one) for one in (ct, lungs)]
+            check_not_ct([Path(out) / "lungs.nrrd"], paths[0])
+            before = partial(keep_others, Path(out), ct=paths[0], given=paths[1:])
+            folder = stack.enter_context(writing.staged_folder(out, before))
         helper = stack.enter_context(aid(*FEATURE_MODULES)) if any(map(takes_features, cards)) else None
         # What takes long to import is imported while the lungs are found.
         loading = stack.enter_context(ThreadPoolExecutor(1)).submit(load_late, later, model, device)
@@ -168,9 +177,10 @@ def assess(
                 checks.check_ct(ct, name)
             else:
                 name = name or Path(ct).name
-                ct, files = read_ct_and_files(ct, series)
+                study = read_study(ct, series)
+                ct, series, of_choice = study.ct, study.series, study.warnings
                 if dicom:
-                    source = dicom_export.read_source(files, name, ct.geometry.spacing[2], keep_identity)
+                    source = dicom_export.read_source(study.files, name, ct.geometry.spacing[2], keep_identity)
             if lungs is not None and not isinstance(lungs, Volume):
                 mask = read_lungs(lungs, ct)
                 lungs = mask.volume
@@ -196,6 +206,7 @@ def assess(
             "synthetic": synthetic,
             "warnings": [
                 *([SYNTHETIC] if synthetic else []),
+                *of_choice,
                 *checks.warn_about(ct),
                 *(mask.warnings if mask else []),
                 *warn_of_lungs(working, labels, name),
@@ -218,6 +229,7 @@ def assess(
         if folder is not None:
             with steps.step("report", "Writing the report"):
                 write_files(assessment, folder, grid, source)
+            result["files"] = digests(folder)
             # Only now is the time of the last step known.
             (folder / "assessment.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return assessment

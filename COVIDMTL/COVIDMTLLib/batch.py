@@ -10,6 +10,7 @@ from typing import Any
 
 from .assessment import assess
 from .child import ChildFailed, assess_in_child
+from .containers import ARCHIVES
 from .errors import InputError
 from .patients_table import read_patients
 from .progress import Callback, silent
@@ -40,7 +41,7 @@ def assess_folder(
     Parameters
     ----------
     folder : path
-        Image files (NRRD, NIfTI, MetaImage), and folders of DICOM slices, are a case each.
+        Image files (NRRD, NIfTI, MetaImage), and DICOM studies in folders or archives, are a case each.
     out : path
         One folder a case, as `assess` writes it, and the table ``batch.csv``, which is brought up to date
         after each case.
@@ -85,13 +86,13 @@ def assess_folder(
 
 
 def cases(folder: Path) -> dict[str, Path]:
-    """The cases of a folder by name, in the order of their names: image files and subfolders."""
+    """The cases of a folder by name, in the order of their names: image files, archives and subfolders."""
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; check the path.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        suffix = next((suffix for suffix in IMAGE_SUFFIXES if path.name.lower().endswith(suffix)), None)
-        if path.name.startswith(".") or not (path.is_dir() or suffix):
+        suffix = _suffix(path)
+        if not _is_case(path):
             continue
         name = path.name if path.is_dir() else path.name[: -len(suffix)]
         if name in found:
@@ -100,6 +101,21 @@ def cases(folder: Path) -> dict[str, Path]:
     if not found:
         raise InputError(f"The folder {folder.name} holds no CT: no {', '.join(IMAGE_SUFFIXES)} file, no subfolder.")
     return found
+
+
+def passed_over(folder: Path) -> list[str]:
+    """Names of what lies in a folder of cases and is none, such as single slices or tables; hidden files aside."""
+    names = (path.name for path in sorted(folder.iterdir()) if not _is_case(path))
+    return [name for name in names if not name.startswith(".")]
+
+
+def _is_case(path: Path) -> bool:
+    return not path.name.startswith(".") and (path.is_dir() or _suffix(path) is not None)
+
+
+def _suffix(path: Path) -> str | None:
+    suffixes = (*IMAGE_SUFFIXES, *ARCHIVES)
+    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
 
 
 def _row(

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
-from . import RESEARCH_USE_ONLY, __version__, jobs, model_commands, terminal, writing
+from . import RESEARCH_USE_ONLY, __version__, inspection, jobs, model_commands, outputs, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .errors import NOT_OURS, InputError, sentence
@@ -73,9 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"covid-mtl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM folder"
+    ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM study (folder, DICOMDIR, .zip, .tar.gz)"
     name_help = "what to call the case in the report; its file name if left out"
-    series_help = "SeriesInstanceUID, for a DICOM folder with several series"
+    series_help = "series of a DICOM study, as inspect lists them; chosen by the program if left out"
 
     assess = _command(commands, "assess", _assess, "assess a chest CT")
     assess.add_argument("ct", type=Path, metavar="CT", help=ct_help)
@@ -134,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     features.add_argument("--series", metavar="UID", help=series_help)
     features.add_argument("--engine", default=BUILT_IN, help=f"{', '.join(ENGINES)} (default: %(default)s)")
     add_progress(features)
+
+    inspect = _command(commands, "inspect", _inspect, "list the series of a study, which would be assessed, and why")
+    inspect.add_argument("study", type=Path, metavar="STUDY", help="DICOM folder, DICOMDIR, .zip or .tar.gz")
+    inspect.add_argument("--series", metavar="UID", help=series_help)
+    inspect.add_argument("--json", action="store_true", help="print JSON")
 
     compare = _command(
         commands,
@@ -196,8 +201,14 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
     patient = check_patient(options.age, options.sex, options.labs)
+    ct, kept = arguments[0] if job is jobs.assess else None, {}
+    outputs.check_not_ct([options.out / "lungs.nrrd"], ct)
+
+    def keep(folder: Path) -> None:
+        kept.update(outputs.keep_others(options.out, folder, ct, [more.get("lungs")]))
+
     with terminal.progress(options.progress) as progress:
-        with writing.staged_folder(options.out) as folder:
+        with writing.staged_folder(options.out, keep) as folder:
             result = run_supervised(
                 job,
                 *arguments,
@@ -215,11 +226,14 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
         progress(*DONE)
     if options.progress != "json":
         print(terminal.summary(result, options.out))
+    for name, other in kept.items():
+        print(f"{name}, which was in {options.out} before, is kept there as {other}.", file=sys.stderr)
 
 
 def _segment(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
     writing.check_apart(options.out, options.ct, options.initial, options.measures)
+    _check_outputs(options.ct, options.out, options.measures)
     parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
     if options.measures and options.through:
         raise InputError("Measures are of whole lungs; leave out --measures or --through.")
@@ -252,8 +266,16 @@ def _segment(options: argparse.Namespace) -> None:
         print(f"Warning: {warning}", file=sys.stderr)
 
 
+def _check_outputs(ct: Path, *paths: Path | None) -> None:
+    """Raise `InputError` if a file to be written is of the CT, or there and not the program's own."""
+    outputs.check_not_ct([path for path in paths if path is not None], ct)
+    for path in paths:
+        outputs.check_replaceable(path)
+
+
 def _features(options: argparse.Namespace) -> None:
     writing.check_apart(options.out, options.ct, options.mask)
+    _check_outputs(options.ct, options.out)
     with terminal.progress(options.progress) as progress:
         with writing.staged_file(options.out) as path:
             warnings = run_supervised(
@@ -262,6 +284,12 @@ def _features(options: argparse.Namespace) -> None:
         progress(*DONE)
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    found = inspection.inspect(options.study, options.series)
+    text = json.dumps(found, indent=2) if options.json else inspection.table(found)
+    print(text if options.json else "\n".join(map(printable, text.splitlines())))
 
 
 def _compare(options: argparse.Namespace) -> None:

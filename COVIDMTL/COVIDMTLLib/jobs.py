@@ -23,7 +23,7 @@ from .method_parameters import Parameters
 from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
-from .reading import read_ct, read_ct_and_files
+from .reading import read_ct, read_study
 from .volume import labels_on, to_working_grid
 from .wording import printable
 
@@ -78,9 +78,10 @@ def segment(
     require(*segmentation.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
-        volume, files = read_ct_and_files(ct, series)
+        study = read_study(ct, series)
+        volume = study.ct
         if as_dicom:
-            source = dicom_export.read_source(files, name, volume.geometry.spacing[2], keep_identity)
+            source = dicom_export.read_source(study.files, name, volume.geometry.spacing[2], keep_identity)
         given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
@@ -93,7 +94,7 @@ def segment(
         if through is None:
             lungs = without_airways(labels)
             shares = confidence.find_boundary(working, lungs).shares
-            warnings = given.warnings if given else []
+            warnings = [*study.warnings, *(given.warnings if given else [])]
             warnings += [*warn_of_lungs(working, lungs, name), *confidence.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)

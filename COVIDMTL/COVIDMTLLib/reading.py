@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,18 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import checks, dicom
+from .containers import opened
+from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
 from .errors import InputError
 from .headers import check_header
+from .nifti import MOST_VOXELS, readable_nifti
 from .packages import require
 from .volume import Volume
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
-
-MOST_VOXELS = 2**31
-"""Beyond which a header is mistaken, or meant to use up the memory."""
 
 MOST_LAYERS = 64
 """Of a mask."""
@@ -32,9 +33,11 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     Parameters
     ----------
     path : path
-        A 3D image file in HU, or a folder with the slices of a DICOM series.
+        A 3D image file in HU, or DICOM: a folder with the slices of a series among others, its DICOMDIR, a file of
+        many frames, or a .zip or .tar.gz of it.
     series : str, optional
-        SeriesInstanceUID, needed where the folder holds several series.
+        SeriesInstanceUID, needed where the folder holds several that would do; with ``#2``, say, for the second of
+        several volumes in one series (see `inspection`).
 
     Returns
     -------
@@ -48,22 +51,60 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
     """
-    return read_ct_and_files(path, series)[0]
+    return read_study(path, series).ct
 
 
 def read_ct_and_files(path: str | Path, series: str | None = None) -> tuple[Volume, list[Path]]:
     """`read_ct`, and the files that the volume was read from: those of a series in the order of its slices."""
+    study = read_study(path, series)
+    return study.ct, study.files
+
+
+@dataclass(frozen=True)
+class Study:
+    """A CT that was read, and from what.
+
+    Attributes
+    ----------
+    ct : Volume
+        HU.
+    files : list of Path
+        Those of a series in the order of its slices.
+    series : str or None
+        Name of the series that was taken.
+    warnings : list of str
+        Of a choice among several series.
+    """
+
+    ct: Volume
+    files: list[Path]
+    series: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_study(path: str | Path, series: str | None = None) -> Study:
+    """`read_ct`, and what was read of a DICOM study."""
     require("SimpleITK")
-    path = Path(path)
-    if path.is_dir():
-        files = dicom.series_files(path, series)
-        image = dicom.read_files(files, path.name)
+    with opened(Path(path)) as place:
+        study = _read_study(place, series)
+    # What was unpacked is gone.
+    return study if place.exists() else replace(study, files=[Path(path)])
+
+
+def _read_study(path: Path, series: str | None) -> Study:
+    if path.is_dir() or (path.is_file() and is_dicom_file(path)):
+        choice = dicom.choose_series(path, series)
+        stack = choice.taken
+        if path.is_file() and len(stack.slices) == 1:
+            raise InputError(f"{path.name} is a single DICOM slice; give the folder that holds the whole series.")
+        image = dicom.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
+        files = list(dict.fromkeys(one.path for one in stack.slices))
+        study = Study(Volume.from_image(image), files, stack.name or None, choice.warnings)
     else:
-        files, image = [path], _read_file(path)
-    ct = Volume.from_image(image)
-    checks.check_ct(ct, path.name)
-    return ct, files
+        study = Study(Volume.from_image(_read_file(path)), [path])
+    checks.check_ct(study.ct, path.name)
+    return study
 
 
 def read_mask(path: str | Path) -> Volume:
@@ -105,11 +146,22 @@ def read_layers(path: Path) -> sitk.Image:
     return _read_file(path, layers=True)
 
 
-def _read_file(path: Path, layers: bool = False):
-    import SimpleITK as sitk
-
+def _read_file(path: Path, layers: bool = False) -> sitk.Image:
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}; check the path.")
+    name_for_libraries(path)
+    with readable_nifti(path) as file:
+        image = _read_with_simpleitk(file, path.name, layers)
+    if image.GetDimension() == 4:
+        image = image[..., 0]
+    if dicom.is_dicom(image):
+        dicom.check_modality(dicom.modality(image), path.name)
+    return image
+
+
+def _read_with_simpleitk(path: Path, name: str, layers: bool) -> sitk.Image:
+    import SimpleITK as sitk
+
     file = name_for_libraries(path)
     unpacked = check_header(path)
     check_elements(path)
@@ -119,26 +171,18 @@ def _read_file(path: Path, layers: bool = False):
         reader.ReadImageInformation()
         components = reader.GetNumberOfComponents()
         as_layers = layers and reader.GetImageIOFromFileName(file) == "NrrdImageIO" and components <= MOST_LAYERS
-        _check_scalar(reader.GetSize(), 1 if as_layers else components, reader.GetPixelID(), path.name)
-        if dicom.is_dicom(reader):
-            dicom.check_pixels(reader, path)
+        _check_scalar(reader.GetSize(), 1 if as_layers else components, reader.GetPixelID(), name)
         kind = reader.GetImageIOFromFileName(file)
         if kind == "NiftiImageIO":
-            _check_nifti(path, unpacked)
+            _check_nifti(path, unpacked, name)
         elif unpacked is not None and unpacked < _bytes(reader):
-            raise InputError(f"{path.name} is damaged: it holds fewer values than its header says; get it again.")
+            raise InputError(f"{name} is damaged: it holds fewer values than its header says; get it again.")
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(
-            f"{path.name} cannot be read as an image; it may be damaged or of a format other than "
+            f"{name} cannot be read as an image; it may be damaged or of a format other than "
             "NRRD, NIfTI, MetaImage or DICOM."
         ) from error
-    if image.GetDimension() == 4:
-        image = image[..., 0]
-    if dicom.is_dicom(image):
-        dicom.check_modality(dicom.modality(image), path.name)
-        if image.GetSize()[2] == 1:
-            raise InputError(f"{path.name} is a single DICOM slice; give the folder that holds the whole series.")
     return image
 
 
@@ -165,12 +209,12 @@ def _bytes(reader: sitk.ImageFileReader) -> int:
     return prod(reader.GetSize()) * reader.GetNumberOfComponents() * component
 
 
-def _check_nifti(path: Path, unpacked: int | None) -> None:
+def _check_nifti(path: Path, unpacked: int | None, name: str) -> None:
     """Raise `InputError` for what SimpleITK makes 0 of in NIfTI: missing, NaN and infinite values."""
     require("nibabel")
     import nibabel
 
-    damaged = f"{path.name} is damaged: it holds fewer values than its header says; get it again."
+    damaged = f"{name} is damaged: it holds fewer values than its header says; get it again."
     try:
         content = nibabel.load(path)
         data = content.dataobj
@@ -184,4 +228,4 @@ def _check_nifti(path: Path, unpacked: int | None) -> None:
         raise InputError(damaged) from error
     if not whole:
         raise InputError(damaged)
-    checks.check_finite(array, path.name)
+    checks.check_finite(array, name)

@@ -22,12 +22,13 @@ def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``case``; ``error``, empty; volumes in ml, shares of the lung at opacity densities and of its boundary that
-        the image shows, verdicts, probabilities, the number of warnings.
+        the image shows, the DICOM series that was read, verdicts, probabilities, the number of warnings.
     """
     both = result["lungs"]["both"]
     row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
     row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
     row["boundary_supported"] = result["lungs"].get("boundary_supported", {}).get("both", "")  # not in older results
+    row["series"] = result["ct"].get("series") or ""
     for task, answer in result["tasks"].items():
         row[task] = answer["verdict"]
         row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from .wording import name_for_libraries
 
 LEFT = (".covid-mtl-", ".partial")
 """How names of temporary folders begin and end."""
+
+MARK = "covid-mtl"
+"""Key in the header of images that the program wrote; NIfTI has the text of it in its description."""
 
 NOT_WRITTEN = "it was not written whole, as on a full disk"
 
@@ -42,10 +45,11 @@ def staged_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def staged_folder(path: str | Path) -> Iterator[Path]:
+def staged_folder(path: str | Path, before: Callable[[Path], object] = lambda folder: None) -> Iterator[Path]:
     """A temporary folder, whose files move into ``path`` when the block ends without an error.
 
-    The folder ``path`` is made if need be; other files in it stay.
+    The folder ``path`` is made if need be; other files in it stay. ``before`` is called with the temporary folder
+    before the first file moves.
 
     Raises
     ------
@@ -59,6 +63,7 @@ def staged_folder(path: str | Path) -> Iterator[Path]:
         raise InputError(f"The folder {path} cannot be made: {error.strerror}; choose another one.") from error
     with _temporary_folder(path) as folder:
         yield folder
+        before(folder)
         # In the order in which they were made: where the last one is, such as assessment.json, the others are.
         for file in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns):
             _rename(file, path / file.name)
@@ -112,7 +117,10 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
     if grid is not None:
         volume = labels_on(volume, grid)
     try:
-        sitk.WriteImage(volume.to_image(), name_for_libraries(path), useCompression=compress)
+        image = volume.to_image()
+        image.SetMetaData(MARK, "1")
+        image.SetMetaData("ITK_FileNotes", MARK)
+        sitk.WriteImage(image, name_for_libraries(path), useCompression=compress)
         # On a full disk, SimpleITK writes a part of NIfTI, and all but the end of NRRD, without a word.
         whole = np.array_equal(_read_back(path), volume.array)
     except RuntimeError as error:

@@ -8,10 +8,15 @@ from pathlib import Path
 
 from .. import RESEARCH_USE_ONLY, terminal
 from ..arguments import add_method, add_progress
+from ..batch import passed_over
 from ..models import DEFAULT_MODEL
 from ..supervise import Stopped
+from ..wording import printable
 from .results import SUMMARY, TABLE
 from .run import assess_cohort
+
+SHOWN = 10
+"""How many files that are no cases are named."""
 
 HELP = "assess any number of CTs, on this machine or a Dask cluster; run again, it goes on where it was stopped"
 
@@ -47,6 +52,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def cohort(options: argparse.Namespace) -> None:
     """Assess the cases of a table."""
+    if options.table.is_dir() and (others := passed_over(options.table)):
+        shown = ", ".join(map(printable, others[:SHOWN])) + (f" and {len(others) - SHOWN} more" * (len(others) > SHOWN))
+        what = "no image file, archive or folder, which a case is"
+        print(f"Passed over in {options.table.name}, as {what}: {shown}.", file=sys.stderr)
     try:
         with terminal.progress(options.progress) as progress:
             rows = assess_cohort(

@@ -94,6 +94,8 @@ def assess_cohort(
     except OSError as error:
         raise InputError(f"The folder {out} cannot be made: {error.strerror}; choose another one.") from error
 
+    _check_folders(cases, out / CASES)
+
     run = _Run(cases, out, parquet, failed, progress)
     try:
         run.fail_rows()
@@ -113,6 +115,14 @@ def assess_cohort(
     run.write()
     progress("done", 1.0, "Done")
     return run.rows
+
+
+def _check_folders(cases: list[Case], folder: Path) -> None:
+    """Raise `InputError` if the folder of a case holds something else than what came of it, which would be lost."""
+    for case in cases:
+        own = folder / case.name
+        if own.is_dir() and any(own.iterdir()) and read_outcome(own) is None:
+            raise InputError(f"The folder {own} is there and holds no result; choose another folder for the results.")
 
 
 class _Run:

@@ -1,0 +1,64 @@
+"""CTs of many frames in one file: each frame with its own place and rescale."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .dicom_headers import GROUPS
+from .stacks import Stack
+from .wording import name_for_libraries
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+
+def read_frames(stack: Stack) -> sitk.Image:
+    """The volume of a stack of frames, in the order of their positions, in HU.
+
+    Raises
+    ------
+    RuntimeError
+        If the pixel data cannot be read.
+    """
+    import SimpleITK as sitk
+
+    stored = {path: _stored(path) for path in {one.path for one in stack.slices}}
+    scales = [one.rescale or (1.0, 0.0) for one in stack.slices]
+    whole = all(number.is_integer() for scale in scales for number in scale)
+    array = np.empty((len(stack.slices), *stack.first.size), np.int32 if whole else np.float32)
+    for z, (one, (slope, intercept)) in enumerate(zip(stack.slices, scales, strict=True)):
+        array[z] = stored[one.path][one.frame] * slope + intercept
+    if whole and np.iinfo(np.int16).min <= array.min() and array.max() <= np.iinfo(np.int16).max:
+        array = array.astype(np.int16)
+    first, last = stack.slices[0], stack.slices[-1]
+    image = sitk.GetImageFromArray(array)
+    along = (last.position - first.position) / max(len(stack.slices) - 1, 1)
+    image.SetSpacing((first.spacing[1], first.spacing[0], float(np.linalg.norm(along)) or 1.0))
+    image.SetOrigin(first.position.tolist())
+    image.SetDirection(np.stack([*first.axes, first.normal], axis=1).ravel().tolist())
+    return image
+
+
+def _stored(path: Path) -> np.ndarray:
+    """The values of a file as they are stored, (frame, row, column).
+
+    GDCM decodes all transfer syntaxes, but applies one rescale to all frames: it is given a copy that says nothing of
+    frames.
+    """
+    import pydicom
+    import SimpleITK as sitk
+
+    content = pydicom.dcmread(path, force=True)
+    for keyword in (*GROUPS, "RescaleSlope", "RescaleIntercept"):
+        if keyword in content:
+            delattr(content, keyword)
+    with tempfile.TemporaryDirectory(prefix="covid-mtl-") as folder:
+        copy = Path(folder, "frames.dcm")
+        with pydicom.config.disable_value_validation():
+            content.save_as(copy)
+        values = sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(copy)))
+    return values if values.ndim == 3 else values[None]
