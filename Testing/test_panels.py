@@ -138,6 +138,15 @@ def test_reload_during_a_run_ends_it_and_keeps_the_choices(name, phantom):
 
 
 @BOTH
+def test_name_of_a_ct_is_neither_an_option_nor_a_file_name(name, phantom):
+    panel = opened(name)
+    panel.ui.inputSelector.setCurrentNode(add_ct(phantom, "-Thorax/" + 300 * "肺"))
+    panel.ui.applyButton.click()
+    wait(panel)
+    assert host.messages == [] and panels.number_of("vtkMRMLSegmentationNode") == 1
+
+
+@BOTH
 def test_run_goes_on_while_another_module_is_open(name, phantom):
     panel = started(name, phantom)
     host.leave()
