@@ -1,51 +1,25 @@
 """COVIDMTL: assessment of COVID-19 pneumonia on a chest CT. Research use only."""
 
-import enum
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
 
-import qt
 import slicer
-from COVIDMTLLib import RESEARCH_USE_ONLY
-from COVIDMTLLib.batch import assess_folder, assess_in_child
-from COVIDMTLLib.child import Child, ChildFailed
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.models import DEFAULT_MODEL, needs_torch
-from COVIDMTLLib.patient import check_patient
-from COVIDMTLLib.progress import silent
-from COVIDMTLLib.writing import staged_file
-from COVIDMTLMRML.attention import attention_nodes
-from COVIDMTLMRML.results import (
-    CHART,
-    CONTRIBUTIONS,
-    PROBABILITIES,
-    SEGMENTATION,
-    assessment_of,
-    node_of,
-    part_of,
-    report_of,
-)
-from COVIDMTLMRML.runs import AssessmentRun, job_python
-from COVIDMTLMRML.volumes import add_volume
+from COVIDMTLLib.models import needs_torch
+from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
 from COVIDMTLPanel.background import Background
-from COVIDMTLPanel.installation import AlreadyTold, ensure_packages
-from COVIDMTLPanel.job_widget import JobWidget
-from COVIDMTLPanel.model_list import ModelList
-from COVIDMTLPanel.patient_section import UNKNOWN_AGE, PatientSection, Sex, known_of
+from COVIDMTLPanel.batch_section import BatchSection
+from COVIDMTLPanel.covidmtl_logic import COVIDMTLLogic
+from COVIDMTLPanel.export_section import ExportSection
+from COVIDMTLPanel.installation import ensure_packages
+from COVIDMTLPanel.job_widget import JobView, JobWidget
+from COVIDMTLPanel.model_section import ModelSection
+from COVIDMTLPanel.patient_section import PatientSection, known_of
+from COVIDMTLPanel.results_section import ResultsSection
 from COVIDMTLPanel.self_test import SelfTest
-from COVIDMTLPanel.summaries import card_html, results_html
-from COVIDMTLPanel.views import show_chart, show_table
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from COVIDMTLPanel.synthetic_ct import addSyntheticCT, registerSampleData
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
 
 class COVIDMTL(ScriptedLoadableModule):
@@ -70,103 +44,56 @@ class COVIDMTL(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-def registerSampleData() -> None:
-    """Offer a synthetic CT in the module Sample Data; it is drawn when asked for, not downloaded."""
-    import SampleData
-
-    icon = Path(__file__).parent / "Resources" / "Icons" / "SyntheticChestCT.png"
-    # Before 5.12 a category had no title but its name. The module is listed there, too, and says what it needs.
-    if hasattr(SampleData.SampleDataLogic, "registerCustomSampleDataCategory"):
-        SampleData.SampleDataLogic.registerCustomSampleDataCategory("COVIDMTL", title=_("COVID-MTL"))
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="COVIDMTL",
-        sampleName="SyntheticChestCT",
-        nodeNames="SyntheticChestCT",
-        # Slicer wants an address and a file name of every sample, of one that is drawn too.
-        uris="synthetic:SyntheticChestCT",
-        fileNames="SyntheticChestCT.nrrd",
-        thumbnailFileName=str(icon),
-        customDownloader=lambda source: [addSyntheticCT()],
-    )
-
-
-def addSyntheticCT(seed: int = 0, **options) -> vtkMRMLScalarVolumeNode:
-    """Draw a synthetic chest CT with opacities, add it to the scene and show it; options as of `thorax`."""
-    from COVIDMTLLib.phantom import thorax  # imports SciPy, which would slow down the start of Slicer
-
-    options = {"ground_glass": 0.12, "consolidation": 0.03} | options
-    ct = add_volume(thorax(seed, **options).ct, "SyntheticChestCT")
-    ct.GetDisplayNode().SetAutoWindowLevel(False)
-    ct.GetDisplayNode().SetWindowLevel(1400, -500)
-    slicer.util.setSliceViewerLayers(background=ct, fit=True)
-    return ct
-
-
-class Device(enum.Enum):
-    """Where the network runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-    def label(self) -> str:
-        """The text that a selector shows."""
-        titles = {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)"), "mps": _("GPU (Apple)")}
-        return titles[self.value]
-
-
-@parameterNodeWrapper
-class COVIDMTLParameterNode:
-    """What the panel keeps in the scene.
-
-    inputVolume - The CT.
-    lungs - The lungs to assess; found by the robust method if there are none.
-    outputSegmentation - Where the lungs that were assessed are put.
-    age - Of the patient, in years; -1 if unknown.
-    sex - Of the patient.
-    labs - Laboratory values as JSON: numbers by their names in laboratory_values.csv; empty for none.
-    model - Name of a shipped model, or path of a model folder.
-    device - Where the network runs.
-    attention - Name of the task whose attention is shown over the CT; none if empty.
-    attentionOpacity - How much of the CT it covers.
-    """
-
-    inputVolume: vtkMRMLScalarVolumeNode
-    lungs: vtkMRMLSegmentationNode
-    outputSegmentation: vtkMRMLSegmentationNode
-    age: Annotated[int, WithinRange(UNKNOWN_AGE, 120)] = UNKNOWN_AGE
-    sex: Sex = Sex.UNKNOWN
-    labs: str = ""
-    model: str = DEFAULT_MODEL
-    device: Device = Device.AUTO
-    attention: str = ""
-    attentionOpacity: Annotated[float, WithinRange(0, 1)] = 0.5
-
-
 class COVIDMTLWidget(JobWidget):
     """The panel."""
+
+    REMEMBERED = ("model", "device", "method")
 
     def makeLogic(self):
         return COVIDMTLLogic()
 
     def setup(self) -> None:
-        self._models, self._cards = ModelList(), {}
-        self._overlay = None
         super().setup()
-        self.ui.modelComboBox.connect("currentIndexChanged(int)", self.onModelSelected)
-        self.ui.addModelButton.connect("clicked(bool)", self.onAddModel)
-        self.ui.importModelButton.connect("clicked(bool)", self.onImportModel)
-        self.ui.attentionComboBox.connect("currentIndexChanged(int)", self.onAttentionSelected)
-        self.ui.openReportButton.connect("clicked(bool)", self.onOpenReport)
-        self.ui.saveReportButton.connect("clicked(bool)", self.onSaveReport)
-        self.ui.tableButton.connect("clicked(bool)", lambda: show_table(self._part(PROBABILITIES)))
-        self.ui.plotButton.connect("clicked(bool)", lambda: show_chart(self._part(CHART)))
-        self.ui.contributionsButton.connect("clicked(bool)", lambda: show_table(self._part(CONTRIBUTIONS)))
+        self.ui.batchButton.connect("clicked(bool)", self.onBatch)
+        self.ui.exportDicomButton.connect("clicked(bool)", self.onExportDicom)
+        for view in (self._batchView, self._exportView):
+            view.cancel.connect("clicked(bool)", self.onCancel)
+            view.show_running(False)
+            view.say("")
+
+    def parameters(self):
+        """The parameters that are shown now, or None."""
+        return self._parameterNode
 
     @cached_property
     def _patient(self) -> PatientSection:
-        return PatientSection(self.ui, lambda: self._parameterNode)
+        return PatientSection(self.ui, self.parameters)
+
+    @cached_property
+    def _model(self) -> ModelSection:
+        return ModelSection(self.ui, self.parameters, self._importModel)
+
+    @cached_property
+    def _results(self) -> ResultsSection:
+        return ResultsSection(self.ui, self.parameters)
+
+    @cached_property
+    def _export(self) -> ExportSection:
+        return ExportSection(self.ui, self.parameters)
+
+    @cached_property
+    def _batch(self) -> BatchSection:
+        return BatchSection(self.ui)
+
+    @cached_property
+    def _batchView(self) -> JobView:
+        stopped = _("Stopped; press Go on to assess the rest.")
+        return JobView(self.ui.batchProgressBar, self.ui.batchCancelButton, self.ui.batchStatusLabel, stopped)
+
+    @cached_property
+    def _exportView(self) -> JobView:
+        cancelled = _("Cancelled; nothing was written.")
+        return JobView(self.ui.exportProgressBar, self.ui.exportCancelButton, self.ui.exportStatusLabel, cancelled)
 
     def applyToolTip(self) -> str:
         return _("Assess the CT")
@@ -174,9 +101,8 @@ class COVIDMTLWidget(JobWidget):
     def ensurePackages(self) -> None:
         self._ensurePackages(needs_torch(self._parameterNode.model))
 
-    def _ensurePackages(self, torch: bool) -> None:
-        requirements = Path(self.resourcePath("COVIDMTL-requirements.txt"))
-        ensure_packages(requirements, requester=_("COVID-MTL"), torch=torch)
+    def _ensurePackages(self, torch: bool = False, requirements: str = "COVIDMTL-requirements.txt") -> None:
+        ensure_packages(Path(self.resourcePath(requirements)), requester=_("COVID-MTL"), torch=torch)
 
     def startJob(self) -> Background:
         p = self._parameterNode
@@ -186,6 +112,7 @@ class COVIDMTLWidget(JobWidget):
             p.outputSegmentation,
             model=p.model,
             device=p.device.value,
+            refine=p.method.value if p.lungs is None else None,  # lungs that are given are taken as they are
             **known_of(p),
             **self.jobCallbacks(self.onFinished),
         )
@@ -194,239 +121,81 @@ class COVIDMTLWidget(JobWidget):
         """Show what was found."""
         if self._parameterNode is not None:
             self.showResults()
+            self._checkCanApply()  # there is something to export now
             self.ui.resultsCollapsibleButton.collapsed = False
 
+    def onBatch(self) -> None:
+        """Assess the CTs of the batch."""
+        self._start(self.startBatch, self._batchView)
+
+    def startBatch(self) -> Background:
+        """Start the batch, or go on with it."""
+        p, out = self._parameterNode, self._batch.out
+        self._batch.keep_paths()
+        return self.logic.startCohort(
+            self._batch.table,
+            out,
+            model=p.model,
+            device=p.device.value,
+            refine=p.method.value,
+            jobs=self._batch.jobs,
+            **self.jobCallbacks(lambda rows: self.onBatchFinished(out, rows)),
+        )
+
+    def onBatchFinished(self, out: str, rows: list[dict]) -> None:
+        """Say what came of the batch, and show its summary in the web browser."""
+        failed = sum(bool(row["error"]) for row in rows)
+        text = _("Done: {assessed} assessed, {failed} failed. The summary says which and why.")
+        self._batchView.say(text.format(assessed=len(rows) - failed, failed=failed))
+        self._batch.open_summary(out)
+
+    def onExportDicom(self) -> None:
+        """Write the results as DICOM into a folder that the user chooses."""
+        folder = self._export.choose_folder()
+        if folder:
+            self._start(lambda: self.startExportDicom(folder), self._exportView, self._ensureDicomPackages)
+
+    def startExportDicom(self, folder: str) -> Background:
+        """Start to write the results as DICOM."""
+        return self.logic.startExportDicom(
+            self._parameterNode.inputVolume,
+            folder,
+            self.ui.keepIdentityCheckBox.checked,
+            **self.jobCallbacks(
+                lambda out: self._exportView.say(
+                    _("lungs.dcm and assessment.dcm were written into {out}.").format(out=out)
+                )
+            ),
+        )
+
+    def _ensureDicomPackages(self) -> None:
+        self._ensurePackages(requirements="COVIDMTL-dicom-requirements.txt")
+
+    def _importModel(self, checkpoint: str, folder: Path) -> Path:
+        self._ensurePackages(torch=True)
+        with slicer.util.WaitCursor():
+            return self.logic.importModel(checkpoint, folder)
+
+    def canRecall(self, name: str, value) -> bool:
+        return name != "model" or self._model.has(value)
+
     def initializeParameterNode(self) -> None:
-        self._cards = {}  # model folders may have come or gone since
+        self._model.forget()
         super().initializeParameterNode()
 
     def onParametersModified(self, caller=None, event=None) -> None:
-        self._showModels()
+        self._model.show()
         self._patient.show()
         super().onParametersModified(caller, event)
 
-    def onModelSelected(self, index: int) -> None:
-        """Called when another model was chosen, by the user or by `_showModels`."""
-        model = self.ui.modelComboBox.itemData(index)
-        if self._parameterNode is not None and model and model != self._parameterNode.model:
-            self._parameterNode.model = model
-
-    def onAddModel(self) -> None:
-        """Let the user choose a model folder."""
-        folder = qt.QFileDialog.getExistingDirectory(self.parent, _("Choose a model folder"))
-        if not folder:
-            return
-        try:
-            self._parameterNode.model = self._models.add(folder)
-        except InputError as error:
-            slicer.util.errorDisplay(str(error))
-
-    def onImportModel(self) -> None:
-        """Let the user choose a checkpoint and a new folder, and make a model of it."""
-        checkpoint = qt.QFileDialog.getOpenFileName(self.parent, _("Choose a checkpoint of PyTorch"))
-        if not checkpoint:
-            return
-        parent = qt.QFileDialog.getExistingDirectory(self.parent, _("Choose where to put the model's folder"))
-        if not parent:
-            return
-        with slicer.util.tryWithErrorDisplay(_("The checkpoint could not be imported.")):
-            try:
-                self._ensurePackages(torch=True)
-                with slicer.util.WaitCursor():
-                    folder = self.logic.importModel(checkpoint, Path(parent) / f"{Path(checkpoint).stem}-model")
-                self._parameterNode.model = self._models.add(folder)
-                return
-            except AlreadyTold:
-                return
-            except (InputError, ChildFailed) as error:
-                refused = str(error)
-        slicer.util.errorDisplay(refused)
-
-    def onAttentionSelected(self, index: int) -> None:
-        """Called when another task's attention was chosen, by the user or by `_showAttention`."""
-        task = self.ui.attentionComboBox.itemData(index) or ""
-        if self._parameterNode is not None and task != self._parameterNode.attention:
-            self._parameterNode.attention = task
-
-    def onOpenReport(self) -> None:
-        """Show the report in the web browser."""
-        with slicer.util.tryWithErrorDisplay(_("The report could not be opened.")):
-            path = Path(slicer.app.temporaryPath) / "COVID-MTL-report.html"
-            path.write_text(report_of(self._parameterNode.inputVolume), encoding="utf-8")
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
-
-    def onSaveReport(self) -> None:
-        """Save the report where the user wants it."""
-        ct = self._parameterNode.inputVolume
-        name = qt.QFileDialog.getSaveFileName(
-            self.parent, _("Save the report"), f"{ct.GetName()} COVID-MTL.html", _("Web page (*.html)")
-        )
-        if not name:
-            return
-        if not name.lower().endswith((".html", ".htm")):  # which not every system's dialog adds
-            name += ".html"
-        try:
-            self.logic.saveReport(ct, name)
-        except InputError as error:
-            slicer.util.errorDisplay(str(error))
-
     def showResults(self) -> None:
-        ct = self._parameterNode.inputVolume if self._parameterNode is not None else None
-        result = assessment_of(ct) if ct is not None else None
-        labels = (self.ui.warningsLabel, self.ui.verdictsLabel, self.ui.patientLabel, self.ui.lungsLabel)
-        for label, text in zip(labels, results_html(result), strict=True):
-            label.text = text
-            label.visible = bool(text)
-        self.ui.resultsCaptionLabel.text = (
-            f"<b>{result['case']}</b><br/>{RESEARCH_USE_ONLY}" if result else _("Nothing assessed yet.")
-        )
-        for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.tableButton, self.ui.plotButton):
-            button.enabled = result is not None
-        self.ui.contributionsButton.visible = result is not None and self._part(CONTRIBUTIONS) is not None
-        self._showAttention(ct, result)
+        self._results.show()
 
-    def _showAttention(self, ct, result) -> None:
-        """Offer the attention maps of the assessment, and lay the chosen one over the CT."""
-        maps = attention_nodes(node_of(ct)) if result else {}
-        self.ui.attentionWidget.visible = bool(maps)
-        combo = self.ui.attentionComboBox
-        combo.blockSignals(True)
-        combo.clear()
-        combo.addItem(_("None"), "")
-        for task in maps:
-            combo.addItem(result["tasks"][task]["title"], task)
-        chosen = self._parameterNode.attention if maps else ""
-        combo.currentIndex = max(0, combo.findData(chosen))
-        combo.blockSignals(False)
-        overlay = maps.get(chosen)
-        if overlay is None and self._overlay is None:
-            return
-        opacity = self._parameterNode.attentionOpacity if overlay is not None else 0
-        slicer.util.setSliceViewerLayers(foreground=overlay, foregroundOpacity=opacity)
-        self._overlay = overlay
-
-    def _part(self, role: str):
-        return part_of(self._parameterNode.inputVolume, role)
-
-    def _showModels(self) -> None:
-        """Bring the list of models and the card up to date with the parameter."""
-        combo, model = self.ui.modelComboBox, self._parameterNode.model
-        combo.blockSignals(True)
-        if model not in self._cards:
-            self._cards = self._models.cards(also=model)
-            combo.clear()
-            for name, card in self._cards.items():
-                combo.addItem(card.get("title", card["name"]), name)
-        combo.currentIndex = combo.findData(model)
-        combo.blockSignals(False)
-        missing = _("The model {model} is not there; choose another one.").format(model=model)
-        self.ui.modelCardLabel.text = card_html(self._cards[model]) if model in self._cards else missing
-
-
-class COVIDMTLLogic(ScriptedLoadableModuleLogic):
-    """Assessments by script; results are those of the command line ``covid-mtl``, to the last digit."""
-
-    def getParameterNode(self):
-        """The parameters of the panel."""
-        return COVIDMTLParameterNode(super().getParameterNode())
-
-    def process(
-        self,
-        ct: vtkMRMLScalarVolumeNode,
-        lungs: vtkMRMLSegmentationNode | None = None,
-        output: vtkMRMLSegmentationNode | None = None,
-        *,
-        model: str = DEFAULT_MODEL,
-        device: str = "auto",
-        refine: str | None = None,
-        age: float | None = None,
-        sex: str | None = None,
-        labs: str | Path | dict | None = None,
-        progress=silent,
-    ) -> dict:
-        """Assess a CT and wait for the end. Research use only.
-
-        :param ct: chest CT in HU.
-        :param lungs: the lungs to assess, taken as they are; found by the method robust if there are none.
-        :param output: is given the lungs that were assessed; by default the node of an earlier run on this CT,
-            or a new one.
-        :param model: name of a shipped model, or path of a model folder.
-        :param device: "auto", "cpu", "cuda" or "mps".
-        :param refine: "robust", "active-contour" or "none"; see COVIDMTLLib.assessment.assess.
-        :param age: of the patient, in years.
-        :param sex: "female" or "male".
-        :param labs: laboratory values: a CSV or JSON file, or numbers by their names in laboratory_values.csv.
-        :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
-        :returns: what assessment.json holds; it is also stored in the scene, with tables, plot and report.
-        :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
-        """
-        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
-        run.wait(progress)
-        return self._finish(run, output)
-
-    def start(
-        self,
-        ct: vtkMRMLScalarVolumeNode,
-        lungs: vtkMRMLSegmentationNode | None = None,
-        output: vtkMRMLSegmentationNode | None = None,
-        *,
-        model: str = DEFAULT_MODEL,
-        device: str = "auto",
-        refine: str | None = None,
-        age: float | None = None,
-        sex: str | None = None,
-        labs: str | Path | dict | None = None,
-        **callbacks,
-    ) -> Background:
-        """As process, but return at once.
-
-        :param callbacks: progress, finished (is told the result) and failed (is told the exception).
-        :returns: the run in the background, which has cancel().
-        """
-        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
-        return Background(run, lambda: self._finish(run, output), **callbacks)
-
-    def processFile(self, ct, out, *, progress=silent, **options) -> dict:
-        """Assess an image file or DICOM folder into a folder, as ``covid-mtl assess`` does.
-
-        :param options: those of the command line: lungs, model, device, refine, age, sex, labs, series, grid, name.
-        :returns: what assessment.json holds.
-        """
-        assess_in_child(ct, out, progress=progress, python=job_python(), **options)
-        return json.loads((Path(out) / "assessment.json").read_text(encoding="utf-8"))
-
-    def processFolder(self, folder, out, *, progress=silent, **options) -> list[dict]:
-        """Assess every CT of a folder, one row each in batch.csv; a failed case is named and does not stop the
-        rest, and a stopped batch goes on where it was.
-
-        :param options: those of the command line, for every case, and patients: a CSV file of what is known of each
-            patient, with a column case and any of age, sex and laboratory values.
-        :returns: the rows.
-        """
-        return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)
-
-    def importModel(self, checkpoint, folder, *, featuresFrom: str = DEFAULT_MODEL, progress=silent) -> Path:
-        """Make a model folder of a published checkpoint, as ``covid-mtl model import`` does.
-
-        :param checkpoint: state dict that PyTorch saved; nothing in it is executed.
-        :param folder: a new folder.
-        :param featuresFrom: the model whose features and scaling a network that takes features is to have.
-        :returns: the folder.
-        """
-        options = [f"--out={folder}", f"--features-from={featuresFrom}"]
-        Child("model", "import", *options, "--", checkpoint, python=job_python()).wait(progress)
-        return Path(folder)
-
-    def saveReport(self, ct: vtkMRMLScalarVolumeNode, path) -> None:
-        """Write the report of a CT that was assessed as a web page."""
-        report = report_of(ct)
-        if report is None:
-            raise InputError(f"{ct.GetName()} has not been assessed; press Apply first.")
-        with staged_file(path) as file:
-            file.write_text(report, encoding="utf-8")
-
-    def _finish(self, run: AssessmentRun, output: vtkMRMLSegmentationNode | None) -> dict:
-        return json.loads(run.finish(output).GetText())
+    def _checkCanApply(self) -> None:
+        super()._checkCanApply()
+        self.ui.methodComboBox.enabled = self._parameterNode is not None and self._parameterNode.lungs is None
+        self._export.show(self._job is not None)
+        self._batch.show(self._job is not None)
 
 
 class COVIDMTLTest(SelfTest, ScriptedLoadableModuleTest):

@@ -1,32 +1,26 @@
 """SegmentRefine: the lungs of a chest CT, segmented and refined. Research use only."""
 
-import enum
 from pathlib import Path
-from typing import Annotated
 
 import slicer
-from COVIDMTLLib.child import Child
-from COVIDMTLLib.method_parameters import RANGES
-from COVIDMTLLib.progress import silent
-from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
-from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs, read_lung_table, read_warnings
-from COVIDMTLMRML.runs import SegmentationRun, job_python, segmentation_options
-from COVIDMTLMRML.segmentations import add_lungs_node, labels_of, show_lungs
-from COVIDMTLMRML.slices import point_in_slice, red_slice
+from COVIDMTLLib.segmentation import PUBLISHED, Parameters
+from COVIDMTLMRML.lung_tables import read_lung_table, read_warnings
+from COVIDMTLMRML.segmentations import add_lungs_node, show_lungs
+from COVIDMTLMRML.slices import red_slice
 from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
 from COVIDMTLPanel.installation import ensure_packages
 from COVIDMTLPanel.job_widget import JobWidget
+from COVIDMTLPanel.refine_logic import SegmentRefineLogic
+from COVIDMTLPanel.refine_parameters import Method
 from COVIDMTLPanel.self_test import SelfTest
 from COVIDMTLPanel.summaries import measures_html, warnings_html
 from COVIDMTLPanel.views import show_table
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLSliceNode, vtkMRMLTableNode
+from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
 )
 
@@ -51,53 +45,10 @@ class SegmentRefine(ScriptedLoadableModule):
         )
 
 
-class Method(enum.Enum):
-    """Methods of segmentation, by their names in `COVIDMTLLib.segmentation.METHODS`."""
-
-    ROBUST = "robust"
-    ACTIVE_CONTOUR = "active-contour"
-    CLASSICAL = "classical"
-
-    def label(self) -> str:
-        """The text that a selector shows."""
-        titles = {
-            "robust": _("Robust (dense lung too)"),
-            "active-contour": _("Active contours (Algorithm 1)"),
-            "classical": _("Classical (threshold)"),
-        }
-        return titles[self.value]
-
-
-@parameterNodeWrapper
-class SegmentRefineParameterNode:
-    """What the panel keeps in the scene.
-
-    inputVolume - The CT.
-    initialSegmentation - Lungs to start from; see COVIDMTLLib.segmentation.segment.
-    method - How the lungs are found.
-    airways - Whether the trachea and the main bronchi are segmented, too.
-    threshold, alpha, beta, iterations, closing - See COVIDMTLLib.segmentation.Parameters.
-    outputSegmentation - Where the lungs are put.
-    referenceSegmentation - Lungs to compare the result with.
-    resultsTable - Volumes and agreement of the last run.
-    """
-
-    inputVolume: vtkMRMLScalarVolumeNode
-    initialSegmentation: vtkMRMLSegmentationNode
-    method: Method = Method(DEFAULT_METHOD)
-    airways: bool = False
-    threshold: Annotated[float, WithinRange(*RANGES["threshold"][:2])] = float(PUBLISHED.threshold)
-    alpha: Annotated[float, WithinRange(*RANGES["alpha"][:2])] = float(PUBLISHED.alpha)
-    beta: Annotated[float, WithinRange(*RANGES["beta"][:2])] = float(PUBLISHED.beta)
-    iterations: Annotated[int, WithinRange(*RANGES["iterations"][:2])] = PUBLISHED.iterations
-    closing: Annotated[float, WithinRange(*RANGES["closing"][:2])] = float(PUBLISHED.closing)
-    outputSegmentation: vtkMRMLSegmentationNode
-    referenceSegmentation: vtkMRMLSegmentationNode
-    resultsTable: vtkMRMLTableNode
-
-
 class SegmentRefineWidget(JobWidget):
     """The panel."""
+
+    REMEMBERED = ("method",)
 
     def makeLogic(self):
         return SegmentRefineLogic()
@@ -169,7 +120,7 @@ class SegmentRefineWidget(JobWidget):
         """Show the preview as an outline."""
         self._removePreview()
         self._preview = preview
-        self._say(_("Preview of the slice at {offset:.1f} mm.").format(offset=self._previewOffset))
+        self._view.say(_("Preview of the slice at {offset:.1f} mm.").format(offset=self._previewOffset))
 
     def onDefaults(self) -> None:
         """Set the parameters of the methods to those of the paper."""
@@ -217,116 +168,6 @@ class SegmentRefineWidget(JobWidget):
         if self._preview is not None:
             slicer.mrmlScene.RemoveNode(self._preview)
             self._preview = None
-
-
-class SegmentRefineLogic(ScriptedLoadableModuleLogic):
-    """Segmentations by script; results are those of the command line ``covid-mtl``, to the last voxel."""
-
-    def getParameterNode(self):
-        """The parameters of the panel."""
-        return SegmentRefineParameterNode(super().getParameterNode())
-
-    def process(
-        self,
-        ct: vtkMRMLScalarVolumeNode,
-        output: vtkMRMLSegmentationNode | None = None,
-        initial: vtkMRMLSegmentationNode | None = None,
-        method: str = DEFAULT_METHOD,
-        parameters: Parameters = PUBLISHED,
-        reference: vtkMRMLSegmentationNode | None = None,
-        table: vtkMRMLTableNode | None = None,
-        airways: bool = False,
-        *,
-        progress=silent,
-    ) -> dict:
-        """Segment the lungs of a CT and wait for the end. Research use only.
-
-        :param ct: chest CT in HU.
-        :param output: is given the right and the left lung; a new node if there is none.
-        :param initial: lungs to start from: those that "active-contour" refines, in place of those of "classical", or
-            for "robust" what is lung for certain.
-        :param method: "robust", "active-contour" (Algorithm 1 of the paper) or "classical".
-        :param parameters: of "active-contour" and "classical"; as published by default.
-        :param reference: lungs to compare the result with.
-        :param table: is given volumes and agreement; a new node if there is none.
-        :param airways: give output the trachea and the main bronchi, too, which are no lung.
-        :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
-        :returns: segmentation and table (the nodes), measures (values by their titles) and warnings (sentences).
-        :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
-        """
-        run = SegmentationRun(ct, initial, method, parameters, airways=airways)
-        run.wait(progress)
-        return self._finish(run, output, reference, table)
-
-    def start(
-        self,
-        ct: vtkMRMLScalarVolumeNode,
-        output: vtkMRMLSegmentationNode | None = None,
-        initial: vtkMRMLSegmentationNode | None = None,
-        method: str = DEFAULT_METHOD,
-        parameters: Parameters = PUBLISHED,
-        reference: vtkMRMLSegmentationNode | None = None,
-        table: vtkMRMLTableNode | None = None,
-        airways: bool = False,
-        **callbacks,
-    ) -> Background:
-        """As process, but return at once.
-
-        :param callbacks: progress, finished (is told the result) and failed (is told the exception).
-        :returns: the run in the background, which has cancel().
-        """
-        run = SegmentationRun(ct, initial, method, parameters, airways=airways)
-        return Background(run, lambda: self._finish(run, output, reference, table), **callbacks)
-
-    def startPreview(
-        self,
-        ct: vtkMRMLScalarVolumeNode,
-        view: vtkMRMLSliceNode,
-        initial: vtkMRMLSegmentationNode | None = None,
-        method: str = DEFAULT_METHOD,
-        parameters: Parameters = PUBLISHED,
-        airways: bool = False,
-        **callbacks,
-    ) -> Background:
-        """Segment the axial slice that a slice view shows, as the whole run would, and return at once.
-
-        :param callbacks: as of start; finished is told a new segmentation node, which is not saved with the scene.
-        """
-        run = SegmentationRun(ct, initial, method, parameters, point_in_slice(ct, view), airways)
-        return Background(run, lambda: self._finishPreview(run), **callbacks)
-
-    def processFile(
-        self,
-        ct,
-        out,
-        method: str = DEFAULT_METHOD,
-        parameters: Parameters = PUBLISHED,
-        *,
-        initial=None,
-        airways: bool = False,
-        progress=silent,
-    ) -> None:
-        """Segment the lungs of an image file or DICOM folder into a mask file, as ``covid-mtl segment`` does."""
-        options = segmentation_options(method, parameters, initial, airways)
-        Child("segment", f"--out={out}", *options, "--", ct, python=job_python()).wait(progress)
-
-    def _finish(self, run: SegmentationRun, output, reference, table) -> dict:
-        run.check_scene()
-        compare_with = None if reference is None else labels_of(reference, run.ct)
-        output = output or add_lungs_node(run.ct)
-        lungs, found = run.finish(output)
-        measures = measure_lungs(lungs, found["boundary_supported"]["both"], compare_with)
-        table = table or add_lung_table(run.ct)
-        fill_lung_table(table, measures, found["warnings"])
-        return {"segmentation": output, "table": table, "measures": measures, "warnings": found["warnings"]}
-
-    def _finishPreview(self, run: SegmentationRun) -> vtkMRMLSegmentationNode:
-        run.check_scene()
-        preview = add_lungs_node(run.ct, "lung preview")
-        preview.SetSaveWithScene(False)
-        run.finish(preview)
-        preview.GetDisplayNode().SetVisibility2DFill(False)
-        return preview
 
 
 class SegmentRefineTest(SelfTest, ScriptedLoadableModuleTest):

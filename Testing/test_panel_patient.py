@@ -209,10 +209,11 @@ def test_sets_and_contributions_are_shown_and_come_back_with_the_scene(panel, tm
     assert panel.ui.patientLabel.isHidden() and panel.ui.contributionsButton.isHidden()
     store_assessment(result, ct, "<p>The report")
     panel.showResults()
-    texts = [panel.ui.verdictsLabel.text, panel.ui.patientLabel.text]
-    by_task = re.split(r"Task \w+: positive", words(texts[0]))[1:]
-    for (_classes, said), text in zip(SETS.values(), by_task, strict=True):
-        assert said in text
+    texts = [getattr(panel.ui, f"{name}Label").text for name in ("verdicts", "patient", "reasons")]
+    by_task, reasons = (re.split(r"Task \w+: positive", words(texts[n]))[1:] for n in (0, 2))
+    assert "counted" not in texts[0] and panel.ui.reasonsGroupBox.collapsed  # what counted is to be folded out
+    for (_classes, said), verdict, text in zip(SETS.values(), by_task, reasons, strict=True):
+        assert said in verdict
         assert "Lactate dehydrogenase: 400 U/L +0.84 Age: 64 years +0.42 Sex: male -0.40" in text
         assert "Creatinine: 171.5 μmol/L +0.30 Inverse difference moment" in text and "LLH: 0.9812 -0.20" in text
         assert "Lymphocyte" not in text  # five are enough
@@ -237,7 +238,7 @@ def test_sets_and_contributions_are_shown_and_come_back_with_the_scene(panel, tm
     host.close_scene()
     assert panel.ui.patientLabel.isHidden() and panel.ui.contributionsButton.isHidden()
     host.load_scene(tmp_path / "scene.mrb")
-    assert [panel.ui.verdictsLabel.text, panel.ui.patientLabel.text] == texts
+    assert [getattr(panel.ui, f"{name}Label").text for name in ("verdicts", "patient", "reasons")] == texts
     assert {name: table(slicer.util.getNode(name)) for name in tables} == tables
     ct = slicer.util.getNode("Empty")
     assert assessment_of(ct) == result
@@ -249,7 +250,7 @@ def test_sets_and_contributions_are_shown_and_come_back_with_the_scene(panel, tm
     store_assessment(result, ct, "<p>The report")
     panel.showResults()
     assert panel.ui.patientLabel.isHidden() and panel.ui.contributionsButton.isHidden()
-    assert "set:" not in panel.ui.verdictsLabel.text and "counted" not in panel.ui.verdictsLabel.text
+    assert "set:" not in panel.ui.verdictsLabel.text and panel.ui.reasonsGroupBox.isHidden()
     assert [name for kind, name in nodes() if kind == "vtkMRMLTableNode"] == [
         "Empty COVID-MTL lungs",
         "Empty COVID-MTL probabilities",

@@ -13,6 +13,7 @@ from pathlib import Path
 from . import RESEARCH_USE_ONLY, __version__, inspection, jobs, model_commands, outputs, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
+from .dicom_export import command as dicom_command
 from .errors import NOT_OURS, InputError, sentence
 from .features import BUILT_IN, ENGINES
 from .lifetime import end_with_standard_input
@@ -175,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     add_assessment_options(demo)
 
     cohort_command.add_options(_command(commands, "cohort", cohort_command.cohort, cohort_command.HELP))
+    dicom_command.add_options(_command(commands, "export-dicom", dicom_command.export_dicom, dicom_command.HELP))
 
     text = "list, show and check models, and import published ones"
     model = commands.add_parser("model", help=text, description=f"{text[0].upper()}{text[1:]}. {RESEARCH_USE_ONLY}")

@@ -12,6 +12,7 @@ from . import tables
 
 CT = "COVIDMTL.CT"
 REPORT = "COVIDMTL.Report"
+FEATURES = "COVIDMTL.Features"
 PROBABILITIES = "COVIDMTL.Probabilities"
 LUNGS = "COVIDMTL.Lungs"
 PATIENT = "COVIDMTL.Patient"
@@ -27,6 +28,7 @@ def store_assessment(
     ct: slicer.vtkMRMLScalarVolumeNode,
     report: str,
     segmentation: slicer.vtkMRMLSegmentationNode | None = None,
+    features: str | None = None,
 ) -> slicer.vtkMRMLTextNode:
     """Put an assessment into the scene of a CT, in place of an earlier one of it.
 
@@ -39,11 +41,14 @@ def store_assessment(
         What ``report.html`` holds.
     segmentation : vtkMRMLSegmentationNode, optional
         The lungs that were assessed.
+    features : str, optional
+        What ``features.csv`` holds: as text, to the last digit.
 
     Returns
     -------
     vtkMRMLTextNode
-        Holds the assessment as JSON and refers to the CT, the report, the tables, the plot chart and the lungs.
+        Holds the assessment as JSON and refers to the CT, the report, the features, the tables, the plot chart and the
+        lungs.
     """
     text = node_of(ct) or _add(ct, "vtkMRMLTextNode", "COVID-MTL assessment")
     text.SetText(json.dumps(result))
@@ -51,6 +56,10 @@ def store_assessment(
         text.SetNodeReferenceID(SEGMENTATION, segmentation.GetID())
     text.SetNodeReferenceID(CT, ct.GetID())
     _part(text, REPORT, ct, "vtkMRMLTextNode", "COVID-MTL report").SetText(report)
+    if features is not None:
+        _part(text, FEATURES, ct, "vtkMRMLTextNode", "COVID-MTL features").SetText(features)
+    else:
+        _remove(text, FEATURES)
     _table(text, ct, PROBABILITIES, "probabilities", tables.PROBABILITY_COLUMNS, tables.probability_rows(result))
     _table(text, ct, LUNGS, "lungs", tables.LUNG_COLUMNS, tables.lung_rows(result))
     _table(text, ct, PATIENT, "patient", tables.PATIENT_COLUMNS, tables.patient_rows(result))
@@ -107,8 +116,14 @@ def _table(
     rows = list(rows)
     if rows:
         tables.fill_table(_part(text, role, ct, "vtkMRMLTableNode", f"COVID-MTL {title}"), columns, rows)
-    elif text.GetNodeReference(role) is not None:
-        ct.GetScene().RemoveNode(text.GetNodeReference(role))
+    else:
+        _remove(text, role)
+
+
+def _remove(text: slicer.vtkMRMLTextNode, role: str) -> None:
+    """Remove the node in a role, which an earlier assessment may have left."""
+    if text.GetNodeReference(role) is not None:
+        text.GetScene().RemoveNode(text.GetNodeReference(role))
         text.RemoveNodeReferenceIDs(role)
 
 

@@ -49,47 +49,38 @@ def segmentation_options(
     return options if initial is None else [*options, f"--initial={initial}"]
 
 
-class Run(ABC):
-    """A job on a CT. Started by its making; then `poll` it until it returns False, and `finish` it.
-
-    Parameters
-    ----------
-    ct : vtkMRMLScalarVolumeNode
-    segmentation : vtkMRMLSegmentationNode, optional
-        Lungs to start from.
+class Job(ABC):
+    """A command line in a child process, with a temporary folder for its files. Started by its making; then `poll` it
+    until it returns False.
 
     Raises
     ------
     InputError
-        If a node cannot be used.
+        If what it is made of cannot be used.
     """
 
-    def __init__(self, ct: slicer.vtkMRMLScalarVolumeNode, segmentation: slicer.vtkMRMLSegmentationNode | None = None):
-        self.ct = ct
+    def __init__(self):
         self._temporary = tempfile.TemporaryDirectory(prefix="covid-mtl-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         try:
-            # Names of nodes may be no names of files: too long, or of characters that no file has.
-            self._ct_file, volume = self.folder / "ct.nrrd", volume_of(ct)
-            check_ct(volume, ct.GetName())
-            write_volume(volume, self._ct_file, compress=False)
-            self._mask_file = None
-            if segmentation is not None:
-                self._mask_file = self.folder / "mask.nrrd"
-                write_volume(labels_of(segmentation, ct), self._mask_file)
+            self._prepare()
             self._child = Child(*self._arguments(), python=job_python())
         except BaseException:
             self._temporary.cleanup()
             raise
 
-    @property
-    def log(self) -> list[str]:
-        """As `Child.log`: what the job and its libraries say besides progress, line by line, as it comes."""
-        return self._child.log
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Write what the command needs into the folder."""
 
     @abstractmethod
     def _arguments(self) -> list[object]:
         """The command and its options."""
+
+    @property
+    def log(self) -> list[str]:
+        """As `Child.log`: what the job and its libraries say besides progress, line by line, as it comes."""
+        return self._child.log
 
     def poll(self, progress: Callback = silent) -> bool:
         """As `Child.poll`: whether the job still runs, or an error, after which the run is over."""
@@ -111,6 +102,36 @@ class Run(ABC):
         """End the run at once and leave nothing of it."""
         self._child.cancel()
         self._temporary.cleanup()
+
+
+class Run(Job):
+    """A job on a CT, whose results `finish` puts into the scene.
+
+    Parameters
+    ----------
+    ct : vtkMRMLScalarVolumeNode
+    segmentation : vtkMRMLSegmentationNode, optional
+        Lungs to start from.
+
+    Raises
+    ------
+    InputError
+        If a node cannot be used.
+    """
+
+    def __init__(self, ct: slicer.vtkMRMLScalarVolumeNode, segmentation: slicer.vtkMRMLSegmentationNode | None = None):
+        self.ct, self._segmentation = ct, segmentation
+        super().__init__()
+
+    def _prepare(self) -> None:
+        # Names of nodes may be no names of files: too long, or of characters that no file has.
+        self._ct_file, volume = self.folder / "ct.nrrd", volume_of(self.ct)
+        check_ct(volume, self.ct.GetName())
+        write_volume(volume, self._ct_file, compress=False)
+        self._mask_file = None
+        if self._segmentation is not None:
+            self._mask_file = self.folder / "mask.nrrd"
+            write_volume(labels_of(self._segmentation, self.ct), self._mask_file)
 
     def check_scene(self) -> None:
         """Raise `InputError` if the CT has gone from its scene since the run was started."""
@@ -239,7 +260,14 @@ class AssessmentRun(Run):
             show_lungs(read_mask(out / "lungs.nrrd"), lungs, self.ct)
             attended = sorted(path.stem.removeprefix("attention_") for path in out.glob("attention_*.nrrd"))
             result = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
-            text = store_assessment(result, self.ct, (out / "report.html").read_text(encoding="utf-8"), lungs)
+            features = out / "features.csv"  # not there if no model takes them
+            text = store_assessment(
+                result,
+                self.ct,
+                (out / "report.html").read_text(encoding="utf-8"),
+                lungs,
+                features.read_text(encoding="utf-8") if features.is_file() else None,
+            )
             store_attention(text, self.ct, {task: _read(out / f"attention_{task}.nrrd") for task in attended})
             return text
 

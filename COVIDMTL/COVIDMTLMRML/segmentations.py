@@ -53,6 +53,33 @@ def labels_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLSc
     return Volume(inside.astype(np.uint8), geometry_of(ct))
 
 
+def sides_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """What `show_lungs` put into a segmentation node, as labels on the grid of a CT, with corrections made since.
+
+    Returns
+    -------
+    Volume
+        uint8 (z, y, x): 1 right lung, 2 left lung, 3 trachea and main bronchi, with the geometry that the CT has in
+        the world.
+
+    Raises
+    ------
+    InputError
+        If the segmentation has neither lung inside the CT.
+    """
+    labels = np.zeros(ct.GetImageData().GetDimensions()[::-1], np.uint8)
+    for label, (name, *_codes) in SEGMENTS.items():
+        if segmentation.GetSegmentation().GetSegment(name) is not None:
+            segment = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, name, ct)
+            if segment is not None:
+                labels[segment > 0] = label
+    if not labels.any():
+        raise InputError(
+            f"{segmentation.GetName()} has no right and left lung inside {ct.GetName()}; press Apply to find them."
+        )
+    return Volume(labels, geometry_of(ct))
+
+
 def add_lungs_node(ct: slicer.vtkMRMLScalarVolumeNode, title: str = "lungs") -> slicer.vtkMRMLSegmentationNode:
     """Add an empty segmentation node, named after a CT, to its scene."""
     scene = ct.GetScene()

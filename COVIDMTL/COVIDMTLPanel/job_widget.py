@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import traceback
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import slicer
 import vtk
@@ -13,19 +16,57 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLMRML.attention import attention_in
 from COVIDMTLMRML.volumes import ct_nodes
 from slicer.i18n import tr as _
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from .background import Background
 from .installation import AlreadyTold
+from .log_section import LogSection
+from .settings import recall, remember
+
+
+@dataclass(frozen=True)
+class JobView:
+    """Where a panel shows how far a job is, and the button that ends it.
+
+    Attributes
+    ----------
+    bar : QProgressBar
+    cancel : QPushButton
+    status : QLabel
+    cancelled : str
+        What is said when the job was cancelled.
+    """
+
+    bar: Any
+    cancel: Any
+    status: Any
+    cancelled: str
+
+    def say(self, text: str) -> None:
+        """Show a line of text."""
+        self.status.text = text
+        self.status.visible = bool(text)
+
+    def show_running(self, running: bool) -> None:
+        """Show the bar and the button while a job runs."""
+        self.bar.value = 0
+        for widget in (self.bar, self.cancel):
+            widget.visible = running
+        if running:
+            self.say(_("Starting ..."))
 
 
 class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Base class of both panels.
 
-    The .ui file is named like the module and has ``applyButton``, ``cancelButton``, ``progressBar`` and
-    ``statusLabel``; its other widgets are tied to parameters by ``SlicerParameterName``.
+    The .ui file is named like the module and has ``applyButton``, ``cancelButton``, ``progressBar``,
+    ``statusLabel`` and the widgets of `LogSection`; its other widgets are tied to parameters by
+    ``SlicerParameterName``.
     """
+
+    REMEMBERED: tuple[str, ...] = ()
+    """Parameters that a new scene begins with as they were at the last run."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -34,6 +75,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = None
         self._parameterNodeGuiTag = None
         self._job: Background | None = None
+        self._view: JobView | None = None  # of the job that runs, or ran last
 
     @abstractmethod
     def makeLogic(self):
@@ -59,6 +101,11 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = self.makeLogic()
+        self._log = LogSection(self.ui)
+        self._main_view = JobView(
+            self.ui.progressBar, self.ui.cancelButton, self.ui.statusLabel, _("Cancelled; the scene is as it was.")
+        )
+        self._view = self._main_view
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -67,7 +114,8 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
         self.ui.applyButton.connect("clicked(bool)", self.onApply)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
-        self._showRunning(False)
+        self._view.show_running(False)
+        self._view.say("")
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -86,8 +134,9 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller=None, event=None) -> None:
         """Called just before the scene is closed."""
-        if self._stopJob():
-            self._say(_("Cancelled: the scene was closed."))
+        # A job on files goes on.
+        if self._view is self._main_view and self._stopJob():
+            self._view.say(_("Cancelled: the scene was closed."))
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller=None, event=None) -> None:
@@ -97,11 +146,19 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Make sure that the parameter node exists and is observed; choose the only possible CT for the user."""
-        self.setParameterNode(self.logic.getParameterNode())
+        new = not ScriptedLoadableModuleLogic.getParameterNode(self.logic).GetParameterNames()
+        parameters = self.logic.getParameterNode()
+        if new:
+            recall(self.moduleName, parameters, self.REMEMBERED, self.canRecall)
+        self.setParameterNode(parameters)
         if not self._parameterNode.inputVolume:
             cts = ct_nodes(slicer.mrmlScene)
             if len(cts) == 1:
                 self._parameterNode.inputVolume = cts[0]
+
+    def canRecall(self, name: str, value: Any) -> bool:
+        """Whether what a parameter was at the last run is still there to be chosen."""
+        return True
 
     def setParameterNode(self, parameterNode) -> None:
         """Tie the widgets to a parameter node, or to none."""
@@ -128,7 +185,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onCancel(self) -> None:
         """End the job at once."""
         if self._stopJob():
-            self._say(_("Cancelled; the scene is as it was."))
+            self._view.say(self._view.cancelled)
 
     def jobCallbacks(self, finished) -> dict:
         """Callbacks of a job; ``finished`` is told its result when the panel is ready for the next one."""
@@ -137,7 +194,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._job = None
             self._hideAttention()
             self._showRunning(False)
-            self._say(_("Done."))
+            self._view.say(_("Done."))
             with slicer.util.tryWithErrorDisplay(_("The results could not be shown.")):
                 finished(result)
 
@@ -148,10 +205,21 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "log": self._onLog,
         }
 
-    def _start(self, start) -> None:
+    def _start(
+        self,
+        start: Callable[[], Background],
+        view: JobView | None = None,
+        ensure_packages: Callable[[], None] | None = None,
+    ) -> None:
+        """Start a job and show it in a view, by default in that of Apply, when the packages that it needs are there,
+        by default those of Apply."""
+        self._view = view or self._main_view
         with slicer.util.tryWithErrorDisplay(_("The job could not be started.")):
             try:
-                self.ensurePackages()  # may ask the user, who is not to see an hourglass over the question
+                # May ask the user, who is not to see an hourglass over the question.
+                (ensure_packages or self.ensurePackages)()
+                remember(self.moduleName, self._parameterNode, self.REMEMBERED)
+                self._log.clear()
                 with slicer.util.WaitCursor():
                     self._job = start()
             except InputError as error:
@@ -171,18 +239,19 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         return True
 
     def _onProgress(self, step: str, fraction: float, text: str) -> None:
-        self.ui.progressBar.value = round(100 * fraction)
+        self._view.bar.value = round(100 * fraction)
         if step != "done":
-            self._say(_("{text} ...").format(text=text))
+            self._view.say(_("{text} ...").format(text=text))
 
     def _onLog(self, line: str) -> None:
-        """Put a line of the job's log into Slicer's, which takes Python's."""
+        """Put a line of the job's log into the panel's, and into Slicer's, which takes Python's."""
+        self._log.add(line)
         logging.getLogger(self.moduleName).info(line)
 
     def _onFailed(self, error: Exception) -> None:
         self._job = None
         self._showRunning(False)
-        self._say(_("Failed: {reason}").format(reason=error))
+        self._view.say(_("Failed: {reason}").format(reason=error))
         if isinstance(error, AlreadyTold):
             return
         # What is wrong with the input is a sentence; only what should not have happened gets its traceback.
@@ -198,15 +267,8 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if tuple(model.hiddenNodeIDs) != hidden:
             model.hiddenNodeIDs = hidden
 
-    def _say(self, text: str) -> None:
-        self.ui.statusLabel.text = text
-
     def _showRunning(self, running: bool) -> None:
-        self.ui.progressBar.visible = running
-        self.ui.progressBar.value = 0
-        self.ui.cancelButton.visible = running
-        if running:
-            self._say(_("Starting ..."))
+        self._view.show_running(running)
         self._checkCanApply()
 
     def _checkCanApply(self) -> None:

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from slicer.i18n import tr as _
 
-from .explanations import contributions_html, patient_html, prediction_set_html
+from .explanations import CLOSE, contributions_html, patient_html, prediction_set_html
 from .rich_text import BAR, VERDICT_BAR, bar_row, bars_html, table_html
+
+HEADING = '<p style="margin-top: 5px; margin-bottom: 1px">'
+"""Begins the paragraph with the title of a task."""
 
 WARNING, ON_WARNING = "#fff3cd", "#533f03"
 
 
-def results_html(result: dict[str, Any] | None) -> tuple[str, str, str, str]:
-    """Warnings, verdicts, what was given of the patient, and lungs of an assessment; empty texts without one.
+class ResultTexts(NamedTuple):
+    """An assessment in parts, as rich text; a part that there is not is empty.
+
+    Attributes
+    ----------
+    warnings : str
+    verdicts : str
+        With probabilities.
+    lungs : str
+    reasons : str
+        What counted for each verdict.
+    patient : str
+        What was given of the patient.
+    """
+
+    warnings: str = ""
+    verdicts: str = ""
+    lungs: str = ""
+    reasons: str = ""
+    patient: str = ""
+
+
+def results_html(result: dict[str, Any] | None) -> ResultTexts:
+    """The texts of an assessment.
 
     Parameters
     ----------
@@ -23,9 +48,14 @@ def results_html(result: dict[str, Any] | None) -> tuple[str, str, str, str]:
         What ``assessment.json`` holds.
     """
     if result is None:
-        return "", "", "", ""
-    patient = result.get("patient")  # which assessments in older scenes do not have
-    return warnings_html(result["warnings"]), verdicts_html(result), patient_html(patient), lungs_html(result["lungs"])
+        return ResultTexts()
+    return ResultTexts(
+        warnings_html(result["warnings"]),
+        verdicts_html(result),
+        lungs_html(result["lungs"]),
+        reasons_html(result),
+        patient_html(result.get("patient")),  # which assessments in older scenes do not have
+    )
 
 
 def warnings_html(warnings: Iterable[str]) -> str:
@@ -36,7 +66,7 @@ def warnings_html(warnings: Iterable[str]) -> str:
 
 
 def verdicts_html(result: dict[str, Any]) -> str:
-    """Verdict and probabilities of each task as bars, with the prediction set and what counted most where there are.
+    """Verdict and probabilities of each task as bars, with the prediction set where there is one.
 
     Parameters
     ----------
@@ -45,15 +75,31 @@ def verdicts_html(result: dict[str, Any]) -> str:
     """
     parts = []
     for task in result["tasks"].values():
-        parts.append(f"<p><b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>")
+        parts.append(f"{HEADING}<b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>")
         bars = [
             _class_row(name, probability, name == task["verdict"])
             for name, probability in zip(task["classes"], task["probabilities"], strict=True)
         ]
-        parts += [bars_html(bars), prediction_set_html(task), contributions_html(task)]
+        parts += [bars_html(bars), prediction_set_html(task)]
     if result["aggregate"]:
         verdict = escape(result["aggregate"]["verdict"])
-        parts.append(f"<p><b>{_('Both diagnoses together')}: {verdict}</b></p>")
+        parts.append(f"{HEADING}<b>{_('Both diagnoses together')}: {verdict}</b></p>")
+    return "".join(parts)
+
+
+def reasons_html(result: dict[str, Any]) -> str:
+    """What counted most for the verdict of each task; empty if the model does not say.
+
+    Parameters
+    ----------
+    result : dict
+        What ``assessment.json`` holds.
+    """
+    parts = []
+    for task in result["tasks"].values():
+        counted = contributions_html(task)
+        if counted:
+            parts.append(f"{HEADING}<b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>{counted}")
     return "".join(parts)
 
 
@@ -64,11 +110,12 @@ def lungs_html(lungs: dict[str, Any]) -> str:
         lung = lungs[side]
         shares = (lung["ground_glass_share"], lung["consolidation_share"])
         rows.append([title, f"{lung['volume_ml']:.0f} ml", *("-" if s is None else f"{s:.1%}" for s in shares)])
-    caption = _("Share of the lung at the density of ground glass and of consolidation:")
+    caption = _("Lungs and their shares at opacity densities:")
     densities = table_html([_("Lung"), _("Volume"), _("Ground glass"), _("Consolidation")], rows)
     shown = lungs.get("boundary_supported")  # which assessments in older scenes do not have
     inferred = _("Of the boundary of the lungs the CT shows {shown:.0%}; the rest was inferred.")
-    return f"<p>{caption}</p>{densities}" + (f"<p>{inferred.format(shown=shown['both'])}</p>" if shown else "")
+    below = f"{CLOSE}{inferred.format(shown=shown['both'])}</p>" if shown else ""
+    return f"{HEADING}{caption}</p>{densities}{below}"
 
 
 def measures_html(measures: dict[str, float]) -> str:

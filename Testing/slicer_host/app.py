@@ -50,6 +50,7 @@ class Application:
         Path(self.cachePath).mkdir()
         self._files = FileManager(scene, self.cachePath)
         self._extensions = ExtensionsModel()
+        self._dicom = DicomDatabase()
         self._start_up = StartUp()
         self._testing = False
 
@@ -90,6 +91,9 @@ class Application:
     def coreIOManager(self):
         return self._files
 
+    def dicomDatabase(self):
+        return self._dicom
+
     def extensionsManagerModel(self):
         return self._extensions
 
@@ -126,6 +130,17 @@ class Application:
 
     def translate(self, context, text):
         return QCoreApplication.translate(context, text)
+
+
+class DicomDatabase(QObject):
+    """Which file each DICOM instance is in, as far as `Host.import_dicom` has put it there."""
+
+    def __init__(self):
+        super().__init__()
+        self._files: dict[str, str] = {}
+
+    def fileForInstance(self, uid):
+        return self._files.get(uid, "")
 
 
 class ExtensionsModel(QObject):

@@ -2,7 +2,7 @@
 
 import math
 
-from PySide6.QtCore import Property, Qt, Signal
+from PySide6.QtCore import Property, QSettings, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -39,7 +39,7 @@ class ctkMessageBox(QMessageBox):
 
 
 class ctkPathLineEdit(QWidget):
-    """A path to type in; no browse button and no history."""
+    """A path to type in, with a history in the settings; its browse button and its list of the history are not here."""
 
     currentPathChanged = Signal(str)
 
@@ -49,14 +49,34 @@ class ctkPathLineEdit(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self._line = QLineEdit(self, objectName="_line")
         layout.addWidget(self._line)
+        self._key = ""
         self._line.textChanged.connect(self.currentPathChanged)
 
     def setCurrentPath(self, path):
         self._line.text = path
 
     def addCurrentPathToHistory(self):
-        """Nothing: there is no history here."""
+        if self.currentPath:
+            history = [path for path in self._history() if path != self.currentPath]
+            QSettings().setValue(self._entry(), [self.currentPath, *history])
 
+    def retrieveHistory(self):
+        """Take the latest path where there is none."""
+        history = self._history()
+        if not self.currentPath and history:
+            self.setCurrentPath(history[0])
+
+    def _history(self):
+        return QSettings().value(self._entry(), [], list)
+
+    def _entry(self):
+        return f"ctkPathLineEdit/{self._key or self.objectName}"
+
+    def _set_key(self, key):
+        self._key = key
+        self.retrieveHistory()
+
+    settingKey = Property(str, lambda self: self._key, _set_key)
     currentPath = Property(str, lambda self: self._line.text, setCurrentPath, notify=currentPathChanged)
 
 

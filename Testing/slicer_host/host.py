@@ -82,6 +82,10 @@ class Host:
             raise KeyError(f"There is no sample {name} in the panel Sample Data")
         return (source.customDownloader or logic.downloadFromSource)(source)
 
+    def import_dicom(self, files: dict[str, Path]) -> None:
+        """Have the DICOM database know these files, by their SOPInstanceUIDs, and no others."""
+        self.app.dicomDatabase()._files = {uid: str(path) for uid, path in files.items()}
+
     def close_scene(self) -> None:
         """What File / Close Scene does."""
         slicer.mrmlScene.Clear(False)

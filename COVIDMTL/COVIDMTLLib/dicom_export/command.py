@@ -1,0 +1,116 @@
+"""The command ``covid-mtl export-dicom``: DICOM results of an assessment that is there already."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .. import outputs, terminal, writing
+from ..arguments import add_identity, add_progress
+from ..errors import InputError
+from ..packages import require
+from ..progress import Callback, Steps
+from ..reading import read_mask
+from ..supervise import run_supervised
+from . import MODULES, read_source, write_report, write_segmentation
+from .report import REPORTED
+
+HELP = "write lungs.dcm, a segmentation, and assessment.dcm, a structured report, of an assessment and its series"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What the command can be told."""
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder with assessment.json and lungs.nrrd")
+    parser.add_argument(
+        "--slices",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help="text: the DICOM files of the CT, a path a line, in the order of the slices of lungs.nrrd",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the DICOM files")
+    add_identity(parser)
+    add_progress(parser)
+
+
+def export_dicom(options: argparse.Namespace) -> None:
+    """Write the DICOM results of an assessment."""
+    try:
+        slices = [Path(line) for line in options.slices.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{options.slices} cannot be read as a list of files, a path a line.") from error
+    missing = [path for path in slices if not path.is_file()]
+    if missing or not slices:
+        raise InputError(f"The slice {missing[0]} is not there." if missing else f"{options.slices.name} is empty.")
+    kept: dict[str, str] = {}
+
+    def keep(folder: Path) -> None:
+        kept.update(outputs.keep_others(options.out, folder, slices[0].parent))
+
+    with terminal.progress(options.progress) as progress:
+        with writing.staged_folder(options.out, keep) as folder:
+            run_supervised(write, options.results, slices, folder, options.keep_identity, progress=progress)
+        progress("done", 1.0, "Done")
+    for name, other in kept.items():
+        print(f"{name}, which was in {options.out} before, is kept there as {other}.", file=sys.stderr)
+
+
+def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, *, progress: Callback) -> None:
+    """Write ``lungs.dcm`` and ``assessment.dcm`` of the results of an assessment.
+
+    Parameters
+    ----------
+    results : Path
+        Folder with ``assessment.json`` and, on the grid of the CT, ``lungs.nrrd``.
+    slices : list of Path
+        The DICOM files of the CT, in the order of the slices of the lungs.
+    folder : Path
+        Where to.
+    keep_identity : bool
+        Carry patient and study, see `dicom_export`.
+    progress : Callback
+
+    Raises
+    ------
+    InputError
+        If the results are no assessment, the slices are not those of the lungs, or as `read_source` does.
+    """
+    require("SimpleITK", *MODULES)
+    steps = Steps(progress, {"read": 1, "write": 3})
+    with steps.step("read", "Reading the series"):
+        result, lungs = _read_result(results), read_mask(results / "lungs.nrrd")
+        name = result["case"]
+        if len(slices) != len(lungs.array):
+            raise InputError(
+                f"{name} has {len(lungs.array)} slices, and its series {_files(len(slices))}; a DICOM export needs the "
+                "whole series of single slices that the CT was loaded from."
+            )
+        source = read_source(slices, name, lungs.geometry.spacing[2], keep_identity)
+        size = (source.slices[0].Rows, source.slices[0].Columns)
+        if size != lungs.array.shape[1:]:
+            raise InputError(
+                f"The slices of {name} have {size[1]} x {size[0]} pixels in their files; a DICOM export needs a CT as "
+                "it was loaded, neither cropped nor resampled."
+            )
+    with steps.step("write", "Writing DICOM"):
+        made = datetime.now()
+        segments = write_segmentation(lungs.array, source, result["lungs"]["source"], folder / "lungs.dcm", made)
+        write_report(result, segments, source, folder / "assessment.dcm", made)
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
+
+
+def _read_result(results: Path) -> dict[str, Any]:
+    try:
+        result = json.loads((results / "assessment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        result = None
+    if not isinstance(result, dict) or not {"case", *REPORTED} <= result.keys():
+        raise InputError(f"{results} holds no assessment.json of covid-mtl; give the folder of covid-mtl assess.")
+    return result

@@ -1,0 +1,156 @@
+"""What the module COVIDMTL does, by script and for its panel."""
+
+import csv
+import json
+from pathlib import Path
+
+import slicer
+from COVIDMTLLib.batch import assess_folder, assess_in_child
+from COVIDMTLLib.child import Child
+from COVIDMTLLib.cohort.results import TABLE
+from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.patient import check_patient
+from COVIDMTLLib.progress import silent
+from COVIDMTLMRML import exports
+from COVIDMTLMRML.runs import AssessmentRun, job_python
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from .background import Background
+from .covidmtl_parameters import COVIDMTLParameterNode
+
+
+class COVIDMTLLogic(ScriptedLoadableModuleLogic):
+    """Assessments by script; results are those of the command line ``covid-mtl``, to the last digit."""
+
+    def getParameterNode(self):
+        """The parameters of the panel."""
+        return COVIDMTLParameterNode(super().getParameterNode())
+
+    def process(
+        self,
+        ct: vtkMRMLScalarVolumeNode,
+        lungs: vtkMRMLSegmentationNode | None = None,
+        output: vtkMRMLSegmentationNode | None = None,
+        *,
+        model: str = DEFAULT_MODEL,
+        device: str = "auto",
+        refine: str | None = None,
+        age: float | None = None,
+        sex: str | None = None,
+        labs: str | Path | dict | None = None,
+        progress=silent,
+    ) -> dict:
+        """Assess a CT and wait for the end. Research use only.
+
+        :param ct: chest CT in HU.
+        :param lungs: the lungs to assess, taken as they are; found by ``refine`` if there are none.
+        :param output: is given the lungs that were assessed; by default the node of an earlier run on this CT,
+            or a new one.
+        :param model: name of a shipped model, or path of a model folder.
+        :param device: "auto", "cpu", "cuda" or "mps".
+        :param refine: "robust", "active-contour" or "none"; see COVIDMTLLib.assessment.assess.
+        :param age: of the patient, in years.
+        :param sex: "female" or "male".
+        :param labs: laboratory values: a CSV or JSON file, or numbers by their names in laboratory_values.csv.
+        :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
+        :returns: what assessment.json holds; it is also stored in the scene, with tables, plot and report.
+        :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
+        """
+        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
+        run.wait(progress)
+        return self._finish(run, output)
+
+    def start(
+        self,
+        ct: vtkMRMLScalarVolumeNode,
+        lungs: vtkMRMLSegmentationNode | None = None,
+        output: vtkMRMLSegmentationNode | None = None,
+        *,
+        model: str = DEFAULT_MODEL,
+        device: str = "auto",
+        refine: str | None = None,
+        age: float | None = None,
+        sex: str | None = None,
+        labs: str | Path | dict | None = None,
+        **callbacks,
+    ) -> Background:
+        """As process, but return at once.
+
+        :param callbacks: progress, finished (is told the result) and failed (is told the exception).
+        :returns: the run in the background, which has cancel().
+        """
+        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
+        return Background(run, lambda: self._finish(run, output), **callbacks)
+
+    def processFile(self, ct, out, *, progress=silent, **options) -> dict:
+        """Assess an image file or DICOM folder into a folder, as ``covid-mtl assess`` does.
+
+        :param options: those of the command line: lungs, model, device, refine, age, sex, labs, series, grid, name.
+        :returns: what assessment.json holds.
+        """
+        assess_in_child(ct, out, progress=progress, python=job_python(), **options)
+        return json.loads((Path(out) / "assessment.json").read_text(encoding="utf-8"))
+
+    def processFolder(self, folder, out, *, progress=silent, **options) -> list[dict]:
+        """Assess every CT of a folder, one row each in batch.csv; a failed case is named and does not stop the
+        rest, and a stopped batch goes on where it was.
+
+        :param options: those of the command line, for every case, and patients: a CSV file of what is known of each
+            patient, with a column case and any of age, sex and laboratory values.
+        :returns: the rows.
+        """
+        return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)
+
+    def importModel(self, checkpoint, folder, *, featuresFrom: str = DEFAULT_MODEL, progress=silent) -> Path:
+        """Make a model folder of a published checkpoint, as ``covid-mtl model import`` does.
+
+        :param checkpoint: state dict that PyTorch saved; nothing in it is executed.
+        :param folder: a new folder.
+        :param featuresFrom: the model whose features and scaling a network that takes features is to have.
+        :returns: the folder.
+        """
+        options = [f"--out={folder}", f"--features-from={featuresFrom}"]
+        Child("model", "import", *options, "--", checkpoint, python=job_python()).wait(progress)
+        return Path(folder)
+
+    def startCohort(self, table, out, *, model, device="auto", refine=None, jobs=1, **callbacks) -> Background:
+        """Assess the CTs of a folder or a table, as ``covid-mtl cohort`` does, and return at once. Called again, it
+        goes on where it was stopped.
+
+        :param table: folder of CTs, or a table of them; see COVIDMTLLib.cohort.table.read_cases.
+        :param out: folder for the results.
+        :param jobs: how many CTs to assess at once.
+        :param callbacks: as of start; finished is told the rows of cohort.csv, texts by columns.
+        :returns: the run in the background, which has cancel().
+        """
+        options = [f"--out={out}", f"--jobs={jobs}", f"--model={model}", f"--device={device}"]
+        options += [f"--refine={refine}"] if refine else []
+        child = Child("cohort", *options, "--", table, python=job_python())
+
+        def rows() -> list[dict]:
+            with open(Path(out) / TABLE, newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
+
+        return Background(child, rows, **callbacks)
+
+    def startExportDicom(
+        self, ct: vtkMRMLScalarVolumeNode, folder, keepIdentity: bool = False, **callbacks
+    ) -> Background:
+        """Write lungs.dcm, a segmentation, and assessment.dcm, a structured report, of a CT that was assessed and
+        came from DICOM, and return at once.
+
+        :param folder: where to.
+        :param keepIdentity: carry patient and study from the series, instead of leaving them out.
+        :param callbacks: as of start; finished is told the folder.
+        :returns: the run in the background, which has cancel().
+        """
+        export = exports.DicomExport(ct, exports.dicom_files(ct, slicer.app.dicomDatabase()), folder, keepIdentity)
+        return Background(export, export.finish, **callbacks)
+
+    def saveReport(self, ct: vtkMRMLScalarVolumeNode, path) -> None:
+        """Write the report of a CT that was assessed as a web page; see COVIDMTLMRML.exports for tables and JSON."""
+        exports.write_report(ct, path)
+
+    def _finish(self, run: AssessmentRun, output: vtkMRMLSegmentationNode | None) -> dict:
+        return json.loads(run.finish(output).GetText())
