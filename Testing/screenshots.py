@@ -6,6 +6,7 @@ CT_FOLDER holds lung1_image.nrrd and lung1_reference_lung.nrrd.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import tempfile
@@ -35,12 +36,61 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     imsave(options.out / "COVIDMTL-patient.png", patient_section())
+    imsave(options.out / "COVIDMTL-batch.png", side_by_side(batch_sections(options.ct)))
     for name in MODULES:
         states = dict(zip(STATES, panel_states(name, options.ct), strict=True))
         imsave(options.out / f"{name}-states.png", side_by_side(states.values()))
         finished = states["finished"]
         imsave(options.out / f"{name}.png", side_by_side([finished, views(finished.shape[0])]))
+        if name == "COVIDMTL":
+            imsave(options.out / "COVIDMTL-folded-out.png", side_by_side(folded_out()))
         host.close_scene()
+
+
+def batch_sections(folder: Path) -> list[np.ndarray]:
+    """Pictures of the sections Batch and Log while a batch runs, stopped, and done: the real CT and a broken file."""
+    panel = host.open(MODULES["COVIDMTL"])
+    ct = (folder / "lung1_image.nrrd").absolute()
+    with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):  # which is in no picture then
+        cts = Path("CTs")
+        cts.mkdir()
+        (cts / "broken.nrrd").write_bytes(b"NRRD0004\n")
+        (cts / "lung1.nrrd").symlink_to(ct)
+        sections = (panel.ui.batchCollapsibleButton, panel.ui.logCollapsibleButton)
+        for section in sections:
+            section.collapsed = False
+        panel.ui.batchInputPath.currentPath, panel.ui.batchOutputPath.currentPath = str(cts), "results"
+
+        def picture() -> np.ndarray:
+            picture_of(panel)  # lays the sections out
+            return side_by_side([picture_of(section) for section in sections], axis=0)
+
+        panel.ui.batchButton.click()
+        host.wait_until(lambda: panel.ui.batchProgressBar.value >= 60, panels.PATIENCE)
+        running = picture()
+        panel.ui.batchCancelButton.click()
+        stopped = picture()
+        panel.ui.batchButton.click()
+        host.wait_until(panel.ui.batchProgressBar.isHidden, panels.PATIENCE)
+        done = picture()
+        panel.ui.batchInputPath.currentPath = panel.ui.batchOutputPath.currentPath = ""
+    panel.ui.batchStatusLabel.text = ""
+    for section in sections:
+        section.collapsed = True
+    return [running, stopped, done]
+
+
+def folded_out() -> list[np.ndarray]:
+    """Pictures of what is folded away at first: the model card, what counted for the verdicts, and Export."""
+    panel = host.open(MODULES["COVIDMTL"])
+    folded = (panel.ui.modelCardGroupBox, panel.ui.reasonsGroupBox, panel.ui.exportCollapsibleButton)
+    for section in folded:
+        section.collapsed = False
+    picture_of(panel)  # lays the sections out
+    pictures = [picture_of(section) for section in folded]
+    for section in folded:
+        section.collapsed = True
+    return [side_by_side(pictures[::2], axis=0), pictures[1]]
 
 
 def patient_section() -> np.ndarray:

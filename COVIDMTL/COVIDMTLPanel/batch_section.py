@@ -51,13 +51,14 @@ class BatchSection:
         begun = given and (out / CASES).is_dir()
         ui.batchButton.enabled = given and not running
         ui.batchButton.text = _("Go on") if begun else _("Start")
-        ui.batchButton.toolTip = (
-            _("Choose the CTs and a folder for the results")
-            if not given
-            else _("Assess the CTs that have no result in the folder yet, and those that failed")
-            if begun
-            else _("Assess all CTs with the model, the device and the method chosen above")
-        )
+        if not given:
+            ui.batchButton.toolTip = _("Choose the CTs and a folder for the results")
+        elif begun:
+            ui.batchButton.toolTip = _(
+                "Assess the CTs that have no result yet, or failed; results that are there are kept"
+            )
+        else:
+            ui.batchButton.toolTip = _("Assess all CTs with the model, the device and the method chosen above")
         ui.batchSummaryButton.enabled = given and (out / SUMMARY).is_file()
 
     def keep_paths(self) -> None:
