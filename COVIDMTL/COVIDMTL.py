@@ -30,6 +30,7 @@ from COVIDMTLMRML.results import (
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from COVIDMTLMRML.volumes import add_volume
 from COVIDMTLPanel.background import Background
+from COVIDMTLPanel.batch_section import BatchSection, open_page
 from COVIDMTLPanel.installation import AlreadyTold, ensure_packages
 from COVIDMTLPanel.job_widget import JobWidget
 from COVIDMTLPanel.model_list import ModelList
@@ -152,8 +153,11 @@ class COVIDMTLWidget(JobWidget):
 
     def setup(self) -> None:
         self._models, self._cards = ModelList(), {}
-        self._overlay = None
+        self._overlay = self._batch = None
         super().setup()
+        self._batch = BatchSection(self.ui, self._checkCanApply)
+        self.ui.batchButton.connect("clicked(bool)", self.onBatch)
+        self._checkCanApply()
         self.ui.modelComboBox.connect("currentIndexChanged(int)", self.onModelSelected)
         self.ui.addModelButton.connect("clicked(bool)", self.onAddModel)
         self.ui.importModelButton.connect("clicked(bool)", self.onImportModel)
@@ -188,6 +192,25 @@ class COVIDMTLWidget(JobWidget):
             device=p.device.value,
             **known_of(p),
             **self.jobCallbacks(self.onFinished),
+        )
+
+    def onBatch(self) -> None:
+        """Assess all CTs of a folder or a table."""
+        self._start(self.startBatch)
+
+    def startBatch(self) -> Background:
+        """Start the batch with the model and the device that are chosen."""
+        p = self._parameterNode
+        return self._batch.start(p.model, p.device.value, **self.jobCallbacks(open_page))
+
+    def _checkCanApply(self) -> None:
+        super()._checkCanApply()
+        ready = self._batch is not None and self._batch.ready
+        self.ui.batchButton.enabled = ready and self._parameterNode is not None and self._job is None
+        self.ui.batchButton.toolTip = (
+            _("Assess all CTs with the model above; press it again to go on after a stop")
+            if ready
+            else _("Choose where the CTs are and where the results go")
         )
 
     def onFinished(self, result: dict) -> None:
@@ -253,7 +276,7 @@ class COVIDMTLWidget(JobWidget):
         with slicer.util.tryWithErrorDisplay(_("The report could not be opened.")):
             path = Path(slicer.app.temporaryPath) / "COVID-MTL-report.html"
             path.write_text(report_of(self._parameterNode.inputVolume), encoding="utf-8")
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+            open_page(path)
 
     def onSaveReport(self) -> None:
         """Save the report where the user wants it."""
@@ -273,16 +296,19 @@ class COVIDMTLWidget(JobWidget):
     def showResults(self) -> None:
         ct = self._parameterNode.inputVolume if self._parameterNode is not None else None
         result = assessment_of(ct) if ct is not None else None
-        labels = (self.ui.warningsLabel, self.ui.verdictsLabel, self.ui.patientLabel, self.ui.lungsLabel)
+        names = ("warnings", "verdicts", "lungs", "patient", "contributions")
+        labels = [getattr(self.ui, f"{name}Label") for name in names]
         for label, text in zip(labels, results_html(result), strict=True):
             label.text = text
             label.visible = bool(text)
+        self.ui.contributionsCollapsibleButton.visible = bool(self.ui.contributionsLabel.text)
         self.ui.resultsCaptionLabel.text = (
             f"<b>{result['case']}</b><br/>{RESEARCH_USE_ONLY}" if result else _("Nothing assessed yet.")
         )
         for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.tableButton, self.ui.plotButton):
             button.enabled = result is not None
         self.ui.contributionsButton.visible = result is not None and self._part(CONTRIBUTIONS) is not None
+        self.ui.show3DButton.setSegmentationNode(self._part(SEGMENTATION) if result else None)
         self._showAttention(ct, result)
 
     def _showAttention(self, ct, result) -> None:

@@ -209,10 +209,12 @@ def test_sets_and_contributions_are_shown_and_come_back_with_the_scene(panel, tm
     assert panel.ui.patientLabel.isHidden() and panel.ui.contributionsButton.isHidden()
     store_assessment(result, ct, "<p>The report")
     panel.showResults()
-    texts = [panel.ui.verdictsLabel.text, panel.ui.patientLabel.text]
+    labels = (panel.ui.verdictsLabel, panel.ui.patientLabel, panel.ui.contributionsLabel)
+    texts = [label.text for label in labels]
     by_task = re.split(r"Task \w+: positive", words(texts[0]))[1:]
-    for (_classes, said), text in zip(SETS.values(), by_task, strict=True):
-        assert said in text
+    counted = re.split(r"Task \w+ What counted most", words(texts[2]))[1:]
+    for (_classes, said), verdict, text in zip(SETS.values(), by_task, counted, strict=True):
+        assert said in verdict and "counted" not in verdict
         assert "Lactate dehydrogenase: 400 U/L +0.84 Age: 64 years +0.42 Sex: male -0.40" in text
         assert "Creatinine: 171.5 μmol/L +0.30 Inverse difference moment" in text and "LLH: 0.9812 -0.20" in text
         assert "Lymphocyte" not in text  # five are enough
@@ -237,7 +239,7 @@ def test_sets_and_contributions_are_shown_and_come_back_with_the_scene(panel, tm
     host.close_scene()
     assert panel.ui.patientLabel.isHidden() and panel.ui.contributionsButton.isHidden()
     host.load_scene(tmp_path / "scene.mrb")
-    assert [panel.ui.verdictsLabel.text, panel.ui.patientLabel.text] == texts
+    assert [label.text for label in labels] == texts
     assert {name: table(slicer.util.getNode(name)) for name in tables} == tables
     ct = slicer.util.getNode("Empty")
     assert assessment_of(ct) == result
@@ -249,7 +251,7 @@ def test_sets_and_contributions_are_shown_and_come_back_with_the_scene(panel, tm
     store_assessment(result, ct, "<p>The report")
     panel.showResults()
     assert panel.ui.patientLabel.isHidden() and panel.ui.contributionsButton.isHidden()
-    assert "set:" not in panel.ui.verdictsLabel.text and "counted" not in panel.ui.verdictsLabel.text
+    assert "set:" not in panel.ui.verdictsLabel.text and panel.ui.contributionsCollapsibleButton.isHidden()
     assert [name for kind, name in nodes() if kind == "vtkMRMLTableNode"] == [
         "Empty COVID-MTL lungs",
         "Empty COVID-MTL probabilities",

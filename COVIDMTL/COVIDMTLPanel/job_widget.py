@@ -10,6 +10,7 @@ import slicer
 import vtk
 from COVIDMTLLib.child import ChildFailed
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.software import software
 from COVIDMTLMRML.attention import attention_in
 from COVIDMTLMRML.volumes import ct_nodes
 from slicer.i18n import tr as _
@@ -23,8 +24,9 @@ from .installation import AlreadyTold
 class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Base class of both panels.
 
-    The .ui file is named like the module and has ``applyButton``, ``cancelButton``, ``progressBar`` and
-    ``statusLabel``; its other widgets are tied to parameters by ``SlicerParameterName``.
+    The .ui file is named like the module and has ``applyButton``, ``cancelButton``, ``progressBar``,
+    ``statusLabel``, ``logTextEdit`` and ``versionsLabel``; its other widgets are tied to parameters by
+    ``SlicerParameterName``.
     """
 
     def __init__(self, parent=None) -> None:
@@ -67,6 +69,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
         self.ui.applyButton.connect("clicked(bool)", self.onApply)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
+        self.ui.versionsLabel.text = ", ".join(f"{name} {version}" for name, version in software().items())
         self._showRunning(False)
         self.initializeParameterNode()
 
@@ -154,6 +157,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.ensurePackages()  # may ask the user, who is not to see an hourglass over the question
                 with slicer.util.WaitCursor():
                     self._job = start()
+                self.ui.logTextEdit.clear()
             except InputError as error:
                 refused = error
             else:
@@ -176,7 +180,8 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._say(_("{text} ...").format(text=text))
 
     def _onLog(self, line: str) -> None:
-        """Put a line of the job's log into Slicer's, which takes Python's."""
+        """Put a line of the job's log into the panel's, and into Slicer's, which takes Python's."""
+        self.ui.logTextEdit.appendPlainText(line)
         logging.getLogger(self.moduleName).info(line)
 
     def _onFailed(self, error: Exception) -> None:

@@ -14,8 +14,8 @@ from .rich_text import BAR, VERDICT_BAR, bar_row, bars_html, table_html
 WARNING, ON_WARNING = "#fff3cd", "#533f03"
 
 
-def results_html(result: dict[str, Any] | None) -> tuple[str, str, str, str]:
-    """Warnings, verdicts, what was given of the patient, and lungs of an assessment; empty texts without one.
+def results_html(result: dict[str, Any] | None) -> tuple[str, str, str, str, str]:
+    """Warnings, verdicts, lungs, what was given of the patient, what counted most of an assessment; else empty texts.
 
     Parameters
     ----------
@@ -23,9 +23,10 @@ def results_html(result: dict[str, Any] | None) -> tuple[str, str, str, str]:
         What ``assessment.json`` holds.
     """
     if result is None:
-        return "", "", "", ""
+        return "", "", "", "", ""
     patient = result.get("patient")  # which assessments in older scenes do not have
-    return warnings_html(result["warnings"]), verdicts_html(result), patient_html(patient), lungs_html(result["lungs"])
+    lungs, counted = lungs_html(result["lungs"]), contributions_of_tasks_html(result["tasks"])
+    return warnings_html(result["warnings"]), verdicts_html(result), lungs, patient_html(patient), counted
 
 
 def warnings_html(warnings: Iterable[str]) -> str:
@@ -36,7 +37,7 @@ def warnings_html(warnings: Iterable[str]) -> str:
 
 
 def verdicts_html(result: dict[str, Any]) -> str:
-    """Verdict and probabilities of each task as bars, with the prediction set and what counted most where there are.
+    """Verdict and probabilities of each task as bars, with the prediction set where there is one.
 
     Parameters
     ----------
@@ -50,11 +51,17 @@ def verdicts_html(result: dict[str, Any]) -> str:
             _class_row(name, probability, name == task["verdict"])
             for name, probability in zip(task["classes"], task["probabilities"], strict=True)
         ]
-        parts += [bars_html(bars), prediction_set_html(task), contributions_html(task)]
+        parts += [bars_html(bars), prediction_set_html(task)]
     if result["aggregate"]:
         verdict = escape(result["aggregate"]["verdict"])
         parts.append(f"<p><b>{_('Both diagnoses together')}: {verdict}</b></p>")
     return "".join(parts)
+
+
+def contributions_of_tasks_html(tasks: dict[str, Any]) -> str:
+    """What counted most for and against the verdict of each task; empty text if no model says so."""
+    parts = [(task["title"], contributions_html(task)) for task in tasks.values()]
+    return "".join(f"<p><b>{escape(title)}</b></p>{part}" for title, part in parts if part)
 
 
 def lungs_html(lungs: dict[str, Any]) -> str:
