@@ -7,8 +7,8 @@ import numpy as np
 from ..boxes import box_of
 from .grid import STEP, dilated, eroded, interpolated, opened, repeated
 
-SHARE = 0.56
-"""Where between the densities inside and outside the boundary lies: nearer to the wall, as readers draw it."""
+SHARE = 0.5
+"""Where between the densities inside and outside the boundary lies."""
 
 CONTRAST = 200
 """HU between inside and outside, below which density does not show the boundary."""
