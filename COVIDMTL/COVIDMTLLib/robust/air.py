@@ -29,6 +29,9 @@ THRESHOLDS = range(-950, -700, 50)
 LEAK = 1.6, 120.0
 """Growth from one threshold to the next, and a volume in ml, that airways do not have."""
 
+LONG = 40
+"""mm of an air space that is a trachea even where its lumen cannot be told from the lungs."""
+
 WIDEST = 16
 """mm from the middle of an airway to its wall; what is wider is a bulla that opens into it."""
 
@@ -198,8 +201,10 @@ def _trachea(coarse: np.ndarray, air: np.ndarray) -> list[tuple[int, float, floa
     return [place[:3] for place in best]
 
 
-def _along(trachea: list[tuple[int, float, float]], air: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _along(trachea: list[tuple[int, float, float]], air: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """The trachea where its lumen cannot be told from the lungs by density: the air around its middle."""
+    if len(trachea) * STEP < LONG:
+        return None
     near = np.zeros(air.shape, bool)
     for place in trachea:
         near[tuple(int(round(at)) for at in place)] = True

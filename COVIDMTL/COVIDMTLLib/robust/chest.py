@@ -10,7 +10,7 @@ from ..errors import ImplausibleCT
 from .air import GAS, aerated_lung, central_airways, enclosed_air
 from .body import body_of, unknown_of
 from .frame import BONE
-from .grid import STEP, block_mean, dilated, eroded
+from .grid import STEP, block_mean, dilated, eroded, opened
 
 PARENCHYMA = -960, -600
 """HU of aerated lung away from its border; gas in bowel, throat and sinuses is darker, what is mixed with it is not."""
@@ -96,8 +96,17 @@ def check_chest(chest: Chest, name: str = "The volume") -> None:
     areas = np.count_nonzero(chest.body, axis=(1, 2))
     share = float(np.max(np.count_nonzero(parenchyma, axis=(1, 2)) / np.maximum(areas, areas.max() / 4 + 1)))
     volume = np.count_nonzero(parenchyma) * STEP**3 / 1000
+    cut = cut_surface(chest, chest.lung)
     if share < LEAST_SHARE or volume < LEAST_LUNG:
+        # Lung that is open to a side has no tissue around it.
+        cut = cut_surface(chest, opened((chest.coarse < PARENCHYMA[1]) & (chest.coarse > PARENCHYMA[0]), STEP * 1.3))
+    if cut < CUT and (share < LEAST_SHARE or volume < LEAST_LUNG):
         raise ImplausibleCT(f"{name} shows no chest but {_seen(chest)}; give a CT of the chest.")
+    if cut > CUT:
+        raise ImplausibleCT(
+            f"The field of view of {name} cuts the lungs at the sides ({cut / 100:.0f} cm2); give a CT that shows them "
+            "whole."
+        )
     levels = np.flatnonzero(areas > areas.max() / 4)
     shown = np.flatnonzero(np.count_nonzero(parenchyma, axis=(1, 2)) > LEAST_SHARE / 4 * areas.max())
     at_end = min(shown[0] - levels[0], levels[-1] - shown[-1]) * STEP < END
@@ -106,20 +115,14 @@ def check_chest(chest: Chest, name: str = "The volume") -> None:
             f"{name} shows no chest but a part of the body next to it: {len(shown) * STEP} mm of the lungs at one end; "
             "give a CT of the chest."
         )
-    cut = cut_surface(chest)
-    if cut > CUT:
-        raise ImplausibleCT(
-            f"The field of view of {name} cuts the lungs at the sides ({cut / 100:.0f} cm2); give a CT that shows them "
-            "whole."
-        )
 
 
-def cut_surface(chest: Chest) -> float:
-    """Area in mm2 in which aerated lung meets the sides of the image or what lies outside the field of view."""
+def cut_surface(chest: Chest, lung: np.ndarray) -> float:
+    """Area in mm2 in which a mask of aerated lung meets the sides of the image or what lies outside the field of view."""
     end = dilated(chest.unknown, STEP) if chest.unknown.any() else chest.unknown.copy()
     end[:, [0, -1]] = True
     end[:, :, [0, -1]] = True
-    return float(np.count_nonzero(end & chest.lung & (chest.coarse > PARENCHYMA[0]))) * STEP**2
+    return float(np.count_nonzero(end & lung & (chest.coarse > PARENCHYMA[0]))) * STEP**2
 
 
 def check_mask(mask: np.ndarray, chest: Chest) -> None:
