@@ -99,9 +99,7 @@ def check_chest(chest: Chest, name: str = "The volume") -> None:
     cut = cut_surface(chest, chest.lung)
     if share < LEAST_SHARE or volume < LEAST_LUNG:
         # Lung that is open to a side has no tissue around it.
-        cut = cut_surface(
-            chest, chest.body & opened((chest.coarse < PARENCHYMA[1]) & (chest.coarse > PARENCHYMA[0]), STEP * 1.3)
-        )
+        cut = cut_surface(chest, opened((chest.coarse < PARENCHYMA[1]) & (chest.coarse > PARENCHYMA[0]), STEP * 1.3))
     if cut < CUT and (share < LEAST_SHARE or volume < LEAST_LUNG):
         raise ImplausibleCT(f"{name} shows no chest but {_seen(chest)}; give a CT of the chest.")
     if cut > CUT:
@@ -120,7 +118,7 @@ def check_chest(chest: Chest, name: str = "The volume") -> None:
 
 
 def cut_surface(chest: Chest, lung: np.ndarray) -> float:
-    """Area in mm2 in which lung meets the sides of the image or what lies outside the field of view."""
+    """Area in mm2 in which a mask of aerated lung meets the sides of the image or what lies outside the field of view."""
     end = dilated(chest.unknown, STEP) if chest.unknown.any() else chest.unknown.copy()
     end[:, [0, -1]] = True
     end[:, :, [0, -1]] = True
