@@ -118,7 +118,7 @@ def check_chest(chest: Chest, name: str = "The volume") -> None:
 
 
 def cut_surface(chest: Chest, lung: np.ndarray) -> float:
-    """Area in mm2 in which a mask of aerated lung meets the sides of the image or what lies outside the field of view."""
+    """Area in mm2 in which lung meets the sides of the image or what lies outside the field of view."""
     end = dilated(chest.unknown, STEP) if chest.unknown.any() else chest.unknown.copy()
     end[:, [0, -1]] = True
     end[:, :, [0, -1]] = True
