@@ -38,6 +38,8 @@ def main() -> None:
     for name in MODULES:
         states = dict(zip(STATES, panel_states(name, options.ct), strict=True))
         imsave(options.out / f"{name}-states.png", side_by_side(states.values()))
+        if name == "COVIDMTL":
+            imsave(options.out / "COVIDMTL-sections.png", sections())
         finished = states["finished"]
         imsave(options.out / f"{name}.png", side_by_side([finished, views(finished.shape[0])]))
         host.close_scene()
@@ -57,6 +59,21 @@ def patient_section() -> np.ndarray:
     panel.ui.givenOnlyCheckBox.checked = False
     panel.ui.patientCollapsibleButton.collapsed = True
     return picture
+
+
+def sections() -> np.ndarray:
+    """Picture of the sections that are folded away at first, of a panel that has finished."""
+    panel = host.open(MODULES["COVIDMTL"])
+    panel.ui.batchInputEdit.currentPath, panel.ui.batchOutputEdit.currentPath = "cohort/cases.csv", "cohort/results"
+    names = ("modelCard", "contributions", "batch", "log")
+    buttons = [getattr(panel.ui, f"{name}CollapsibleButton") for name in names]
+    for button in buttons:
+        button.collapsed = False
+    picture_of(panel)  # lays the sections out
+    card, counted, batch, log = map(picture_of, buttons)
+    for button in buttons:
+        button.collapsed = True
+    return side_by_side([side_by_side([card, batch, log], axis=0), counted])
 
 
 def panel_states(name: str, folder: Path):
