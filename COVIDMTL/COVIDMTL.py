@@ -305,8 +305,10 @@ class COVIDMTLWidget(JobWidget):
         self.ui.resultsCaptionLabel.text = (
             f"<b>{result['case']}</b><br/>{RESEARCH_USE_ONLY}" if result else _("Nothing assessed yet.")
         )
-        for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.tableButton, self.ui.plotButton):
+        for button in (self.ui.openReportButton, self.ui.saveReportButton):
             button.enabled = result is not None
+        for button in (self.ui.tableButton, self.ui.plotButton):
+            button.enabled = bool(result and result["tasks"])
         self.ui.contributionsButton.visible = result is not None and self._part(CONTRIBUTIONS) is not None
         self.ui.show3DButton.setSegmentationNode(self._part(SEGMENTATION) if result else None)
         self._showAttention(ct, result)

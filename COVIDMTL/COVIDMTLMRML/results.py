@@ -55,7 +55,12 @@ def store_assessment(
     _table(text, ct, LUNGS, "lungs", tables.LUNG_COLUMNS, tables.lung_rows(result))
     _table(text, ct, PATIENT, "patient", tables.PATIENT_COLUMNS, tables.patient_rows(result))
     _table(text, ct, CONTRIBUTIONS, "contributions", tables.CONTRIBUTION_COLUMNS, tables.contribution_rows(result))
-    _plot(text, ct, text.GetNodeReference(PROBABILITIES))
+    probabilities = text.GetNodeReference(PROBABILITIES)
+    if probabilities is not None:
+        _plot(text, ct, probabilities)
+    else:  # as of a part of a chest, which gets no verdict
+        for role in (SERIES, CHART):
+            _remove(text, ct, role)
     return text
 
 
@@ -107,7 +112,13 @@ def _table(
     rows = list(rows)
     if rows:
         tables.fill_table(_part(text, role, ct, "vtkMRMLTableNode", f"COVID-MTL {title}"), columns, rows)
-    elif text.GetNodeReference(role) is not None:
+    else:
+        _remove(text, ct, role)
+
+
+def _remove(text: slicer.vtkMRMLTextNode, ct: slicer.vtkMRMLNode, role: str) -> None:
+    """Remove the node in a role, if there is one."""
+    if text.GetNodeReference(role) is not None:
         ct.GetScene().RemoveNode(text.GetNodeReference(role))
         text.RemoveNodeReferenceIDs(role)
 
