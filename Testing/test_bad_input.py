@@ -1,5 +1,6 @@
 """Every kind of bad input gets its sentence, exit code 2 and an empty output folder."""
 
+import json
 import os
 import re
 
@@ -207,12 +208,10 @@ BAD_CTS = {
     "stored values": (changed(lambda array: array + 1024), "stored values, not HU"),
     "DICOM without rescale": (series(RescaleIntercept=0), "stored values, not HU"),
     "scaled to 0..1": (changed(lambda array: (array + 1024) / np.float32(4095)), "no negative values"),
-    "no lung": (changed(no_lung), "shows no lung"),
+    "no lung": (changed(no_lung), "shows no chest"),
     "fewer than 20 slices": (cropped(slice(30, 49)), "19 axial slices, and at least 20"),
     "cut at the side": (cropped(everything, everything, slice(50, None)), "cuts the lungs at the sides"),
     "cut at the front": (cropped(everything, slice(45, None)), "cuts the lungs at the sides"),
-    "cut at the bottom": (cropped(slice(50, None)), "cuts the lungs at the bottom"),
-    "cut at the top": (cropped(slice(None, 45)), "cuts the lungs at the top"),
     "wrong spacing": (wrong_spacing, "correct the voxel spacing"),
     "missing slices": (without_slices(20, 21, 40), "3 missing slices"),
     "uneven spacing": (series(ImagePositionPatient=uneven_positions), "spacing differs within the series"),
@@ -276,9 +275,19 @@ BAD_MASKS = {
             ),
             folder / "mask.nrrd",
         ),
-        "shows no lung",
+        "is not one of the lungs of this CT",
     ),
 }
+
+
+@pytest.mark.parametrize("part", [slice(50, None), slice(None, 45)], ids=["top", "bottom"])
+def test_part_of_a_chest_is_measured_and_gets_no_verdict(part, larger_phantom, tmp_path):
+    ran = covid_mtl("assess", cropped(part)(larger_phantom, tmp_path), "--out", tmp_path / "out")
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads((tmp_path / "out" / "assessment.json").read_text())
+    assert result["tasks"] == {} and "only a part of a chest" in result["no_verdict"]
+    assert result["no_verdict"] in result["warnings"] and result["lungs"]["both"]["volume_ml"] > 50
+    assert result["no_verdict"] in ran.stdout
 
 
 @pytest.mark.parametrize("kind", BAD_MASKS)

@@ -17,8 +17,8 @@ FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
 FOREIGN = {"slicer", "qt", "ctk", "vtk"}
 NETWORK_MODULES = {
-    *("attention", "case_attention", "checkpoints", "explanation", "inference", "losses", "model_weights"),
-    *("networks", "shift3d", "transfer"),
+    *("attention", "case_attention", "checkpoints", "inference", "losses", "model_weights"),
+    *("networks", "shift3d", "tensors", "transfer"),
 }
 """Modules that import PyTorch at once, since they are of use only with it."""
 
@@ -53,7 +53,7 @@ def test_core_never_imports_slicer_and_describes_what_is_public(path):
     ("module", "hint"),
     [
         ("skimage", "pip install scikit-image"),
-        ("torch", "the extension PyTorch"),
+        ("safetensors", "pip install safetensors"),
         ("sklearn", "pip install scikit-learn"),
     ],
 )
@@ -84,7 +84,7 @@ DAMAGED = {
         "No module named 'half_that_is_missing'",
         "--force-reinstall pyradiomics-bhklab",
     ),
-    "torch": (["assess"], LIBRARY, "libpart.so.1: cannot open shared object file", "the extension PyTorch"),
+    "safetensors": (["assess"], LIBRARY, "libpart.so.1: cannot open shared object file", "safetensors"),
     "jinja2": (["assess"], OTHER_VERSION, "module 'sys' has no attribute", "--force-reinstall jinja2"),
     "sklearn": (["segment"], "", "No module named 'sklearn.ensemble'", "--force-reinstall scikit-learn"),
     "skimage": (["segment"], "", "No module named 'skimage.draw'", "--force-reinstall scikit-image"),

@@ -19,6 +19,7 @@ from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, ship
 from COVIDMTLLib.networks import FeaturesMTL
 from COVIDMTLLib.verdicts import aggregate, verdict
 from safetensors.torch import load_file
+from test_model_files import saved
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_shipped_model_is_complete():
 
 
 def test_card_of_the_first_format_means_what_it_did():
-    """The shipped model, of before cards described a network, gives the bits that its weights and scaling make."""
+    """The shipped model, of before cards described a network, gives what its weights and scaling make."""
     model = load_model("features-mtl", "cpu")
     assert model.card["format_version"] == 1 and model.takes_features and not model.takes_volume
     network = FeaturesMTL(375, [2, 2, 3]).eval()
@@ -58,7 +59,7 @@ def test_card_of_the_first_format_means_what_it_did():
             logits = network(torch.from_numpy(z[None]).float())
         found = model.predict(dict(zip(FEATURE_NAMES, values, strict=True)))
         for one, expected in zip(found.values(), logits, strict=True):
-            np.testing.assert_array_equal(one, torch.softmax(expected[0].double(), 0))
+            np.testing.assert_allclose(one, torch.softmax(expected[0].double(), 0), rtol=0, atol=1e-6)
 
 
 def test_order_of_the_features_given_does_not_matter():
@@ -95,13 +96,14 @@ def machine(monkeypatch):
     return make
 
 
-def test_devices_are_chosen_among_those_there_are(machine):
+def test_devices_are_chosen_among_those_there_are(machine, monkeypatch):
     machine()
     assert choose_device().type == choose_device("cpu").type == "cpu"
     for name in ("cuda", "cuda:0", "mps"):
         with pytest.raises(InputError, match=rf"^This machine has no device {name} .*; choose cpu, or auto\.$"):
             choose_device(name)
     machine(mps=True)
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert choose_device().type == choose_device("mps").type == "mps"
     machine(cuda=2, mps=True)
     assert choose_device().type == choose_device("cuda").type == "cuda"
@@ -113,12 +115,13 @@ def test_devices_are_chosen_among_those_there_are(machine):
             choose_device(name)
 
 
-def test_network_goes_to_the_device_chosen(machine, monkeypatch):
+def test_network_on_volumes_goes_to_the_device_chosen(machine, monkeypatch, tmp_path):
+    folder, _network = saved(tmp_path / "m", 5)
     machine(cuda=1)
     sent = []
-    monkeypatch.setattr(torch.nn.Module, "to", lambda network, device: sent.append(device) or network)
-    load_model()
-    load_model(device="cpu")
+    monkeypatch.setattr(torch.nn.Module, "to", lambda network, *device, **kinds: sent.extend(device) or network)
+    load_model(folder)
+    load_model(folder, device="cpu")
     assert sent == [torch.device("cuda"), torch.device("cpu")]
 
 

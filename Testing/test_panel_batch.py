@@ -226,10 +226,13 @@ def test_highdicom_is_asked_for_by_the_export_alone(panel, phantom, tmp_path, mo
     assert "highdicom" in str(host.packages.asked) and "Without highdicom" in panel.ui.exportStatusLabel.text
 
 
-def test_lungs_that_were_assessed_are_shown_in_3d(panel, phantom):
+def test_verdicts_and_lungs_come_first_and_the_lungs_are_shown_in_3d(panel, phantom):
     ct = add_ct(phantom)
     assert not panel.ui.show3DButton.enabled
     assessed(panel, ct, add_lungs(phantom.lungs, ct))
+    first = [panel.ui.warningsLabel, panel.ui.verdictsLabel, panel.ui.lungsLabel, panel.ui.reasonsGroupBox]
+    heights = [widget.y for widget in first]
+    assert heights == sorted(heights) and panel.ui.reasonsGroupBox.collapsed and panel.ui.modelCardGroupBox.collapsed
     segmentation = part_of(ct, SEGMENTATION).GetSegmentation()
     surface = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
     assert panel.ui.show3DButton.enabled and not segmentation.ContainsRepresentation(surface)

@@ -183,16 +183,28 @@ def test_unusable_input_is_told_in_a_sentence(name, phantom):
     panel = opened(name)
     panel.ui.inputSelector.setCurrentNode(add_empty_ct())
     panel.ui.applyButton.click()
+    dense = add_ct(phantom, "Dense")
+    without_lungs = np.where(phantom.lungs.array > 0, 0, phantom.ct.array).astype(np.int16)
+    slicer.util.updateVolumeFromArray(dense, without_lungs)
+    panel.ui.inputSelector.setCurrentNode(dense)
+    panel.ui.applyButton.click()
+    wait(panel)
+    first, second = host.messages
+    assert first.text == "Empty holds no image; load one into it or choose another volume."
+    assert "Dense" in second.text and "Traceback" not in second.text + second.details
+    assert panel.ui.statusLabel.text == f"Failed: {second.text}" and panel.ui.applyButton.enabled
+    assert panels.number_of("vtkMRMLSegmentationNode") == 0
+
+
+def test_part_of_a_chest_has_measures_and_no_verdict(phantom):
+    panel = opened("COVIDMTL")
     half = add_ct(phantom, "Half")
     slicer.util.updateVolumeFromArray(half, phantom.ct.array[: len(phantom.ct.array) // 2].copy())
     panel.ui.inputSelector.setCurrentNode(half)
     panel.ui.applyButton.click()
     wait(panel)
-    first, second = host.messages
-    assert first.text == "Empty holds no image; load one into it or choose another volume."
-    assert "Half" in second.text and "Traceback" not in second.text + second.details
-    assert panel.ui.statusLabel.text == f"Failed: {second.text}" and panel.ui.applyButton.enabled
-    assert panels.number_of("vtkMRMLSegmentationNode") == 0
+    assert host.messages == [] and "only a part of a chest" in panel.ui.warningsLabel.text
+    assert "ml" in panel.ui.lungsLabel.text and "positive" not in panel.ui.verdictsLabel.text
 
 
 @BOTH

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from cohort import Cohort
-from COVIDMTLLib.feature_networks import OF_CT, OF_LABS
+from COVIDMTLLib.network_config import OF_CT, OF_LABS
 from metrics import auc
 from predictions import CLASSES
 from significance import delong

@@ -39,6 +39,9 @@ GRIDS = ("ct", "working")
 
 SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the software works and is of no patient."
 
+NO_VERDICTS: dict[str, Any] = {"tasks": {}, "aggregate": None, "ensemble": None, "models": []}
+"""What is said of a part of a chest, of which only measures are given."""
+
 STEPS = {"read": 1, "resample": 1, "lungs": 3, "features": 6, "network": 1, "report": 2}
 """The steps of an assessment and about how long each takes, in seconds on two cores."""
 
@@ -191,13 +194,16 @@ def assess(
             labels = _find_lungs(working, lungs, refine, name, update)
             boundary = confidence.find_boundary(working, labels)
         models = loading.result()
+        no_verdict = checks.no_verdict(labels.array, working.array, name)
+        if no_verdict:
+            models = []
         features = [None] * len(models)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
                 features = _features(models, working, labels, update, helper)
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
-            verdicts = judge_all(models, features, inputs, patient.known)
+            verdicts = NO_VERDICTS if no_verdict else judge_all(models, features, inputs, patient.known)
             attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry, patient.known)
 
         result = {
@@ -206,6 +212,7 @@ def assess(
             "synthetic": synthetic,
             "warnings": [
                 *([SYNTHETIC] if synthetic else []),
+                *([no_verdict] if no_verdict else []),
                 *of_choice,
                 *checks.warn_about(ct),
                 *(mask.warnings if mask else []),
@@ -215,6 +222,7 @@ def assess(
                 *_unused(patient, models),
             ],
             **verdicts,
+            "no_verdict": no_verdict,
             "patient": asdict(patient),
             "lungs": {"source": origin(lungs is not None, refine)}
             | ({"mask": mask.taken} if mask else {})

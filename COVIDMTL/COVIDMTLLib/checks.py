@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import ImplausibleCT
-from .volume import HU_RANGE, Geometry, Volume
+from .robust.chest import Chest, check_chest, find_chest
+from .volume import Geometry, Volume
 
 MIN_SLICES = 20
 MAX_SLICE_THICKNESS = 3.0  # mm
@@ -14,6 +15,12 @@ MAX_END_AREA = 0.6
 WARN_END_AREA = 0.1
 """Lung in the first or last slice as a share of that in the slice with most. Scans often end a
 little above the bases of the lungs; beyond the first share, features of the whole lung mean nothing."""
+
+ENDS = {"bottom": 0, "top": -1}
+"""The ends of a CT by the index of their slices."""
+
+SLAB = 150
+"""Slices of 1 mm in a CT that is too short for lungs, at most."""
 
 AERATED = -250
 """HU below which lung in an end slice is lung for certain: what is dense was inferred, less well at the ends."""
@@ -90,41 +97,74 @@ def check_lungs(lungs: np.ndarray, ct: np.ndarray, name: str = "The volume") -> 
     areas = np.count_nonzero(lungs, axis=(1, 2))  # mm2, as a voxel is 1 mm3
     if areas.sum() / 1000 < MIN_LUNG_VOLUME:
         raise ImplausibleCT(f"{name} shows no lung; give a CT of the chest.")
-    warnings = []
-    most = None
-    for end, z in (("bottom", 0), ("top", -1)):
-        area = areas[z]
-        if area > MAX_END_AREA * areas.max():
+    cut = _cut_ends(lungs, ct)
+    if cut and not _is_part(cut, lungs):
+        end, area = next(iter(cut.items()))
+        raise ImplausibleCT(
+            f"The field of view of {name} cuts the lungs at the {end} ({area / 100:.0f} cm2); give a CT that shows "
+            "them whole."
+        )
+    return [
+        f"The {end} slice still shows {areas[z] / 100:.0f} cm2 of lung: a part of the lungs is missing from the CT."
+        for end, z in ENDS.items()
+        if areas[z] > WARN_END_AREA * areas.max()
+    ]
+
+
+def no_verdict(lungs: np.ndarray, ct: np.ndarray, name: str = "The volume") -> str | None:
+    """Why there can be no verdict on lungs that `check_lungs` passes; None if there can be one.
+
+    Parameters
+    ----------
+    lungs : ndarray of shape (z, y, x)
+        Lung mask or labels on the 1 mm working grid.
+    ct : ndarray of shape (z, y, x)
+        HU.
+    name : str
+        What to call the CT in the sentence.
+    """
+    cut = _cut_ends(lungs, ct)
+    if not cut:
+        return None
+    return (
+        f"{name} shows only a part of a chest, {len(lungs)} mm of it: no verdict is given, and what is measured is of "
+        "that part; give a CT of the whole chest for a verdict."
+    )
+
+
+def _cut_ends(lungs: np.ndarray, ct: np.ndarray) -> dict[str, float]:
+    """The ends of a CT, bottom or top, that cut through the midst of the lungs, and the area there in mm2."""
+    areas = np.count_nonzero(lungs, axis=(1, 2))  # mm2, as a voxel is 1 mm3
+    cut, most = {}, None
+    for end, z in ENDS.items():
+        if areas[z] > MAX_END_AREA * areas.max():
             most = most or max(areas.max(), USUAL_SHARE * _chest_area(ct, areas > 0))
             if np.count_nonzero((lungs[z] > 0) & (ct[z] < AERATED)) > MAX_END_AREA * most:
-                raise ImplausibleCT(_cut(name, f"at the {end}", area / 100))
-        if area > WARN_END_AREA * areas.max():
-            warnings.append(
-                f"The {end} slice still shows {area / 100:.0f} cm2 of lung: a part of the lungs is missing from the CT."
-            )
-    return warnings
+                cut[end] = float(areas[z])
+    return cut
 
 
-def check_field_of_view(ct: Volume, name: str = "The volume") -> None:
-    """Raise `ImplausibleCT` if the field of view cuts the lungs at the sides.
+def _is_part(cut: dict[str, float], lungs: np.ndarray) -> bool:
+    """Whether a CT was meant to show a part of a chest: it is a slab, or cut at both ends."""
+    return len(cut) == len(ENDS) or len(lungs) <= SLAB
 
-    Lung lies behind several mm of chest wall. Where lung-like density meets the border of the image
-    inside the body, or the constant padding around a round field of view, the wall is missing and so is
-    some lung.
+
+def check_field_of_view(ct: Volume, name: str = "The volume") -> Chest:
+    """Raise `ImplausibleCT` unless a CT shows a chest whose lungs the field of view does not cut at the sides.
 
     Parameters
     ----------
     ct : Volume
         HU on the 1 mm working grid.
-    """
-    import SimpleITK as sitk
 
-    step = 4
-    coarse = sitk.GetArrayFromImage(sitk.BinShrink(sitk.GetImageFromArray(ct.array), [step] * 3)).astype(np.float32)
-    padding = ct.array[::step, ::step, ::step][tuple(slice(n) for n in coarse.shape)] <= HU_RANGE[0]
-    cut_surface = sum(map(_cut_voxels, coarse, padding)) * step * step
-    if cut_surface > 1500:  # mm2
-        raise ImplausibleCT(_cut(name, "at the sides", cut_surface / 100))
+    Returns
+    -------
+    Chest
+        What it shows.
+    """
+    chest = find_chest(ct.array)
+    check_chest(chest, name)
+    return chest
 
 
 def warn_about(ct: Volume) -> list[str]:
@@ -166,10 +206,6 @@ def _chest_area(ct: np.ndarray, slices: np.ndarray) -> float:
     return float(np.median(areas)) * step**2
 
 
-def _cut(name: str, where: str, area: float) -> str:
-    return f"The field of view of {name} cuts the lungs {where} ({area:.0f} cm2); give a CT that shows them whole."
-
-
 def _check_values(array: np.ndarray, name: str) -> None:
     sample = array[::2, ::4, ::4]
     if len(np.unique(sample)) <= 32:
@@ -192,24 +228,3 @@ def _check_values(array: np.ndarray, name: str) -> None:
             f"{name} is no chest CT in HU: {air:.0%} of it is as dense as air or lung and {tissue:.0%} as soft tissue; "
             "give a CT in HU."
         )
-
-
-def _cut_voxels(axial: np.ndarray, padding: np.ndarray) -> int:
-    """Number of voxels of a coarse axial slice (HU) at which lung meets the end of the field of view."""
-    from scipy import ndimage
-    from skimage.measure import label
-    from skimage.morphology import convex_hull_image, disk, opening
-
-    lung = opening((axial > -960) & (axial < -420), disk(3))
-    border = np.ones(axial.shape, bool)
-    border[1:-1, 1:-1] = False
-    # Air is noisy, padding is not.
-    padding = ndimage.binary_dilation(opening(padding, disk(2)), iterations=2) if padding.any() else padding
-    if not np.any(lung & (border | padding)):
-        return 0
-    tissue = label(opening(axial > -300, disk(2)))  # without the thin shell of the table
-    if not tissue.any():
-        return 0
-    # The foam of the table is as dense as lung and reaches the border too, but not inside the body.
-    body = convex_hull_image(tissue == 1 + np.bincount(tissue.ravel())[1:].argmax())
-    return np.count_nonzero(lung & (body & border | padding))

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import softmax
 
 from .feature_names import in_words
-from .feature_networks import AGE_AND_SEX, LEAST, OF_CT, OF_LABS, Smooth, TabularNetwork
+from .feature_networks import LEAST, Smooth, TabularNetwork
 from .laboratory import LABORATORY
 from .model import Model
+from .network_config import AGE_AND_SEX, OF_CT, OF_LABS
 
 LEADING = 8
 """Inputs that a result names for each task."""

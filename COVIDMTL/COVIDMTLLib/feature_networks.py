@@ -13,11 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, softmax
 
-AGE_AND_SEX = 2
-"""The first of the patient's values are age and sex; laboratory values follow."""
-
-OF_CT, OF_LABS = 3, 2
-"""Experts on the CT, and on laboratory values."""
+from .network_config import AGE_AND_SEX
 
 LEAST = 1e-3
 """Added to each probability before its logarithm, since no expert can be sure of what it has not seen."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import softmax
 
 from .errors import InputError
 from .model_cards import takes_features, takes_volume
@@ -38,6 +37,8 @@ class FeatureRunner:
 
     def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
         """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `Model.case` has it."""
+        from scipy.special import softmax
+
         return [softmax(logits) for logits in self.network(**case)]
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .errors import InputError
-from .feature_networks import AGE_AND_SEX, OF_CT, OF_LABS, FeaturesMTL, TabularNetwork
+
+AGE_AND_SEX = 2
+"""The first of the patient's values are age and sex; laboratory values follow."""
+
+OF_CT, OF_LABS = 3, 2
+"""Experts on the CT, and on laboratory values."""
 
 EXPERTS = {
     "ct_forest": ("trees", "nodes"),
@@ -112,11 +115,6 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
     return wanted
 
 
-def build_feature_network(config: dict[str, Any], weights: dict[str, np.ndarray]) -> FeaturesMTL | TabularNetwork:
-    """The network that sees no images of a configuration that was checked, in NumPy; ValueError as `Forest` raises."""
-    return (FeaturesMTL if config["architecture"] == "features-mtl" else TabularNetwork)(config, weights)
-
-
 def tabular_experts(config: dict[str, Any], classes: list[int]) -> dict[str, dict[str, int]]:
     """The experts of a tabular network by name, each with its sizes; raises as `read_config` does."""
     patient, groups = config.get("patient"), config.get("groups")
@@ -168,12 +166,14 @@ def _classes(config: dict[str, Any]) -> list[int]:
 
 
 def check_keys(values: dict[str, Any], what: str, known: tuple[str, ...]) -> None:
+    """Raise `InputError` for a key that is none of those known."""
     unknown = [key for key in values if key not in known]
     if unknown:
         raise InputError(f"This {what} has {unknown[0]}, which is unknown here; known are {', '.join(known)}.")
 
 
 def check_whole(value: Any, what: str, least: int) -> None:
+    """Raise `InputError` unless a value is a whole number from ``least`` to `LARGEST`."""
     if type(value) is not int or not least <= value <= LARGEST[what]:
         raise InputError(
             f"The number of {what} of a network is a whole one from {least} to {LARGEST[what]}, and {value} is not."

@@ -76,8 +76,10 @@ def check_not_ct(outputs: Sequence[Path], ct: Path | None) -> None:
 
 
 def check_replaceable(path: Path | None) -> None:
-    """Raise `InputError` if there is a file at a path that the program did not write."""
-    if path is not None and path.is_file() and not is_own(path):
+    """Raise `InputError` if there is a file at a path that the program did not write, or a link that leads nowhere."""
+    if path is None:
+        return
+    if (path.is_symlink() and not path.exists()) or (path.is_file() and not is_own(path)):
         raise InputError(f"{path} is there and was not written by this program; give another name for the result.")
 
 

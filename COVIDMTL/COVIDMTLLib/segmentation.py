@@ -15,6 +15,7 @@ from .method_parameters import PUBLISHED, Parameters
 from .packages import check_installed
 from .preview import in_words, slices_through
 from .robust import segment_robust
+from .robust.chest import check_mask, find_chest
 from .sides import LEFT, RIGHT, right_and_left
 from .volume import Geometry, Volume, labels_on
 
@@ -110,12 +111,14 @@ def segment(
             "The method robust has no parameters; leave them out or choose the method classical or active-contour."
         )
     slices = None if through is None else slices_through(through, grid or ct.geometry, ct.geometry, name)
-    checks.check_field_of_view(ct, name)
+    chest = checks.check_field_of_view(ct, name)
     progress(0.1)
     start = None if initial is None else mask_on(initial, ct).array > 0
+    if start is not None:
+        check_mask(start, chest)
     if method == "robust":
         check_installed(ROBUST_MODULE)
-        lungs = segment_robust(ct.array, start, lambda fraction: progress(0.1 + 0.8 * fraction))
+        lungs = segment_robust(ct.array, start, lambda fraction: progress(0.2 + 0.7 * fraction), chest)
     else:
         lungs = segment_classical(ct.array, parameters.threshold) if start is None else start
     checks.check_lungs(lungs, ct.array, name)
@@ -161,6 +164,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
         If it is too small for lungs or reaches the ends of the CT.
     """
     lungs = mask_on(mask, ct).array > 0
+    check_mask(lungs, find_chest(ct.array))
     checks.check_lungs(lungs, ct.array, name)
     return ct.with_array(right_and_left(lungs, ct.array))
 

@@ -119,7 +119,8 @@ def to_working_grid(ct: Volume) -> Volume:
 
     An oblique volume keeps the directions of its axes. Intensities are clipped to `HU_RANGE`, then
     resampled with a cubic B-spline, nearest beyond the border (section 5.1). The spline may overshoot
-    the range at sharp edges, as it did in the cohort.
+    the range at sharp edges, as it did in the cohort. Slices at the ends that hold one value alone are left out, and
+    padding above all tissue is taken for padding below it.
 
     Parameters
     ----------
@@ -133,10 +134,26 @@ def to_working_grid(ct: Volume) -> Volume:
     """
     import SimpleITK as sitk
 
-    image = sitk.DICOMOrient(ct.to_image(), "LPS")
+    image = _without_padding(sitk.DICOMOrient(ct.to_image(), "LPS"))
     grid = Geometry.of(image).with_spacing(WORKING_SPACING)
     steps = [WORKING_SPACING / spacing for spacing in image.GetSpacing()[::-1]]
     return Volume(resample_cubic(sitk.GetArrayViewFromImage(image), steps, grid.shape, HU_RANGE), grid)
+
+
+def _without_padding(image: sitk.Image) -> sitk.Image:
+    """An image without blank slices at its ends, and with padding above `HU_RANGE`, as in its corners, made air."""
+    import SimpleITK as sitk
+
+    array = sitk.GetArrayViewFromImage(image)
+    shown = np.flatnonzero(array.min(axis=(1, 2)) < array.max(axis=(1, 2)))
+    if 0 < len(shown) < len(array):
+        image = image[:, :, int(shown[0]) : int(shown[-1]) + 1]
+        array = sitk.GetArrayViewFromImage(image)
+    high = np.unique(array[:: max(1, len(array) - 1), :: array.shape[1] - 1, :: array.shape[2] - 1])
+    for value in high[high > HU_RANGE[1]].tolist() if len(high) <= 2 else []:
+        image = sitk.Threshold(image, float(array.min()), value - 1, HU_RANGE[0])
+        array = sitk.GetArrayViewFromImage(image)
+    return image
 
 
 def labels_on(labels: Volume, grid: Geometry) -> Volume:

@@ -13,7 +13,7 @@ from .errors import InputError
 from .feature_networks import FeaturesMTL, TabularNetwork
 from .model_cards import network_config
 from .model_files import CARD, WEIGHTS
-from .network_config import build_feature_network, weights_wanted
+from .network_config import weights_wanted
 
 PICKLES = (b"\x80", b"PK\x03\x04")
 """How files of pickle, and those of ``torch.save``, start. The first eight bytes of safetensors are a small number."""
@@ -69,10 +69,12 @@ def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> Feat
     return checked_network(config, weights, model)
 
 
-def checked_network(config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str):
-    """As `build_feature_network`; raises `InputError` for trees that lead nowhere."""
+def checked_network(
+    config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str
+) -> FeaturesMTL | TabularNetwork:
+    """The network of a configuration with weights that fit; raises `InputError` for trees that lead nowhere."""
     try:
-        return build_feature_network(config, weights)
+        return (FeaturesMTL if config["architecture"] == "features-mtl" else TabularNetwork)(config, weights)
     except ValueError as error:
         raise InputError(f"The weights of model {model} make no sense: {error}; get the model again.") from error
 

@@ -64,7 +64,12 @@ def store_assessment(
     _table(text, ct, LUNGS, "lungs", tables.LUNG_COLUMNS, tables.lung_rows(result))
     _table(text, ct, PATIENT, "patient", tables.PATIENT_COLUMNS, tables.patient_rows(result))
     _table(text, ct, CONTRIBUTIONS, "contributions", tables.CONTRIBUTION_COLUMNS, tables.contribution_rows(result))
-    _plot(text, ct, text.GetNodeReference(PROBABILITIES))
+    probabilities = text.GetNodeReference(PROBABILITIES)
+    if probabilities is not None:
+        _plot(text, ct, probabilities)
+    else:  # as of a part of a chest, which gets no verdict
+        for role in (SERIES, CHART):
+            _remove(text, role)
     return text
 
 

@@ -61,8 +61,9 @@ class ResultsSection:
         ui.resultsCaptionLabel.text = (
             f"<b>{result['case']}</b><br/>{RESEARCH_USE_ONLY}" if result else _("Nothing assessed yet.")
         )
-        for button in (ui.openReportButton, ui.tableButton, ui.plotButton):
-            button.enabled = result is not None
+        ui.openReportButton.enabled = result is not None
+        for button in (ui.tableButton, ui.plotButton):
+            button.enabled = bool(result and result["tasks"])  # a part of a chest gets no verdict
         ui.contributionsButton.visible = result is not None and self._part(CONTRIBUTIONS) is not None
         ui.show3DButton.setSegmentationNode(self._part(SEGMENTATION) if result else None)
         self._show_attention(ct, result)

@@ -10,19 +10,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .air import aerated_lung, central_airways, enclosed_air
+from .air import AERATED
 from .atlas import expected
 from .boundary import fine_boundary
+from .chest import Chest, find_chest
 from .field import lung_field
 from .frame import BONE
 from .grid import block_mean
 from .halves import halves_of
+
+DARK = -855
+"""HU below which air in the body that is no lung is gas in stomach or bowel."""
 
 
 def segment_robust(
     ct: np.ndarray,
     initial: np.ndarray | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
+    chest: Chest | None = None,
 ) -> np.ndarray:
     """Segment the lungs with the opacities in them.
 
@@ -39,29 +44,31 @@ def segment_robust(
         Lung for certain; the result holds it.
     progress : callable, optional
         Is told the share done, 0 to 1.
+    chest : Chest, optional
+        What the CT shows, as of `find_chest`, if it is known.
 
     Returns
     -------
     ndarray of bool, shape (z, y, x)
         The lungs; empty if there is no aerated lung.
     """
-    coarse = block_mean(ct)
-    air, outside = enclosed_air(coarse)
-    airways = central_airways(ct, coarse, air)
-    in_airways = np.zeros(air.shape, bool) if airways is None else block_mean(airways) > 0.3
+    chest = chest or find_chest(ct)
+    coarse, in_airways = chest.coarse, chest.in_airways
     progress(0.2)
-    lung = aerated_lung(coarse, air & ~in_airways)
+    lung = chest.lung.copy()
     if initial is not None:
         lung |= (block_mean(initial) > 0.5) & ~in_airways
     if not lung.any():
         return np.zeros(ct.shape, bool)
     place = expected(*halves_of(coarse, lung))
     progress(0.3)
-    other_air = (outside | in_airways) & ~lung
+    # Air that is no gas and too little for a lung may lie within consolidation.
+    other_air = ((coarse < AERATED) & ~(chest.air & (coarse > DARK))) | chest.unknown | in_airways
+    other_air &= ~lung
     probability = lung_field(
         ct, coarse, lung, other_air, coarse > BONE, place, lambda fraction: progress(0.3 + 0.5 * fraction)
     )
-    lungs = fine_boundary(ct, coarse, probability, other_air, place.radius, airways)
+    lungs = fine_boundary(ct, coarse, probability, other_air, place.radius, chest.airways)
     if initial is not None:
         lungs |= initial
     progress(1.0)

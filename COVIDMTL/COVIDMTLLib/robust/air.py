@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..boxes import box_of
-from .grid import STEP, dilated, eroded, opened
+from .body import body_of
+from .grid import STEP, dilated, eroded, opened, repeated
 
 AERATED = -500
 """HU below which a voxel is aerated; that is where a lung ends in most reference segmentations."""
@@ -16,11 +17,20 @@ GAS = -955
 SMALLEST = 1.0
 """ml of aerated lung that are taken for lung rather than for an air bubble."""
 
+LEAST_GAS = 5.0
+"""ml of gas in stomach or bowel that are looked at."""
+
+WALLED, LUNG_UNDER = 0.62, 0.5
+"""Share of tissue around gas that is no bulla, and share of it above lung at most."""
+
 THRESHOLDS = range(-950, -700, 50)
 """HU at which the lumen of the airways is tried. Where a higher one makes it grow much, it leaks into the lung."""
 
 LEAK = 1.6, 120.0
 """Growth from one threshold to the next, and a volume in ml, that airways do not have."""
+
+LONG = 40
+"""mm of an air space that is a trachea even where its lumen cannot be told from the lungs."""
 
 WIDEST = 16
 """mm from the middle of an airway to its wall; what is wider is a bulla that opens into it."""
@@ -29,51 +39,100 @@ WITHIN = 0.8
 """Share of air that lies between the front and the back of the body, from which it is in the body."""
 
 
-def enclosed_air(coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def enclosed_air(
+    coarse: np.ndarray, unknown: np.ndarray | None = None, body: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Air inside the body, and air around it.
 
     Parameters
     ----------
     coarse : ndarray of shape (z, y, x)
         HU on the coarse grid.
+    unknown : ndarray of bool, shape (z, y, x), optional
+        What lies outside the field of view: of that nothing is air.
+    body : ndarray of bool, shape (z, y, x), optional
+        The patient, as of `body_of`, if it is known.
 
     Returns
     -------
     enclosed, outside : ndarray of bool
-        Outside is what is connected with the border of an axial slice, but for a lung that a field of view a little
-        too small lets touch it.
+        Outside is what is connected with the border of an axial slice or with what is unknown, but for a lung that a
+        field of view a little too small lets touch it; and what lies outside the patient, such as the foam of a table.
     """
     from scipy import ndimage
 
-    parts, count = ndimage.label(coarse < AERATED)
+    unknown = np.zeros(coarse.shape, bool) if unknown is None else unknown
+    body = body_of(coarse, unknown) if body is None else body
+    air = (coarse < AERATED) & ~unknown
+    parts, count = ndimage.label(air)
     border = np.zeros(count + 1, bool)
     for face in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
         border[np.unique(face)] = True
-    border[0] = False
-    tissue = opened(coarse > -300, STEP * 1.3)  # without the shell of the table
-    before, behind = (np.logical_or.accumulate(tissue[:, ::way], axis=1)[:, ::way] for way in (1, -1))
+    if unknown.any():
+        border[np.unique(parts[dilated(unknown, STEP)])] = True
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    within = np.bincount(parts[before & behind], minlength=count + 1)
-    border &= within < WITHIN * sizes
-    outside = border[parts]
-    return (parts > 0) & ~outside, outside
+    within = np.bincount(parts[body], minlength=count + 1)
+    inside = np.where(border, within >= WITHIN * sizes, within >= 0.5 * sizes)
+    inside[0] = False
+    enclosed = inside[parts] & body
+    return enclosed, air & ~enclosed
 
 
 def aerated_lung(coarse: np.ndarray, air: np.ndarray) -> np.ndarray:
-    """The parts of enclosed air that are lung: neither small nor filled with gas alone."""
+    """The parts of enclosed air that are lung: neither small nor filled with gas alone, nor far from the lungs.
+
+    Parameters
+    ----------
+    coarse : ndarray of shape (z, y, x)
+        HU on the coarse grid.
+    air : ndarray of bool, shape (z, y, x)
+        Enclosed air without the airways.
+    """
     from scipy import ndimage
 
+    air = air & ~gas_below(coarse, air)
     parts, count = ndimage.label(air)
     if count == 0:
-        return air.copy()
+        return air
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     cores = np.where(eroded(air, STEP * 1.3), parts, 0)
     inside = np.full(count + 1, -np.inf)
     within = np.unique(cores[cores > 0])
     inside[within] = ndimage.median(coarse, cores, within)
-    gas = (inside < GAS) & (sizes < 0.2 * sizes.max())
-    return ((sizes * STEP**3 / 1000 > SMALLEST) & ~gas)[parts]
+    largest = sizes.max()
+    gas = (inside < GAS) & (sizes < 0.2 * largest)
+    kept = (sizes * STEP**3 / 1000 > SMALLEST) & ~gas
+    # What is small is lung within the consolidation of one: at the level of large parts.
+    levels = np.isin(parts, np.flatnonzero(kept & (sizes > 0.15 * largest))).any(axis=(1, 2))
+    if levels.any():
+        spread = np.bincount(parts[levels].ravel(), minlength=count + 1)
+        kept &= spread > 0.8 * sizes
+    return kept[parts]
+
+
+def gas_below(coarse: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """Gas in stomach and bowel that a thin diaphragm does not part from the lung on the coarse grid.
+
+    It is gas alone, walled by tissue and not by lung, and no lung lies under it.
+    """
+    from scipy import ndimage
+
+    found = np.zeros(air.shape, bool)
+    parts, count = ndimage.label(eroded(air & (coarse < GAS), STEP * 1.3))
+    for part, box in enumerate(ndimage.find_objects(parts), 1):
+        near = tuple(slice(max(0, side.start - 9), side.stop + 9) for side in box)
+        core = parts[near] == part
+        gas = ndimage.binary_propagation(core, mask=dilated(core, STEP * 6) & air[near] & (coarse[near] < GAS + 55))
+        if np.count_nonzero(gas) * STEP**3 / 1000 < LEAST_GAS:
+            continue
+        shell = dilated(gas, STEP * 2.3) & ~dilated(gas, STEP * 1.3)
+        lung = air & (coarse > GAS)
+        columns = gas.any(axis=0)
+        below = lung[: box[0].start + 1, near[1], near[2]].sum(axis=0)[columns] >= 3
+        if np.mean(coarse[near][shell] > -200) > WALLED and below.mean() < LUNG_UNDER:
+            found[near] |= dilated(gas, STEP * 1.5) & air[near]
+    return found
 
 
 def central_airways(ct: np.ndarray, coarse: np.ndarray, air: np.ndarray) -> np.ndarray | None:
@@ -96,24 +155,24 @@ def central_airways(ct: np.ndarray, coarse: np.ndarray, air: np.ndarray) -> np.n
     trachea = _trachea(coarse, air)
     if trachea is None:
         return None
-    box, seed = _around(ct, *trachea)
+    box, seed = _around(ct, *trachea[len(trachea) // 2])
     lumen = _lumen(ct[box], seed)
     if lumen is None:
-        return None
+        return _along(trachea, air, ct.shape)
     # Down to the lobar bronchi, which are thinner: those belong to the lungs.
     inner = box_of(lumen, 5)
     narrow = lumen[inner] & ~opened(lumen[inner], WIDEST, 1)
     parts, count = ndimage.label(opened(narrow, 3.5, 1))
     if count == 0:
-        return None
+        return _along(trachea, air, ct.shape)
     largest = parts == np.bincount(parts.ravel())[1:].argmax() + 1
     found = np.zeros(ct.shape, bool)
     found[box][inner] = dilated(largest, 2, 1)
     return found
 
 
-def _trachea(coarse: np.ndarray, air: np.ndarray) -> tuple[int, float, float] | None:
-    """A coarse voxel (z, y, x) in the trachea: a small round air space near the middle that goes on along z."""
+def _trachea(coarse: np.ndarray, air: np.ndarray) -> list[tuple[int, float, float]] | None:
+    """Coarse voxels (z, y, x) in the trachea: a small round air space near the middle that goes on along z."""
     from scipy import ndimage
 
     chains: list[list[tuple[int, float, float, float]]] = []
@@ -139,7 +198,17 @@ def _trachea(coarse: np.ndarray, air: np.ndarray) -> tuple[int, float, float] | 
     if not chains:
         return None
     best = max(chains, key=lambda chain: len(chain) * STEP - 2 * float(np.median([place[3] for place in chain])))
-    return best[len(best) // 2][:3]
+    return [place[:3] for place in best]
+
+
+def _along(trachea: list[tuple[int, float, float]], air: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The trachea where its lumen cannot be told from the lungs by density: the air around its middle."""
+    if len(trachea) * STEP < LONG:
+        return None
+    near = np.zeros(air.shape, bool)
+    for place in trachea:
+        near[tuple(int(round(at)) for at in place)] = True
+    return repeated(dilated(dilated(near, 4 * STEP) & air, STEP), shape)
 
 
 def _around(ct: np.ndarray, z: float, y: float, x: float) -> tuple[tuple[slice, ...], tuple[int, int, int]]:

@@ -36,7 +36,7 @@ class Expected:
         Share of the anatomies that have lung there.
     costal : ndarray of float32, shape (z, y, x)
         The same for the place at the wall in that direction.
-    radius, behind, beyond : ndarray
+    radius, behind, beyond, dense : ndarray
         As of `Half`.
     """
 
@@ -45,6 +45,7 @@ class Expected:
     radius: np.ndarray
     behind: np.ndarray
     beyond: np.ndarray
+    dense: np.ndarray
 
 
 def expected(frame: Frame, halves: list[Half]) -> Expected:
@@ -67,6 +68,7 @@ def expected(frame: Frame, halves: list[Half]) -> Expected:
         np.minimum(one.radius, other.radius),
         np.where(is_left, other.behind, one.behind),
         np.where(is_left, other.beyond, one.beyond),
+        np.where(is_left, other.dense, one.dense),
     )
 
 

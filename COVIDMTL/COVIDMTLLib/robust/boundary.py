@@ -7,8 +7,8 @@ import numpy as np
 from ..boxes import box_of
 from .grid import STEP, dilated, eroded, interpolated, opened, repeated
 
-SHARE = 0.4
-"""Where between the densities inside and outside the boundary lies: nearer to the lung, where its air ends."""
+SHARE = 0.5
+"""Where between the densities inside and outside the boundary lies."""
 
 CONTRAST = 200
 """HU between inside and outside, below which density does not show the boundary."""
@@ -46,7 +46,7 @@ def fine_boundary(
     density = np.clip(coarse, -900, 100)
     inner = _mean_near(density, core, -700)
     outer = _mean_near(density, ~dilated(lung, 1.5) & ~other_air, 0)
-    threshold = np.clip(inner + SHARE * (outer - inner), -560, -150)
+    threshold = np.clip(inner + SHARE * (outer - inner), -500, -150)
     dense = dilated(opened(lung & (coarse > -500), 3.1), 3.1)
     inferred = rim & (dense | (outer - inner < CONTRAST))
 

@@ -19,6 +19,18 @@ ANGLES = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
 FAR = 1e3
 """Distance of lung that is not met."""
 
+RIB = 130
+"""HU of a rib on the coarse grid, where thick slices blur it."""
+
+BEHIND, CERTAINLY = 9, 20.0
+"""mm beyond aerated lung within which bone is a rib for certain, and how many times as much it counts."""
+
+GAP = 12
+"""mm between aerated lung and ribs that healthy lungs do not have."""
+
+MUCH_MISSING = 0.2
+"""Share of the directions to the wall without aerated lung, from which lung is dense."""
+
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
 
@@ -27,15 +39,16 @@ WRAP = ("nearest", "wrap")
 
 @dataclass(frozen=True)
 class Rays:
-    """Distances from an axis in coarse voxels, of shape (z, DIRECTIONS): of the wall, and of the first and the last
-    aerated lung, far away where there is none."""
+    """Distances from an axis in coarse voxels, of shape (z, DIRECTIONS): of the wall, of the first and the last
+    aerated lung, and of the first bone beyond, far away where there is none."""
 
     wall: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    bone: np.ndarray
 
 
-def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> Rays:
+def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, certain: bool = True) -> Rays:
     """What is met from the axis of one half of the chest.
 
     Parameters
@@ -47,6 +60,8 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> R
         HU on the coarse grid.
     lung : ndarray of bool, shape (z, y, x)
         Aerated lung.
+    certain : bool
+        Take bone right behind aerated lung for a rib for certain. Beside dense lung it is as often something else.
     """
     reach = int(1.8 * frame.width)
     aerated = _along_rays(frame, which, lung, reach)
@@ -58,10 +73,10 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray) -> R
     aerated &= steps < to_middle[..., None]
     some = aerated.any(axis=2)
     last = np.where(some, reach - 1 - aerated[:, :, ::-1].argmax(axis=2), 0)
-    bone = _along_rays(frame, which, coarse > BONE, reach)
+    bone = _along_rays(frame, which, coarse > (RIB if certain else BONE), reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
-    wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle), to_middle)
-    return Rays(wall, np.where(some, aerated.argmax(axis=2), FAR), np.where(some, last, FAR))
+    wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
+    return Rays(wall, _first(aerated), np.where(some, last, FAR), _first(bone))
 
 
 def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:
@@ -71,6 +86,31 @@ def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:
     apical = ((frame.apex - np.arange(len(rays.wall))) * STEP < APICAL)[:, None] & (np.sin(ANGLES) < 0.2)
     reached = ndimage.maximum_filter(np.where(rays.last < FAR, rays.last, 0), (3, 5), mode=WRAP)
     return np.where(apical & (reached > 0), np.minimum(rays.wall, reached + 1.5), rays.wall)
+
+
+def _first(mask: np.ndarray) -> np.ndarray:
+    """The first step of each ray at which a mask (z, DIRECTIONS, reach) holds, `FAR` if none."""
+    return np.where(mask.any(axis=2), mask.argmax(axis=2), FAR)
+
+
+def away_from_wall(wall: np.ndarray, rays: Rays) -> float:
+    """Share of the directions in which aerated lung lies away from the chest wall, so that what lies between is dense.
+
+    It counts as 1 if in many directions there is no aerated lung at all.
+    """
+    from scipy import ndimage
+
+    some = rays.last < FAR
+    # Nothing lies beyond the nearest rib; a vessel or a fissure opens a gap in a few neighbouring directions alone.
+    nearest = np.minimum(wall, ndimage.minimum_filter(rays.bone, 7, mode=WRAP))
+    gap = ndimage.grey_opening(np.where(some, np.maximum(nearest - rays.last, 0), 0), (3, 5), mode=WRAP) * STEP
+    lengths = some.sum(axis=1)
+    levels = np.flatnonzero(lengths > 0.1 * lengths.max())
+    costal = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
+    some, gap = (of_ray[levels[0] : levels[-1]][:, costal] for of_ray in (some, gap))
+    if some.mean() < 1 - MUCH_MISSING:
+        return 1.0
+    return float(np.mean(gap[some] > GAP))
 
 
 def _along_rays(frame: Frame, which: int, mask: np.ndarray, reach: int) -> np.ndarray:
@@ -90,7 +130,7 @@ def _smoothed(values: np.ndarray, weights: np.ndarray, sigma: float) -> tuple[np
     return ndimage.gaussian_filter(values * weights, sigma, mode=WRAP) / np.maximum(around, 1e-6), around
 
 
-def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray) -> np.ndarray:
+def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: float) -> np.ndarray:
     """Distance of the wall from the axis: of the ribs, and of the lung where it lies against them.
 
     Parameters
@@ -101,6 +141,8 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray) -> np.ndarr
         Distance of the last aerated lung, 0 if there is none.
     to_middle : ndarray of shape (z, DIRECTIONS)
         Distance of the middle of the body.
+    certainly : float
+        How much bone right behind aerated lung counts.
     """
     hit = bone.any(axis=2)
     ribs = np.where(hit, bone.argmax(axis=2) - 1, 0).astype(np.float32)
@@ -110,6 +152,8 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray) -> np.ndarr
     # Between the ribs a ray meets the shoulder blade or nothing, so the nearer hits count for more; beside the
     # spine there is no shoulder blade, and what is nearer may be the spine itself.
     farther = np.where((np.sin(ANGLES) > 0) & (np.cos(ANGLES) < -0.1), 0.5, 0.1)
+    # Bone right behind aerated lung is a rib for certain, and nothing beyond it is.
+    usable = usable * np.where((lung > 0) & (ribs - lung < BEHIND / STEP), certainly, 1).astype(np.float32)
     weight, wall = usable, ribs
     for sigma in (8, 6, 4, 3, 3):
         wall, _ = _smoothed(ribs, weight, sigma)
@@ -120,7 +164,7 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray) -> np.ndarr
     gap = gap[(lung[:, np.cos(ANGLES) > -0.3] > 0) & (np.abs(gap) < 3)]
     usual = float(np.percentile(gap, 75)) if len(gap) > 200 else 0.0
     wall, ribs = wall + usual, ribs + usual
-    near_ribs = usable * (np.abs(ribs - wall) < 2.5)
+    near_ribs = np.minimum(usable, 1) * (np.abs(ribs - wall) < 2.5)
     touching = 2.0 * ((lung > 0) & (lung > wall - 0.3))
     weight = (near_ribs + touching).astype(np.float32)
     values = (ribs * near_ribs + (lung + 0.3) * touching) / np.maximum(weight, 1e-6)

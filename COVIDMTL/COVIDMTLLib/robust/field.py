@@ -9,6 +9,7 @@ import numpy as np
 from .atlas import Expected
 from .grid import block_deviation
 from .prior import prior_odds, surely_lung
+from .reach import within_reach
 from .tissue import fat_in, learned, looks_of, sure_lung
 
 CERTAIN = 20.0
@@ -68,15 +69,17 @@ def lung_field(
     looks = looks_of(coarse, deviation, solid & ~skin)
     progress(0.4)
 
-    dense = sure_lung(surely_lung(place) & solid & ~skin & ~fat, depth)
+    reach = within_reach(lung, place)
+    dense = sure_lung(surely_lung(place) & place.dense & reach & solid & ~skin & ~fat, depth)
     evidence = prior_odds(lung, dense, skin, place) - 2.0 * fat
     at_lungs = lung.any(axis=(1, 2))[:, None, None]
-    odds = learned(looks, dense, solid & at_lungs & ((place.lung < SELDOM) | fat), solid & ~skin)
+    other = solid & at_lungs & ((place.lung < SELDOM) | fat)
+    odds = learned(looks, dense, other, solid & ~skin & reach)
     if odds is not None:
         evidence += odds
     # Denser than aerated lung and thinner than any tissue: ground glass.
     evidence = np.where((coarse < -200) & (place.radius < 0.97), np.maximum(evidence, 1.5), evidence)
-    evidence[~inside] = -CERTAIN
+    evidence[~inside | ~reach] = -CERTAIN
     evidence[lung] = CERTAIN
     progress(0.7)
     return _with_air(_mean_field(evidence.astype(np.float32)), lung)

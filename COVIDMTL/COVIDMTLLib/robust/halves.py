@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .chest_wall import ANGLES, DIRECTIONS, Rays, rays_of, without_collarbone
+from .chest_wall import ANGLES, DIRECTIONS, Rays, away_from_wall, rays_of, without_collarbone
 from .frame import Frame, frame_of
 
 RIGHT_HALF, LEFT_HALF = -1, 1
@@ -15,6 +15,10 @@ RIGHT_HALF, LEFT_HALF = -1, 1
 MISSING = (0.2, 0.25, 0.36, 0.46, 0.57, 0.67, 0.75, 0.84, 0.93), (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1)
 """Area within the chest wall in the highest slice with aerated lung, as a share of the largest, and how much lung lies
 above it, as a share of the width of a half of the chest."""
+
+MUCH_AWAY, LITTLE_AWAY = 0.045, 0.01
+"""Share of the directions in which aerated lung lies away from the chest wall, from which lung is dense in one half of
+the chest, and in the other then."""
 
 ASIDE = 0.65
 """Where between the middle of the body and its sides the axes lie: from there a ray meets the ribs behind the lung
@@ -33,12 +37,15 @@ class Half:
         Distance from the axis as a share of that of the wall: above 1 outside the chest.
     behind, beyond : ndarray of bool, shape (z, y, x)
         Farther from the axis than the first, and than the last, aerated lung in that direction.
+    dense : bool
+        Whether much of the lung in it is dense: there the aerated lung lies away from the wall, or there is none.
     """
 
     angle: np.ndarray
     radius: np.ndarray
     behind: np.ndarray
     beyond: np.ndarray
+    dense: bool
 
 
 def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
@@ -55,8 +62,13 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
     around_lung = frame_of(coarse, lung)
     frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
     rays = {which: rays_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)}
+    away = {which: away_from_wall(without_collarbone(frame, one), one) for which, one in rays.items()}
+    # Where one lung is dense, the other often is to a lesser degree.
+    least = MUCH_AWAY if max(away.values()) < MUCH_AWAY else LITTLE_AWAY
+    dense = {which: share > least for which, share in away.items()}
+    rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if dense[which]}
     frame = replace(frame, apex=_apex(frame, [one.wall for one in rays.values()]))
-    return frame, [_half_of(frame, which, one, lung.shape) for which, one in rays.items()]
+    return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
 
 
 def _apex(frame: Frame, walls: list[np.ndarray]) -> float:
@@ -80,7 +92,7 @@ def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:
     return replace(frame, aside=ASIDE * (frame.aside + to_side), depth=frame.depth + down / area)
 
 
-def _half_of(frame: Frame, which: int, rays: Rays, shape: tuple[int, ...]) -> Half:
+def _half_of(frame: Frame, which: int, rays: Rays, dense: bool, shape: tuple[int, ...]) -> Half:
     """One half of the chest: `RIGHT_HALF` or `LEFT_HALF`."""
     y, x = np.indices(shape[1:], dtype=np.float32)
     down = y - frame.depth[:, None, None].astype(np.float32)
@@ -92,6 +104,7 @@ def _half_of(frame: Frame, which: int, rays: Rays, shape: tuple[int, ...]) -> Ha
         distance / np.maximum(_at(without_collarbone(frame, rays), angle), 1),
         distance > _at(rays.first, angle),
         distance > _at(rays.last, angle),
+        dense,
     )
 
 

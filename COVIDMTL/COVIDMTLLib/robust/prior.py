@@ -19,7 +19,7 @@ MOSTLY = 0.6
 """Share of the anatomies from which a place mostly is lung."""
 
 SURELY = 0.8
-"""That from which it surely is."""
+"""Share of the anatomies from which a place surely is lung."""
 
 COMMON = 0.5
 """How much it counts how common dense lung is nearby."""
@@ -52,7 +52,7 @@ def prior_odds(lung: np.ndarray, dense: np.ndarray, skin: np.ndarray, place: Exp
     # Mediastinum lies beyond the lung as seen from its axis, the diaphragm below it.
     beyond = place.beyond & (place.costal < 0.5)
     below = (np.cumsum(lung[::-1], axis=0)[::-1] >= 2) & (np.cumsum(lung, axis=0) < 1) & (place.radius < 0.9)
-    at_wall = place.behind & (place.costal > 0.7) & (place.lung > MOSTLY)
+    at_wall = place.dense & place.behind & (place.costal > 0.7) & (place.lung > MOSTLY)
     share = np.clip(place.lung, 0.03, 0.97)
     odds = np.log(share / (1 - share))
     common = _log_share(dense, surely_lung(place))
