@@ -106,6 +106,9 @@ def add_end_with_input(parser: argparse.ArgumentParser) -> None:
     """Whether the command ends with its standard input."""
     parser.add_argument(
         "--end-with-input",
-        action="store_true",
-        help="stop, and leave nothing behind, when standard input ends: for programs that start this one",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="stop, and leave nothing behind, when standard input ends: for programs that start this one. The folder "
+        "DIR is removed, too, if the command fails or is stopped",
     )

@@ -77,7 +77,7 @@ class Run(ABC):
             if segmentation is not None:
                 self._mask_file = self.folder / "mask.nrrd"
                 write_volume(labels_of(segmentation, ct), self._mask_file)
-            self._child = Child(*self._arguments(), python=job_python())
+            self._child = Child(*self._arguments(), python=job_python(), folder=self.folder)
         except BaseException:
             self._temporary.cleanup()
             raise
