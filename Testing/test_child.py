@@ -251,3 +251,11 @@ def test_end_of_the_process_that_nobody_saw_is_no_success(phantom_ct, tmp_path):
     process.wait()
     with pytest.raises(ChildFailed, match="before it was done"):
         child.wait()
+
+
+def test_no_folder_but_that_of_a_job_is_ever_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ct.nrrd").write_text("precious")
+    with pytest.raises(InputError, match="was not made for a job, and is not removed"):
+        Child("segment", tmp_path / "none.nrrd", "--out", tmp_path / "m.nrrd", folder=tmp_path / "mine").wait()
+    assert (tmp_path / "mine" / "ct.nrrd").read_text() == "precious"

@@ -110,5 +110,5 @@ def add_end_with_input(parser: argparse.ArgumentParser) -> None:
         const="",
         metavar="DIR",
         help="stop, and leave nothing behind, when standard input ends: for programs that start this one. The folder "
-        "DIR is removed, too, if the command fails or is stopped",
+        "DIR, made for the job and called covid-mtl-..., is removed, too, if the command fails or is stopped",
     )

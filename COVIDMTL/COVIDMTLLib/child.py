@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import InputError
 from .laboratory import check_labs
-from .lifetime import end_group, own_group
+from .lifetime import JOB_FOLDER, end_group, own_group
 from .progress import Callback, silent
 
 STOPPING = 1.5
@@ -211,7 +211,7 @@ def assess_in_child(
     ChildFailed
         If the process ended for any other reason.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=JOB_FOLDER) as folder:
         if isinstance(labs, Mapping):
             labs = _as_file(check_labs(labs), Path(folder) / "labs.json")
         options |= {"name": name, "labs": labs}

@@ -20,6 +20,9 @@ from typing import Any
 
 WINDOWS = sys.platform == "win32"
 
+JOB_FOLDER = "covid-mtl-"
+"""How the names of folders begin that are made for one job, and that the job may remove."""
+
 GRACE = 10.0
 """Seconds in which a process that is to end cleans up after itself, before it ends as it is."""
 

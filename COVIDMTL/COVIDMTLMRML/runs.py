@@ -20,6 +20,7 @@ import slicer
 from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.lifetime import JOB_FOLDER
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import Patient
 from COVIDMTLLib.progress import Callback, silent
@@ -66,7 +67,7 @@ class Run(ABC):
 
     def __init__(self, ct: slicer.vtkMRMLScalarVolumeNode, segmentation: slicer.vtkMRMLSegmentationNode | None = None):
         self.ct = ct
-        self._temporary = tempfile.TemporaryDirectory(prefix="covid-mtl-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix=JOB_FOLDER, ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         try:
             # Names of nodes may be no names of files: too long, or of characters that no file has.
