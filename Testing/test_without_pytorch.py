@@ -62,9 +62,10 @@ def test_command_line_assesses_without_pytorch_and_pyradiomics(phantom_ct, tmp_p
     folder = os.environ.get("COVIDMTL_CT")
     ct = Path(folder) / "lung1_image.nrrd" if folder else phantom_ct
     (tmp_path / "missing").mkdir()
-    environment = os.environ | {"PYTHONPATH": str(blocked(tmp_path / "missing"))}
+    paths = [str(blocked(tmp_path / "missing")), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "COVIDMTLLib"]
-    assess = [*command, "assess", ct, "--out", tmp_path / "out", "--progress", "none"]
+    assess = [*command, "assess", ct, "--out", tmp_path / "out", "--progress", "none", "--device", "cuda"]
     ran = subprocess.run(assess, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     result = json.loads((tmp_path / "out" / "assessment.json").read_text())
@@ -114,6 +115,7 @@ def test_auto_takes_no_gpu_of_a_mac_of_x86_64(monkeypatch):
     assert choose_device("auto").type == "mps"
 
 
-def test_unknown_device_is_refused_for_every_model():
+def test_unknown_device_is_refused_for_every_model_and_an_unused_one_for_none():
+    assert load_model(device="cuda:99").runner.used["device"] == "cpu"
     with pytest.raises(InputError, match="There is no device tpu; choose one of auto, cpu, cuda, mps"):
         load_model(device="tpu")

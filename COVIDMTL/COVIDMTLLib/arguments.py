@@ -44,8 +44,8 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default="auto",
-        help=f"where to run the network: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
-        "%(default)s, the fastest there is)",
+        help=f"where to run networks on volumes: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
+        "%(default)s, the fastest there is); others run on the CPU",
     )
     add_grid(parser)
 
