@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.volume import Geometry, Volume
 from dicom_studies import write_frames
@@ -302,7 +303,7 @@ def test_bad_mask(kind, phantom, phantom_ct, tmp_path):
 
 BAD_OPTIONS = {
     "device": (["--device", "tpu"], "There is no device tpu; choose one of auto, cpu, cuda, mps"),
-    "device that is not there": (["--device", "cuda:99"], "This machine has no device cuda:99"),
+    "device that is not there": (["--device", "cuda:99", "--model", "bright"], "This machine has no device cuda:99"),
     "model": (
         ["--model", "no-such-model"],
         "There is no model no-such-model; shipped are features, features+labs, features-mtl",
@@ -314,7 +315,11 @@ BAD_OPTIONS = {
 @pytest.mark.parametrize("kind", BAD_OPTIONS)
 def test_bad_option(kind, phantom_ct, tmp_path):
     options, sentence = BAD_OPTIONS[kind]
-    assert_refused(covid_mtl("assess", phantom_ct, "--out", tmp_path, *options), sentence, tmp_path)
+    # A model on volumes, which alone runs on devices.
+    options = [write_bright_model(tmp_path / "in") if one == "bright" else one for one in options]
+    (tmp_path / "out").mkdir()
+    run = covid_mtl("assess", phantom_ct, "--out", tmp_path / "out", *options)
+    assert_refused(run, sentence, tmp_path / "out")
 
 
 BAD_SEGMENTATIONS = {

@@ -179,13 +179,27 @@ def test_lines_of_strangers_neither_end_nor_fail_a_job_and_are_in_its_log(phanto
     assert child.log.count("Loading the settings") == child.log.count('{"step": "read"}') == 4
 
 
-def test_error_is_the_sentence_whatever_else_is_said(tmp_path):
-    child = Child(
-        "segment", tmp_path / "none.nrrd", "--out", tmp_path / "m.nrrd", python=chatty(tmp_path, b"Warning: old\n")
-    )
-    with pytest.raises(InputError, match=r"^There is no file or folder .*none\.nrrd; check the path\.$"):
+def test_error_is_the_sentence_whatever_else_is_said(phantom_ct, tmp_path):
+    python = chatty(tmp_path, b"Warning: old\n", b"half a line")
+    child = Child("segment", phantom_ct, "--out", tmp_path / "m.jpg", python=python)
+    with pytest.raises(InputError, match=r"^A mask cannot be written as m\.jpg; use .*\.dcm\.$"):
         child.wait()
     assert "Warning: old" in child.log
+
+
+def test_wrong_option_is_told_without_what_strangers_say(phantom_ct, tmp_path):
+    python = chatty(tmp_path, b"Warning: old\n")
+    with pytest.raises(InputError, match=r"^argument --grid: invalid choice: 'other' \(.*\)$"):
+        Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", "--grid", "other", python=python).wait()
+
+
+def test_what_libraries_say_in_the_worker_is_in_the_log(phantom_ct, tmp_path, monkeypatch):
+    said = 'import sys; "COVIDMTLLib.work_loop" in sys.orig_argv and print("a library warns", file=sys.stderr)'
+    (tmp_path / "sitecustomize.py").write_text(said)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    child = Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", "--method", "classical")
+    child.wait()
+    assert "a library warns" in child.log
 
 
 def test_names_that_begin_with_a_hyphen_are_no_options(phantom_ct, tmp_path, monkeypatch):
@@ -237,3 +251,11 @@ def test_end_of_the_process_that_nobody_saw_is_no_success(phantom_ct, tmp_path):
     process.wait()
     with pytest.raises(ChildFailed, match="before it was done"):
         child.wait()
+
+
+def test_no_folder_but_that_of_a_job_is_ever_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ct.nrrd").write_text("precious")
+    with pytest.raises(InputError, match="was not made for a job, and is not removed"):
+        Child("segment", tmp_path / "none.nrrd", "--out", tmp_path / "m.nrrd", folder=tmp_path / "mine").wait()
+    assert (tmp_path / "mine" / "ct.nrrd").read_text() == "precious"

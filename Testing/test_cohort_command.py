@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from bright_model import write_bright_model
 from cohort_runs import assessed, failures, gone, said, start, stray, until, workers
 from conftest import covid_mtl
 from COVIDMTLLib.cohort.attendant import DIED, Attendant
@@ -216,7 +217,7 @@ def test_what_is_wrong_with_all_cases_ends_the_run_before_the_first(table, tmp_p
         ({"model": "nonsense"}, "There is no model nonsense"),
         ({"refine": "nonsense"}, "There is no refinement nonsense"),
         ({"jobs": 0}, "give --jobs 1 or more"),
-        ({"device": "cuda:99"}, "no device cuda:99"),
+        ({"device": "cuda:99", "model": write_bright_model(tmp_path / "bright")}, "no device cuda:99"),
     ]:
         with pytest.raises(InputError, match=message):
             assess_cohort(table, tmp_path / "out", **options)

@@ -1,16 +1,20 @@
 """Nodes of a real MRML scene as volumes and label maps, and back."""
 
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from conftest import covid_mtl, write
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
+from slicer_host.launcher import write_launcher
 from test_volume import turned
 
 slicer = pytest.importorskip("slicer")
@@ -347,3 +351,37 @@ def test_run_that_fails_or_is_cancelled_leaves_nothing(phantom, node_of, scene):
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     with pytest.raises(InputError, match="Empty holds no image"):
         AssessmentRun(empty)
+
+
+PROGRAM = """
+import sys, time
+import slicer
+from COVIDMTLLib.reading import read_ct
+from COVIDMTLMRML.runs import AssessmentRun
+from COVIDMTLMRML.volumes import add_volume
+slicer.mrmlScene = slicer.vtkMRMLScene()
+run, seen = AssessmentRun(add_volume(read_ct(sys.argv[1]), "CT")), []
+while "lungs" not in seen:
+    run.poll(lambda *news: seen.append(news[0]))
+    time.sleep(0.02)
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_crash_of_the_program_leaves_no_process_and_no_file(phantom_ct, tmp_path):
+    """The CT of a patient, and what was known besides it, are in the folder of the job."""
+    import COVIDMTLLib
+
+    here = {"PYTHONPATH": str(Path(COVIDMTLLib.__file__).parent.parent), "TMPDIR": str(tmp_path)}
+    here["PATH"] = os.pathsep.join((str(write_launcher(tmp_path).parent), os.environ["PATH"]))
+    there = set(tmp_path.iterdir())
+    command = [sys.executable, "-c", PROGRAM, phantom_ct]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | here) as program:
+        assert program.stdout.readline() == b"there\n"
+        family = psutil.Process(program.pid).children(recursive=True)
+        assert len(family) >= 3 and set(tmp_path.iterdir()) > there
+        program.kill()
+    alive = psutil.wait_procs(family, timeout=2)[1]
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    assert set(tmp_path.iterdir()) == there

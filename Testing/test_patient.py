@@ -215,7 +215,7 @@ def commands(monkeypatch):
     """The command lines that children would have run, with the content of their file of laboratory values."""
     run = []
 
-    def start(*arguments, python):
+    def start(*arguments, python, folder):
         options = dict(word.split("=", 1) for word in arguments if str(word).startswith("--") and "=" in word)
         labs = read_labs(options.pop("--labs")) if "--labs" in options else None
         run.append((options, labs))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from COVIDMTLLib.attention import attention_maps
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.inference import make_ready
@@ -51,6 +52,19 @@ def test_probabilities_are_those_of_pytorch(name, cases):
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(("number", "name"), [(1, "ct_kernel"), (2, "ct_perceptrons"), (4, "labs_kernel")])
+def test_gradients_behind_contributions_are_those_of_pytorch(number, name):
+    network = load_model("features+labs").runner.network
+    expert, of_pytorch = [*network.of_ct, *network.of_labs][number], getattr(load_network("features+labs")[1], name)
+    rng = np.random.default_rng(number)
+    path, weights = expert.average + rng.normal(size=(7, len(expert.average))), rng.random(7)
+    inputs = torch.tensor(path, requires_grad=True)
+    by_group = torch.tensor(weights) @ of_pytorch.double().logits(inputs)
+    expected = [torch.autograd.grad(one, inputs, retain_graph=True)[0].sum(0) for one in by_group]
+    assert max(one.abs().max() for one in expected) > 1e-3
+    np.testing.assert_allclose(expert.gradient(path, weights), torch.stack(expected, 1), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", shipped_models())
 def test_weights_wanted_are_those_of_the_network_of_pytorch(name):
     config = network_config(load_network(name)[0])
@@ -62,9 +76,10 @@ def test_command_line_assesses_without_pytorch_and_pyradiomics(phantom_ct, tmp_p
     folder = os.environ.get("COVIDMTL_CT")
     ct = Path(folder) / "lung1_image.nrrd" if folder else phantom_ct
     (tmp_path / "missing").mkdir()
-    environment = os.environ | {"PYTHONPATH": str(blocked(tmp_path / "missing"))}
+    paths = [str(blocked(tmp_path / "missing")), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "COVIDMTLLib"]
-    assess = [*command, "assess", ct, "--out", tmp_path / "out", "--progress", "none"]
+    assess = [*command, "assess", ct, "--out", tmp_path / "out", "--progress", "none", "--device", "cuda"]
     ran = subprocess.run(assess, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     result = json.loads((tmp_path / "out" / "assessment.json").read_text())
@@ -96,11 +111,14 @@ def test_pytorch_that_does_not_know_this_numpy_predicts_the_same(monkeypatch):
     runner = make_ready(build_network(config), CPU)
     case = {"volume": np.random.default_rng(0).normal(size=(48, 64, 64)), "features": np.arange(5.0)}
     expected = runner.probabilities(**case)
+    attention = attention_maps(runner.network, **runner.tensors(**case), classes={0: 1})[0]
     for name in ("numpy", "__array__"):
         monkeypatch.setattr(torch.Tensor, name, unknown)
     for name in ("from_numpy", "as_tensor", "tensor"):
         monkeypatch.setattr(torch, name, unknown)
     np.testing.assert_array_equal(runner.probabilities(**case), expected)
+    again = attention_maps(runner.network, **runner.tensors(**case), classes={0: 1})[0]
+    assert again.tobytes() == attention.tobytes() and np.ptp(again) > 0
 
 
 def test_auto_takes_no_gpu_of_a_mac_of_x86_64(monkeypatch):
@@ -114,6 +132,7 @@ def test_auto_takes_no_gpu_of_a_mac_of_x86_64(monkeypatch):
     assert choose_device("auto").type == "mps"
 
 
-def test_unknown_device_is_refused_for_every_model():
+def test_unknown_device_is_refused_for_every_model_and_an_unused_one_for_none():
+    assert load_model(device="cuda:99").runner.used["device"] == "cpu"
     with pytest.raises(InputError, match="There is no device tpu; choose one of auto, cpu, cuda, mps"):
         load_model(device="tpu")

@@ -44,8 +44,8 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default="auto",
-        help=f"where to run the network: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
-        "%(default)s, the fastest there is)",
+        help=f"where to run networks on volumes: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
+        "%(default)s, the fastest there is); others run on the CPU",
     )
     add_grid(parser)
 
@@ -106,6 +106,9 @@ def add_end_with_input(parser: argparse.ArgumentParser) -> None:
     """Whether the command ends with its standard input."""
     parser.add_argument(
         "--end-with-input",
-        action="store_true",
-        help="stop, and leave nothing behind, when standard input ends: for programs that start this one",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="stop, and leave nothing behind, when standard input ends: for programs that start this one. The folder "
+        "DIR, made for the job and called covid-mtl-..., is removed, too, if the command fails or is stopped",
     )

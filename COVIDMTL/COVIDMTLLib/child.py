@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import InputError
 from .laboratory import check_labs
-from .lifetime import end_group, own_group
+from .lifetime import JOB_FOLDER, end_group, own_group
 from .progress import Callback, silent
 
 STOPPING = 1.5
@@ -44,6 +44,8 @@ class Child:
     python : str, optional
         The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer, a
         launcher that starts the real Python as a process of its own (see `lifetime`).
+    folder : path, optional
+        Made for the job; the job removes it if it fails or is stopped, for this program may have crashed by then.
 
     Attributes
     ----------
@@ -51,12 +53,12 @@ class Child:
         What the job and its libraries say besides progress, line by line; it grows while the job runs.
     """
 
-    def __init__(self, *arguments: object, python: str = sys.executable):
+    def __init__(self, *arguments: object, python: str = sys.executable, folder: str | Path = ""):
         package = Path(__file__).parent.parent
         paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
         words = [str(argument) for argument in arguments]
         end = words.index("--") if "--" in words else len(words)
-        words[end:end] = ["--progress", "json", "--end-with-input"]
+        words[end:end] = ["--progress", "json", f"--end-with-input={folder}"]
         self._process = subprocess.Popen(
             [python, "-m", __package__, *words],
             stdin=subprocess.PIPE,
@@ -134,29 +136,36 @@ class Child:
         code = self._process.returncode
         if code == 0 and self._done:
             return
-        # Without a line that says why, as of options that are wrong, the log has to do.
-        kind, text = self._error or ("input" if code == 2 else "failure", "\n".join(self.log).strip())
-        if kind == "input":
-            raise InputError(text)
-        if code < 0 and self._error is None:
+        if self._error is not None:
+            kind, text = self._error
+            raise InputError(text) if kind == "input" else ChildFailed(text)
+        wrong_options = [line for line in self.log if line.startswith("covid-mtl") and ": error: " in line]
+        if code == 2 and wrong_options:
+            raise InputError(wrong_options[-1].split(": error: ", 1)[1])
+        if code < 0:
             raise ChildFailed(f"The process that did the work was ended by signal {-code}; was the memory enough?")
-        raise ChildFailed(text or f"The process that did the work ended with exit code {code} before it was done.")
+        said = f" The last that it said: {self.log[-1]}" if self.log else ""
+        raise ChildFailed(f"The process that did the work ended with exit code {code} before it was done.{said}")
 
     def _read_news(self) -> None:
         for line in self._process.stdout:
+            # What a stranger left of a line without its end stands before the news; within them quotes are escaped.
+            begin = max(line.find('{"step": '), 0)
             try:
-                news = json.loads(line)
-                step, text = news["step"], news["text"]
-                if step == "error":
-                    self._error = news["kind"], text
-                    continue
-                fraction = float(news["fraction"])
+                self._take(json.loads(line[begin:]))
             except (ValueError, KeyError, TypeError, RecursionError):  # a line of somebody else's
-                self._keep(line)
-                continue
-            # The exit code alone will not do: a program that waits for whichever child ends takes it away.
-            self._done = step == "done"
-            self._news.put((step, fraction, text))
+                begin = len(line)
+            if begin:
+                self._keep(line[:begin])
+
+    def _take(self, news: Any) -> None:
+        step, text = str(news["step"]), str(news["text"])
+        if step == "error":
+            self._error = news["kind"], text
+            return
+        self._news.put((step, float(news["fraction"]), text))
+        # The exit code alone will not do: a program that waits for whichever child ends takes it away.
+        self._done = step == "done"
 
     def _read_log(self) -> None:
         for line in self._process.stderr:
@@ -202,7 +211,7 @@ def assess_in_child(
     ChildFailed
         If the process ended for any other reason.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=JOB_FOLDER) as folder:
         if isinstance(labs, Mapping):
             labs = _as_file(check_labs(labs), Path(folder) / "labs.json")
         options |= {"name": name, "labs": labs}
@@ -214,7 +223,7 @@ def assess_in_child(
             for key, values in several.items()
             for value in values
         ]
-        Child("assess", f"--out={out}", *words, "--", ct, python=python).wait(progress)
+        Child("assess", f"--out={out}", *words, "--", ct, python=python, folder=folder).wait(progress)
 
 
 def _as_file(labs: dict[str, float], path: Path) -> Path | None:

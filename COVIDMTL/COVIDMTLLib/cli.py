@@ -16,15 +16,13 @@ from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
 from .errors import NOT_OURS, InputError, sentence
 from .features import BUILT_IN, ENGINES
-from .lifetime import end_with_standard_input
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .patient import check_patient
 from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
-from .supervise import Stopped, WorkerFailed, run_supervised, stoppable
+from .supervise import Stopped, WorkerFailed, run_supervised, serving, stoppable
 from .wording import printable
-from .worker import end_all
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 DONE = ("done", 1.0, "Done")
@@ -38,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _check_here()
-        with stoppable():
-            if getattr(options, "end_with_input", False):
-                end_with_standard_input(end_all)
+        with stoppable(), serving(getattr(options, "end_with_input", None)):
             options.command(options)
     except NOT_OURS as error:
         return _failed(options, EXIT_INPUT, "input", printable(sentence(error)))

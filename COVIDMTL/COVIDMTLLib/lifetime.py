@@ -15,9 +15,13 @@ import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 WINDOWS = sys.platform == "win32"
+
+JOB_FOLDER = "covid-mtl-"
+"""How the names of folders begin that are made for one job, and that the job may remove."""
 
 GRACE = 10.0
 """Seconds in which a process that is to end cleans up after itself, before it ends as it is."""
@@ -32,7 +36,8 @@ def end_group(process: subprocess.Popen) -> None:
     """End a process that was started with `own_group`, and all that it started, by force and at once."""
     if WINDOWS:
         if process.poll() is None:
-            subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, **own_group())
+            command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **own_group())
             process.kill()
         return
     try:
@@ -49,26 +54,27 @@ def end_own_group() -> None:
 
 
 def end_with_standard_input(end_workers: Callable[[], None]) -> None:
-    """Have SIGTERM raised in the main thread when standard input ends.
+    """Have SIGTERM handled in the main thread when standard input ends, in the same way on all systems.
+
+    Standard input is empty from here on. On Windows, a process that was started with it would wait for what is read
+    here before it begins.
 
     Parameters
     ----------
     end_workers : callable
         Ends the processes whose results the main thread may be waiting for: on Windows no signal wakes it.
     """
-    threading.Thread(target=_watch, args=(end_workers,), daemon=True).start()
+    given = os.dup(0)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    threading.Thread(target=_watch, args=(given, end_workers), daemon=True).start()
 
 
-def _watch(end_workers: Callable[[], None]) -> None:
-    try:
-        while os.read(0, 1024):
+def _watch(given: int, end_workers: Callable[[], None]) -> None:
+    with suppress(OSError):  # the program that gave it crashed
+        while os.read(given, 1024):
             pass
-    except OSError:  # it was closed, or never open
-        pass
-    if WINDOWS:
-        interrupt_main(signal.SIGTERM)
-    else:
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    interrupt_main(signal.SIGTERM)
     end_workers()
     time.sleep(GRACE)
     os._exit(128 + signal.SIGTERM)

@@ -64,7 +64,7 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     name : str or path
     device : str
         Where to run a network on volumes: see `devices.choose_device`. One that sees no images needs no PyTorch and
-        runs on the CPU.
+        runs on the CPU, whatever device is asked for.
 
     Raises
     ------
@@ -80,8 +80,6 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
 
         return Model(card, make_ready(network, choose_device(device)))
     check_device(device)
-    if device not in ("auto", "cpu"):
-        choose_device(device)  # what this machine does not have is refused, though the model would make no use of it
     require("safetensors")
     from .weights_file import to_feature_network
 

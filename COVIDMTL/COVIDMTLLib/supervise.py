@@ -7,15 +7,21 @@ only watches, and ends the one that works.
 
 from __future__ import annotations
 
+import logging
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from .errors import InputError
+from .lifetime import JOB_FOLDER, end_with_standard_input
 from .progress import Callback
-from .worker import Worker, WorkerFailed
+from .worker import Worker, WorkerFailed, end_all
+from .worker import log as workers_log
 
-__all__ = ["Stopped", "WorkerFailed", "run_supervised", "stoppable"]
+__all__ = ["Stopped", "WorkerFailed", "run_supervised", "serving", "stoppable"]
 
 
 class Stopped(SystemExit):
@@ -67,3 +73,36 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def serving(folder: str | None) -> Iterator[None]:
+    """Work for a program that holds standard input and reads standard error as a log; use it within `stoppable`.
+
+    Parameters
+    ----------
+    folder : str, optional
+        Is removed if the work fails or is stopped, for the program that made it may have crashed; may be empty. With
+        None nobody is served.
+
+    Raises
+    ------
+    InputError
+        If the folder is none that was made for a job, and so none to remove.
+    """
+    if folder is None:
+        yield
+        return
+    if folder and not Path(folder).name.startswith(JOB_FOLDER):
+        raise InputError(
+            f"{folder} was not made for a job, and is not removed; its name has to begin with {JOB_FOLDER}."
+        )
+    workers_log.addHandler(logging.StreamHandler())
+    workers_log.setLevel(logging.DEBUG)
+    end_with_standard_input(end_all)
+    try:
+        yield
+    except BaseException:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

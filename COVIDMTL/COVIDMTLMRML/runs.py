@@ -20,6 +20,7 @@ import slicer
 from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.lifetime import JOB_FOLDER
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import Patient
 from COVIDMTLLib.progress import Callback, silent
@@ -60,11 +61,11 @@ class Job(ABC):
     """
 
     def __init__(self):
-        self._temporary = tempfile.TemporaryDirectory(prefix="covid-mtl-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix=JOB_FOLDER, ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
         try:
             self._prepare()
-            self._child = Child(*self._arguments(), python=job_python())
+            self._child = Child(*self._arguments(), python=job_python(), folder=self.folder)
         except BaseException:
             self._temporary.cleanup()
             raise
