@@ -10,11 +10,12 @@ import numpy as np
 import panels
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.models import shipped_models
+from COVIDMTLLib.models import DEFAULT_MODEL, shipped_models
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import labels_on
 from COVIDMTLMRML.results import assessment_of, report_of
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
+from test_model_files import saved
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")
@@ -178,17 +179,24 @@ def test_model_of_the_users_own(phantom, tmp_path):
     assert "There is no model" in host.messages.of("error")[0]
 
 
-def test_device_that_is_not_there_is_told(phantom):
+def test_device_counts_for_a_model_on_volumes_alone(phantom, tmp_path):
+    """One that is not there is told; a model on features runs on the CPU, whatever is chosen."""
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    panel = opened()
-    panel.ui.inputSelector.setCurrentNode(add_ct(phantom))
+    panel, ct = opened(), add_ct(phantom)
+    panel.ui.inputSelector.setCurrentNode(ct)
     panel.ui.deviceComboBox.currentText = "GPU (CUDA)"
+    panel._parameterNode.model = str(saved(tmp_path / "volumes")[0])
     panel.ui.applyButton.click()
     wait(panel)
     assert "cuda" in host.messages.of("error")[0] and number_of("vtkMRMLTextNode") == 0
+    host.messages.clear()
+    panel._parameterNode.model = DEFAULT_MODEL
+    panel.ui.applyButton.click()
+    wait(panel)
+    assert host.messages == [] and assessment_of(ct)["models"][0]["device"] == "cpu"
 
 
 def test_logic_gives_the_same_on_nodes_and_files_and_folders(phantom, tmp_path):
