@@ -25,12 +25,12 @@ def equipment(series_number: int, made: datetime) -> dict[str, Any]:
         "instance_number": 1,
         "content_date": made.date(),
         "content_time": made.time().replace(microsecond=0),
-        "specific_character_set": "ISO_IR 192",
     }
 
 
 def write(export: Dataset, path: Path) -> None:
     """Write an export, which highdicom has stamped with the time of the call, as made when its content was."""
+    export.SpecificCharacterSet = "ISO_IR 192"  # which highdicom takes as an option from 0.28 on; Slicer has 0.27
     export.InstanceCreationDate, export.InstanceCreationTime = export.ContentDate, export.ContentTime
     for one in export.ContributingEquipmentSequence:
         one.ContributionDateTime = f"{export.ContentDate}{export.ContentTime}"
