@@ -157,10 +157,12 @@ class COVIDMTLWidget(JobWidget):
 
     def startExportDicom(self, folder: str) -> Background:
         """Start to write the results as DICOM."""
+        keep_identity = self.ui.keepIdentityCheckBox.checked
+        self.ui.keepIdentityCheckBox.checked = False  # the next CT may be that of another patient
         return self.logic.startExportDicom(
             self._parameterNode.inputVolume,
             folder,
-            self.ui.keepIdentityCheckBox.checked,
+            keep_identity,
             **self.jobCallbacks(
                 lambda out: self._exportView.say(
                     _("lungs.dcm and assessment.dcm were written into {out}.").format(out=out)

@@ -14,6 +14,8 @@ from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.rows import row_of
 from COVIDMTLLib.volume import Volume
 from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
+from COVIDMTLMRML.segmentations import show_lungs
+from COVIDMTLMRML.volumes import geometry_of
 from panels import MODULES, add_ct, add_lungs, host, number_of, slicer
 
 clean_host = panels.clean_host
@@ -212,6 +214,56 @@ def test_dicom_export_of_a_cropped_ct_is_refused(panel, phantom, tmp_path):
     n = len(headers)
     assert f"Phantom has {n} slices, and its series {n - 1} files" in host.messages.of("error")[0]
     assert not list(tmp_path.glob("*.dcm"))
+
+
+def exported(panel, out):
+    """Export into a new folder; the errors that were told."""
+    out.mkdir()
+    host.messages.clear()
+    host.messages.file = str(out)
+    panel.ui.exportDicomButton.click()
+    over(panel.ui.exportProgressBar)
+    return host.messages.of("error")
+
+
+def test_identity_is_kept_in_the_export_that_it_was_asked_for_alone(panel, phantom, tmp_path):
+    """The next CT is mostly that of another patient."""
+    ct, _headers = from_dicom(phantom, tmp_path / "series")
+    assessed(panel, ct, add_lungs(phantom.lungs, ct))
+    panel.ui.keepIdentityCheckBox.checked = True
+    assert exported(panel, tmp_path / "first") == exported(panel, tmp_path / "second") == []
+    names = [str(pydicom.dcmread(tmp_path / one / "lungs.dcm").PatientName) for one in ("first", "second")]
+    assert names[0] == "Phantom" != names[1] and not panel.ui.keepIdentityCheckBox.checked
+
+
+def test_slices_of_the_series_are_found_by_their_places(panel, phantom, tmp_path):
+    ct, headers = from_dicom(phantom, tmp_path / "series")
+    ct.SetAttribute("DICOM.instanceUIDs", " ".join(header.SOPInstanceUID for header in reversed(headers)))
+    assessed(panel, ct, add_lungs(phantom.lungs, ct))
+    assert exported(panel, tmp_path / "out") == []
+    lungs = pydicom.dcmread(tmp_path / "out" / "lungs.dcm")
+    heights = np.array([header.ImagePositionPatient[2] for header in headers], float)
+    for frame, pixels in zip(lungs.PerFrameFunctionalGroupsSequence, lungs.pixel_array, strict=True):
+        segment = frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        z = np.argmin(abs(heights - float(frame.PlanePositionSequence[0].ImagePositionPatient[2])))
+        np.testing.assert_array_equal(pixels > 0, phantom.lungs.array[z] == segment)
+
+
+def test_lungs_of_a_ct_that_was_moved_are_not_exported_onto_its_old_slices(panel, phantom, tmp_path):
+    ct, _headers = from_dicom(phantom, tmp_path / "series")
+    ct.SetOrigin(*(np.array(ct.GetOrigin()) + (0, 0, 30)))
+    assessed(panel, ct, add_lungs(phantom.lungs, ct))
+    (told,) = exported(panel, tmp_path / "out")
+    assert told.startswith("Phantom does not lie on its DICOM slices") and not list((tmp_path / "out").iterdir())
+
+
+def test_lungs_that_were_edited_are_not_exported_with_the_numbers_of_others(panel, phantom, tmp_path):
+    ct, _headers = from_dicom(phantom, tmp_path / "series")
+    assessed(panel, ct, add_lungs(phantom.lungs, ct))
+    half = type(phantom.lungs)(phantom.lungs.array * (np.indices(phantom.lungs.array.shape)[0] > 40), geometry_of(ct))
+    show_lungs(half, part_of(ct, SEGMENTATION), ct)
+    (told,) = exported(panel, tmp_path / "out")
+    assert "have changed since they were assessed" in told and not list((tmp_path / "out").iterdir())
 
 
 def test_highdicom_is_asked_for_by_the_export_alone(panel, phantom, tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.rows import row_of, write_rows
 from COVIDMTLLib.writing import staged_file, write_volume
 
-from .results import FEATURES, SEGMENTATION, assessment_of, node_of, part_of, report_of
+from .results import FEATURES, LUNGS_DIGEST, SEGMENTATION, assessment_of, node_of, part_of, report_of
 from .runs import Job
-from .segmentations import sides_of
+from .segmentations import digest_of, sides_of
 
 INSTANCES = "DICOM.instanceUIDs"
 """Attribute of a volume node that came from DICOM: the SOPInstanceUIDs of its slices, in their order."""
@@ -89,7 +89,7 @@ class DicomExport(Job):
     Raises
     ------
     InputError
-        If the CT has not been assessed, or its lungs are gone.
+        If the CT has not been assessed, or its lungs are gone or others.
     """
 
     def __init__(self, ct, slices: list[Path], out: str | Path, keep_identity: bool = False):
@@ -101,7 +101,13 @@ class DicomExport(Job):
         lungs = part_of(self.ct, SEGMENTATION)
         if lungs is None:
             raise InputError(f"The lungs of {self.ct.GetName()} were removed from the scene; press Apply to find them.")
-        write_volume(sides_of(lungs, self.ct), self.folder / "lungs.nrrd")
+        sides = sides_of(lungs, self.ct)
+        if digest_of(sides) != node_of(self.ct).GetAttribute(LUNGS_DIGEST):
+            raise InputError(
+                f"The lungs of {self.ct.GetName()} have changed since they were assessed, and the numbers would be of "
+                "others; choose them as Lungs and press Apply."
+            )
+        write_volume(sides, self.folder / "lungs.nrrd")
         (self.folder / "slices.txt").write_text("\n".join(map(str, self._slices)), encoding="utf-8")
 
     def _arguments(self) -> list[object]:

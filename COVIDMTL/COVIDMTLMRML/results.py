@@ -23,6 +23,10 @@ SEGMENTATION = "COVIDMTL.Segmentation"
 """Roles of the nodes that the text node with the assessment refers to."""
 
 
+LUNGS_DIGEST = "COVIDMTL.LungsDigest"
+"""Attribute of the node of an assessment: `segmentations.digest_of` of the lungs that were assessed."""
+
+
 def store_assessment(
     result: dict[str, Any],
     ct: slicer.vtkMRMLScalarVolumeNode,

@@ -30,8 +30,8 @@ from COVIDMTLLib.volume import Volume
 from COVIDMTLLib.writing import write_volume
 
 from .attention import store_attention
-from .results import SEGMENTATION, part_of, store_assessment
-from .segmentations import add_lungs_node, labels_of, show_lungs
+from .results import LUNGS_DIGEST, SEGMENTATION, part_of, store_assessment
+from .segmentations import add_lungs_node, digest_of, labels_of, show_lungs, sides_of
 from .volumes import volume_of
 
 
@@ -269,6 +269,7 @@ class AssessmentRun(Run):
                 lungs,
                 features.read_text(encoding="utf-8") if features.is_file() else None,
             )
+            text.SetAttribute(LUNGS_DIGEST, digest_of(sides_of(lungs, self.ct)))
             store_attention(text, self.ct, {task: _read(out / f"attention_{task}.nrrd") for task in attended})
             return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,6 +52,11 @@ def labels_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLSc
             f"{segmentation.GetName()} has nothing inside {ct.GetName()}; choose a segmentation of this CT."
         )
     return Volume(inside.astype(np.uint8), geometry_of(ct))
+
+
+def digest_of(lungs: Volume) -> str:
+    """What tells the lungs of a segmentation, as `sides_of` gives them, from any others."""
+    return hashlib.sha256(np.ascontiguousarray(lungs.array, np.uint8)).hexdigest()
 
 
 def sides_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode) -> Volume:

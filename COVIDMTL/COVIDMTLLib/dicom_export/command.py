@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         required=True,
-        help="text: the DICOM files of the CT, a path a line, in the order of the slices of lungs.nrrd",
+        help="text: the DICOM files of the CT, a path a line",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the DICOM files")
     add_identity(parser)
@@ -67,7 +67,7 @@ def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, 
     results : Path
         Folder with ``assessment.json`` and, on the grid of the CT, ``lungs.nrrd``.
     slices : list of Path
-        The DICOM files of the CT, in the order of the slices of the lungs.
+        The DICOM files of the CT, in any order: they are found by their places.
     folder : Path
         Where to.
     keep_identity : bool
@@ -89,13 +89,7 @@ def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, 
                 f"{name} has {len(lungs.array)} slices, and its series {_files(len(slices))}; a DICOM export needs the "
                 "whole series of single slices that the CT was loaded from."
             )
-        source = read_source(slices, name, lungs.geometry.spacing[2], keep_identity)
-        size = (source.slices[0].Rows, source.slices[0].Columns)
-        if size != lungs.array.shape[1:]:
-            raise InputError(
-                f"The slices of {name} have {size[1]} x {size[0]} pixels in their files; a DICOM export needs a CT as "
-                "it was loaded, neither cropped nor resampled."
-            )
+        source = read_source(slices, name, lungs.geometry.spacing[2], keep_identity).on(lungs.geometry, name)
     with steps.step("write", "Writing DICOM"):
         made = datetime.now()
         segments = write_segmentation(lungs.array, source, result["lungs"]["source"], folder / "lungs.dcm", made)

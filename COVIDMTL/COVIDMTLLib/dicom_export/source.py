@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..errors import InputError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+    from ..volume import Geometry
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/guoqingbao/COVID-MTL")
 
@@ -62,6 +66,22 @@ class Source:
     def series(self) -> str:
         """The SeriesInstanceUID."""
         return self.slices[0].SeriesInstanceUID
+
+    def on(self, grid: Geometry, name: str) -> Source:
+        """The same series, its slices in the order of a grid on which they lie; ``name`` is what messages call the CT.
+
+        Raises
+        ------
+        InputError
+            If the slices are not those of the grid, as of a CT that was cropped, resampled or moved.
+        """
+        numbers = [_number_on(grid, one) for one in self.slices]
+        if sorted(numbers) != list(range(grid.size[2])):
+            raise InputError(
+                f"{name} does not lie on its DICOM slices, as if it was cropped, resampled or moved; load the series "
+                "again and assess it."
+            )
+        return replace(self, slices=[self.slices[index] for index in np.argsort(numbers)])
 
     def uid(self, *parts: str) -> str:
         """A UID for something made of this series: the same parts give the same one."""
@@ -119,6 +139,21 @@ def read_source(files: Sequence[Path], name: str, spacing: float, keep_identity:
     if keep_identity:
         identity = _header(files[0], name, [tag for tag in DicomDictionary if tag >> 16 in IDENTITY_GROUPS])
     return Source([_anonymous(header, spacing) for header in headers], identity)
+
+
+def _number_on(grid: Geometry, one: Dataset) -> int:
+    """The number of a slice along the third axis of a grid; -1 if it is none of the grid's."""
+    index = grid.index_of([float(value) for value in one.ImagePositionPatient])
+    nearest = np.rint(index)
+    rows_and_columns = np.reshape([float(value) for value in one.ImageOrientationPatient], (2, 3))
+    fits = (
+        (one.Columns, one.Rows) == tuple(grid.size[:2])
+        and np.allclose([float(value) for value in one.PixelSpacing][::-1], grid.spacing[:2], rtol=1e-3)
+        and np.allclose(rows_and_columns, grid.axes.T[:2], atol=1e-3)
+        and not nearest[:2].any()
+        and np.abs(index - nearest).max() < 0.25
+    )
+    return int(nearest[2]) if fits else -1
 
 
 def _header(file: Path, name: str, tags: Sequence[str | int]) -> Dataset:
