@@ -29,7 +29,10 @@ UNABLE = {
         "import COVIDMTLLib; COVIDMTLLib.__version__ = '0.0.1'",
         "has version 0.0.1 of this program",
     ),
-    "that dies at once": ("import os, threading; threading.Timer(3, os._exit, (1,)).start()", "died"),
+    "that dies at work": (
+        "import os; from distributed import Worker; Worker.execute = lambda *_, **__: os._exit(1)",
+        "died",
+    ),
     "that does not start": ("raise ImportError('a library is missing')", "has no worker; start some, or see why"),
 }
 

@@ -371,9 +371,9 @@ sys.stdin.read()
 
 def test_crash_of_the_program_leaves_no_process_and_no_file(phantom_ct, tmp_path):
     """The CT of a patient, and what was known besides it, are in the folder of the job."""
-    import COVIDMTLLib
+    import COVIDMTLMRML  # which pip does not install beside the core
 
-    here = {"PYTHONPATH": str(Path(COVIDMTLLib.__file__).parent.parent), "TMPDIR": str(tmp_path)}
+    here = {"PYTHONPATH": str(Path(COVIDMTLMRML.__file__).parent.parent), "TMPDIR": str(tmp_path)}
     here["PATH"] = os.pathsep.join((str(write_launcher(tmp_path).parent), os.environ["PATH"]))
     there = set(tmp_path.iterdir())
     command = [sys.executable, "-c", PROGRAM, phantom_ct]

@@ -145,7 +145,7 @@ def test_command_line_passes_parameters_and_warnings_on(phantom_ct, tmp_path, mo
     assert passed == [given, [1, -2.5, 3], False]
     assert "Warning" not in capsys.readouterr().err
     options = ["--airways", "--progress", "json"]
-    assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd"), *options]) == 0
+    assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "other.nrrd"), *options]) == 0
     assert passed == [Parameters(), None, True]
     assert capsys.readouterr().err.splitlines() == ["Warning: A lung is missing."]
 
