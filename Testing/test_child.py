@@ -85,16 +85,17 @@ def python(request, tmp_path_factory):
     return sys.executable if request.param == "python" else str(write_launcher(tmp_path_factory.mktemp("bin")))
 
 
-def is_of_multiprocessing(process) -> bool:
-    """Whether a process is one that multiprocessing keeps for other tests."""
-    return "multiprocessing" in " ".join(process.cmdline())
+def below(process=None) -> list[psutil.Process]:
+    """The processes below one, without those that have ended and those that multiprocessing keeps for other tests."""
+    children = (process or psutil.Process()).children(recursive=True)
+    alive = [one for one in children if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in alive if "multiprocessing" not in " ".join(one.cmdline())]
 
 
 @contextmanager
 def nothing_is_left(out, process=None):
     """Every process that runs below one at the beginning has ended two seconds after the end, and a folder is empty."""
-    children = (process or psutil.Process()).children(recursive=True)
-    family = [one for one in children if not is_of_multiprocessing(one)]
+    family = below(process)
     assert len(family) >= 2
     began = time.monotonic()
     yield
@@ -233,8 +234,7 @@ def test_death_of_the_worker_and_of_the_child_are_told_readably(phantom_ct, tmp_
     child = Child("assess", phantom_ct, "--out", tmp_path / "a")
     until(child, "lungs")
     # Of the processes below this one, the worker is what uses the memory.
-    mine = [one for one in psutil.Process().children(recursive=True) if not is_of_multiprocessing(one)]
-    worker = max(mine, key=lambda process: process.memory_info().rss)
+    worker = max(below(), key=lambda process: process.memory_info().rss)
     worker.send_signal(signal.SIGKILL)
     with pytest.raises(ChildFailed, match="ended with exit code -9; was the memory enough") as failure:
         child.wait()
