@@ -11,6 +11,7 @@ import numpy as np
 
 from .chest_wall import DIRECTIONS
 from .frame import Frame
+from .grid import STEP
 from .halves import Half
 
 FILE = Path(__file__).parent / "atlas.npy"
@@ -32,6 +33,9 @@ ABOVE = 0.0, 0.1, 0.2, 0.3, 0.4
 TISSUE_COUNTS, CLIPPED = 0.2, (0.02, 0.98)
 """How much tissue counts against aerated lung where the atlas is fitted, and the bounds of what it says."""
 
+MEDIASTINUM = 20.0
+"""mm from the middle within which there is lung only where aerated lung shows it."""
+
 COSTAL = 0.92
 """Radius at which lung means that the lung there lies against the wall, and not against heart or diaphragm."""
 
@@ -48,6 +52,8 @@ class Expected:
         The same for the place at the wall in that direction.
     radius, behind, beyond, dense : ndarray
         As of `Half`.
+    lateral : ndarray of bool, shape (x,)
+        Beside the mediastinum.
     """
 
     lung: np.ndarray
@@ -56,6 +62,7 @@ class Expected:
     behind: np.ndarray
     beyond: np.ndarray
     dense: np.ndarray
+    lateral: np.ndarray
 
 
 def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.ndarray) -> Expected:
@@ -88,6 +95,7 @@ def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.n
         np.where(is_left, other.behind, one.behind),
         np.where(is_left, other.beyond, one.beyond),
         np.where(is_left, other.dense, one.dense),
+        np.abs(np.arange(left.shape[2]) - frame.middle) * STEP > MEDIASTINUM,
     )
 
 
