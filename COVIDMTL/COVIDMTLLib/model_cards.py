@@ -10,10 +10,11 @@ import numpy as np
 
 from .card_claims import senseless_claim
 from .errors import InputError
-from .feature_names import FEATURE_NAMES
+from .feature_names import FEATURE_NAMES, VOLUME
 from .laboratory import LABORATORY
 from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
+from .network_config import WITHOUT_IMAGES
 from .training_range import QUANTILES
 from .wording import shortened
 
@@ -57,7 +58,7 @@ def takes_features(card: dict[str, Any]) -> bool:
 
 def takes_volume(card: dict[str, Any]) -> bool:
     """Whether the network of a card sees the lung volume."""
-    return card["format_version"] > 1 and card["network"].get("architecture") not in ("features-mtl", "tabular")
+    return card["format_version"] > 1 and card["network"].get("architecture") not in WITHOUT_IMAGES
 
 
 def takes_patient(card: dict[str, Any]) -> bool:
@@ -175,7 +176,7 @@ def _check_features(card, model):
     names, scaling, distribution = (card[key] for key in OF_FEATURES)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         _refuse(model, "features")
-    unknown = [name for name in names if name not in FEATURE_NAMES]
+    unknown = [name for name in names if name not in (*FEATURE_NAMES, VOLUME)]
     if unknown:
         raise InputError(f"Model {model} wants features that this version does not compute: {unknown[0][:80]!r}, say.")
     count = len(names)
@@ -207,10 +208,13 @@ def _check_patient(card, model):
         raise InputError(f"Model {model} wants laboratory values that this version does not know: {wrong}.")
     if not isinstance(sets, dict) or not _numbers(sets.get("coverage")) or not 0 < sets["coverage"] < 1:
         _refuse(model, "prediction_sets")
-    tasks = {task["name"] for task in card["tasks"]}
+    counts = {task["name"]: len(task["classes"]) for task in card["tasks"]}
     for known in ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",):
         least = sets.get(known)
-        if not isinstance(least, dict) or least.keys() != tasks or not all(map(_numbers, least.values())):
+        if not isinstance(least, dict) or least.keys() != counts.keys():
+            _refuse(model, "prediction_sets")
+        # One number for all classes is of models from before sets held in each class.
+        if not all(_numbers(one) or _numbers(one, (counts[task],)) for task, one in least.items()):
             _refuse(model, "prediction_sets")
 
 

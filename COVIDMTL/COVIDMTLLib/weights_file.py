@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
 from .errors import InputError
-from .feature_networks import FeaturesMTL, TabularNetwork
+from .feature_networks import FeatureNetwork, FeaturesMTL, KernelRidge, TabularNetwork
 from .model_cards import network_config
 from .model_files import CARD, WEIGHTS
 from .network_config import weights_wanted
@@ -32,7 +33,11 @@ Kinds = Mapping[str, tuple[tuple[int, ...], str]]
 """Shape and name of the type of each of the weights."""
 
 
-def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> FeaturesMTL | TabularNetwork:
+NETWORKS = {"features-mtl": FeaturesMTL, "tabular": TabularNetwork, "kernel-ridge": KernelRidge}
+"""Networks that see no images, by architecture."""
+
+
+def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> FeatureNetwork:
     """The network that sees no images of a card, with the weights of a file.
 
     Parameters
@@ -69,12 +74,15 @@ def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> Feat
     return checked_network(config, weights, model)
 
 
-def checked_network(
-    config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str
-) -> FeaturesMTL | TabularNetwork:
+def arrays_to_bytes(weights: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as a file of safetensors; they keep their type."""
+    return save({name: np.ascontiguousarray(array) for name, array in weights.items()})
+
+
+def checked_network(config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str) -> FeatureNetwork:
     """The network of a configuration with weights that fit; raises `InputError` for trees that lead nowhere."""
     try:
-        return (FeaturesMTL if config["architecture"] == "features-mtl" else TabularNetwork)(config, weights)
+        return NETWORKS[config["architecture"]](config, weights)
     except ValueError as error:
         raise InputError(f"The weights of model {model} make no sense: {error}; get the model again.") from error
 
