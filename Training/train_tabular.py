@@ -242,7 +242,9 @@ def _measures(said: Answers, test: cohort.Cohort) -> dict[str, Any]:
         found[task] = classification_metrics(labels, probabilities) | {
             "ece": expected_calibration_error(labels, probabilities),
             "set_coverage": float(np.mean(said.sets[task][np.arange(len(labels)), labels])),
-            "set_coverage_by_class": [float(said.sets[task][labels == c, c].mean()) for c in range(len(CLASSES[task]))],
+            "set_coverage_by_class": [
+                float(in_set[labels == index].mean()) for index, in_set in enumerate(said.sets[task].T)
+            ],
             "set_size": float(said.sets[task].sum(axis=1).mean()),
         }
     return found

@@ -15,6 +15,7 @@ from .arguments import add_assessment_options, add_grid, add_identity, add_param
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
 from .errors import NOT_OURS, InputError, sentence
+from .evidence import check_prior
 from .features import BUILT_IN, ENGINES
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
@@ -199,6 +200,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
     patient = check_patient(options.age, options.sex, options.labs)
+    check_prior(options.prior)
     ct, kept = arguments[0] if job is jobs.assess else None, {}
     outputs.check_not_ct([options.out / "lungs.nrrd"], ct)
 
@@ -218,6 +220,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
                 age=patient.age,
                 sex=patient.sex,
                 labs=patient.labs,
+                prior=options.prior,
                 progress=progress,
                 **more,
             )

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
+from .errors import InputError
+from .wording import shortened
+
 FOR, AGAINST, NOTHING = "speaks for it", "speaks against it", "says nothing"
 """What a result may say; nothing if the interval of its likelihood ratio holds 1."""
 
@@ -88,6 +91,21 @@ def describe(
     }
 
 
+def check_prior(prior: float | str | None) -> float | None:
+    """A probability before the test as a number; raises `InputError` unless it is above 0 and below 1."""
+    if prior is None:
+        return None
+    try:
+        value = float(prior)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1:
+        raise InputError(
+            f"The probability before the CT is {shortened(prior)}; give a number above 0 and below 1, such as 0.2."
+        )
+    return value
+
+
 def weigh(value: float, evidence: Mapping[str, Any], prior: float | None = None) -> dict[str, Any]:
     """What a value is worth, by what `describe` found.
 
@@ -130,9 +148,7 @@ def weigh(value: float, evidence: Mapping[str, Any], prior: float | None = None)
 
 
 def _after(before: float, log_ratios: tuple[float, ...]) -> list[float]:
-    """Probabilities after a test by Bayes' rule, 0 and 1 for ever certain."""
-    if before in (0, 1):
-        return [float(before)] * len(log_ratios)
+    """Probabilities after a test by Bayes' rule."""
     return expit(logit(before) + np.array(log_ratios)).tolist()
 
 
@@ -146,3 +162,24 @@ def _log_ratio(x: np.ndarray, labels: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 def _short(values: np.ndarray) -> list[float]:
     return np.round(values, 4).tolist()
+
+
+def in_words(evidence: Mapping[str, Any]) -> list[str]:
+    """What `weigh` found, for people: the ratio, where the case stands, and probabilities after the test."""
+    ratio, low, high = (evidence[f"likelihood_ratio{end}"] for end in ("", "_low", "_high"))
+    cases = evidence["cases"]
+    after = "; ".join(
+        f"{_percent(one['before'])} before the CT, {_percent(one['probability'])} after it ({_percent(one['low'])} to "
+        f"{_percent(one['high'])})"
+        for one in evidence["after"]
+    )
+    return [
+        f"Likelihood ratio {ratio:.2g} (95 % interval {low:.2g} to {high:.2g})",
+        f"Above {evidence['negatives_below']:.0%} of the {cases['negatives']} negative and "
+        f"{evidence['positives_below']:.0%} of the {cases['positives']} positive cases of hospitals unseen",
+        f"Probability: {after}",
+    ]
+
+
+def _percent(share: float) -> str:
+    return "<1 %" if 0 < share < 0.01 else ">99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"

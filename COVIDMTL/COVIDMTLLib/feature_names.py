@@ -72,7 +72,9 @@ def values_of(features: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
     KeyError
         With the name of one that is not there.
     """
-    return np.array([_volume(features) if name == VOLUME else features[name] for name in names], float)
+    return np.array(
+        [_volume(features) if name == VOLUME and name not in features else features[name] for name in names], float
+    )
 
 
 def _volume(features: Mapping[str, Any]) -> Any:

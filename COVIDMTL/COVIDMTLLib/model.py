@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InputError
-from .feature_names import values_of
+from .feature_names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
 from .model_cards import takes_features, takes_volume
 from .scaling import scale
 from .volume import WORKING_SPACING, Volume
@@ -77,6 +77,12 @@ class Model:
     def features(self) -> list[str]:
         """Names of the features that the model takes, in order; none if it takes none."""
         return self.card.get("features", [])
+
+    @property
+    def of_low_pass(self) -> bool:
+        """Whether the model takes nothing but what `features.low_pass_features` gives."""
+        low_pass = {*FIRST_ORDER, *GLCM, VOLUME, *(f"LLL_glcm_{name}" for name in WAVELET_GLCM)}
+        return bool(self.features) and not self.takes_volume and low_pass.issuperset(self.features)
 
     @property
     def patient_values(self) -> list[str]:

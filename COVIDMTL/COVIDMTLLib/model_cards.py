@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .card_claims import senseless_claim
+from .card_evidence import senseless_evidence
 from .errors import InputError
 from .feature_names import FEATURE_NAMES, VOLUME
 from .laboratory import LABORATORY
@@ -127,7 +128,7 @@ def check_card(card: Any, model: str) -> None:
         _check_input(card["input"], model)
     if takes_patient(card):
         _check_patient(card, model)
-    claim = senseless_claim(card)
+    claim = senseless_evidence(card, takes_features(card)) or senseless_claim(card)
     if claim:
         _refuse(model, claim)
 

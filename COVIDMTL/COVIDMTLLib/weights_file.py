@@ -17,7 +17,7 @@ from .model_files import CARD, WEIGHTS
 from .network_config import weights_wanted
 
 PICKLES = (b"\x80", b"PK\x03\x04")
-"""How files of pickle, and those of ``torch.save``, start. The first eight bytes of safetensors are a small number."""
+"""How files of pickle, and those of ``torch.save``, start. Safetensors begins with eight bytes of a number."""
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 """Types that weights may be stored in where the network has numbers with a fraction."""
@@ -76,7 +76,7 @@ def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> Feat
 
 def arrays_to_bytes(weights: Mapping[str, np.ndarray]) -> bytes:
     """Arrays as a file of safetensors; they keep their type."""
-    return save({name: np.ascontiguousarray(array) for name, array in weights.items()})
+    return save({name: array.copy(order="C") for name, array in weights.items()})
 
 
 def checked_network(config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str) -> FeatureNetwork:
@@ -89,7 +89,8 @@ def checked_network(config: dict[str, Any], weights: Mapping[str, np.ndarray], m
 
 def refuse_pickle(content: bytes, model: str) -> None:
     """Raise `InputError` for a file that is a pickle."""
-    if content.startswith(PICKLES):
+    # Of safetensors, the first byte may be any, being the length of the JSON that begins at the ninth.
+    if content.startswith(PICKLES) and content[8:9] != b"{":
         raise InputError(
             f"The {WEIGHTS} of model {model} is a pickle, which can run any program when it is read, and so is not "
             "read; get the model as safetensors."

@@ -120,8 +120,13 @@ def _task(
 ) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import QualitativeEvaluation
 
+    if "evidence" in task:
+        return _evidence(name, task, models, source)
     classes = {one: own(f"{name}: {one}", one) for one in task["classes"]}
-    evaluations = [QualitativeEvaluation(own("verdict", "Verdict: the most probable class"), classes[task["verdict"]])]
+    said = classes[task["verdict"]]
+    if "holds_at" in task:
+        said = own(f"{name}: {task['verdict']} at home", f"{task['verdict']}, as {task['holds_at']} would have it")
+    evaluations = [QualitativeEvaluation(own("verdict", "Verdict: the most probable class"), said)]
     likely = task.get("prediction_set")
     if likely:
         share = f"{likely['coverage']:.0%}"
@@ -132,6 +137,48 @@ def _task(
         for one, probability in zip(task["classes"], task["probabilities"], strict=True)
     ]
     return _group(name, task["title"], models, measured, evaluations, source)
+
+
+def _evidence(
+    name: str, task: Mapping[str, Any], models: Sequence[Mapping[str, Any]], source: Source
+) -> MeasurementsAndQualitativeEvaluations:
+    """What a model says at a site that it has not seen: no class, but what the CT speaks for and how much."""
+    from highdicom.sr import CodedConcept, Measurement, QualitativeEvaluation
+
+    found, ratio = task["evidence"], CodedConcept("1", "UCUM", "no units")
+    says = own(f"{name}: {found['says']}", f"The CT {found['says']}")
+    evaluations = [QualitativeEvaluation(own(f"{name}: evidence", f"Evidence: {task['classes'][1]}"), says)]
+    if not task.get("stability", {"stable": True})["stable"]:
+        unstable = own(f"{name}: unstable", "Not stable")
+        evaluations.append(QualitativeEvaluation(own("stability", "Stability of the evidence"), unstable))
+    measured = [
+        Measurement(own(f"{name}: {key}", meaning), round(found[key], 4), ratio)
+        for key, meaning in (
+            ("likelihood_ratio", "Likelihood ratio"),
+            ("likelihood_ratio_low", "Likelihood ratio, low end of 95 %"),
+            ("likelihood_ratio_high", "Likelihood ratio, high end of 95 %"),
+        )
+    ]
+    below = {"negatives_below": task["classes"][0], "positives_below": task["classes"][1]}
+    measured += [_percentage(f"{name}: {key}", f"Cohort below, of {of}", found[key]) for key, of in below.items()]
+    measured += [
+        _percentage(
+            f"{name}: after {one['before']:g}",
+            f"Probability after the CT, {one['before']:.0%} before",
+            one["probability"],
+        )
+        for one in found["after"]
+    ]
+    for one in task.get("measures", ()):
+        hu = _hounsfield()
+        measured.append(Measurement(own(f"{name}: {one['name']}", one["title"]), round(one["value"], 1), hu))
+    return _group(name, task["title"], models, measured, evaluations, source)
+
+
+def _hounsfield():
+    from pydicom.sr.codedict import codes
+
+    return codes.UCUM.HounsfieldUnit
 
 
 def _aggregate(
