@@ -161,9 +161,9 @@ def _describe(name, train, config, of_training, everyone) -> dict[str, Any]:
         "version": "1.0",
         "license": "Apache-2.0",
         "intended_use": (
-            "Research use only, and for these two hospitals or one that trains it anew: trained on 930 patients of two "
-            "hospitals in Wuhan, early 2020, it falls far behind in one that it has not seen (see its limits), and what "
-            "it says of other scanners, countries, variants and diseases is unknown."
+            "Research use only, and for these two hospitals or one that trains it anew: trained on 930 patients of "
+            "two hospitals in Wuhan, early 2020, it falls far behind in one that it has not seen (see its limits), and "
+            "what it says of other scanners, countries, variants and diseases is unknown."
             + (LEANING if name == "features+labs" else "")
         ),
         "architecture": (

@@ -59,8 +59,8 @@ DENSITY = {"name": "90Percentile", "title": "Density that 90 % of the lung stay 
 INTENDED_USE = (
     "Research use only. Made to be read at a hospital that it has not seen, where it says how far a CT speaks for "
     "dense, changed lung as of COVID-19 and gives no probability; calibrate it with local cases for that (covid-mtl "
-    "calibrate). It cannot tell COVID-19 from other causes of dense lung, such as other pneumonias or tumours, of which "
-    "its training has next to none."
+    "calibrate). It cannot tell COVID-19 from other causes of dense lung, such as other pneumonias or tumours, of "
+    "which its training has next to none."
 )
 
 

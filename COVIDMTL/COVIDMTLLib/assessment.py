@@ -217,6 +217,7 @@ def assess(
         if models and all(refused):
             no_verdict = " ".join(dict.fromkeys(refused))
         kept = [number for number, why in enumerate(refused) if not why]
+        asked = models
         models, features = [models[number] for number in kept], [features[number] for number in kept]
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
@@ -249,6 +250,7 @@ def assess(
             | ({"mask": mask.taken} if mask else {})
             | measures
             | {"boundary_supported": boundary.shares},
+            "features_of": next((known.name(one) for one in asked if one.takes_features), None),
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
             "software": software(),
             "seconds": steps.seconds,

@@ -23,8 +23,9 @@ MIN_TWO_SAMPLE = 20
 
 FOLDS, COVERAGE = 5, 0.9
 
-SLOPE_SD, BIAS_SD = 0.3, 3.0
-"""How far from 1 and 0 the slope and the bias of a calibration are thought to be (as normal priors)."""
+SLOPE_SD, BIAS_SD, INTERCEPT_SD = 0.3, 0.4, 0.4
+"""How far from 1 and 0 the slope and the bias of a calibration are thought to be, and from 0 an intercept that is
+fitted alone to few cases (as normal priors)."""
 
 DRAWS, LEVEL = 499, 0.01
 """Permutations of the two-sample test, and the p-value from which cases are called of another kind."""
@@ -87,8 +88,10 @@ def calibrate(weights: Weights, cases: LocalCases, penalty: float) -> tuple[dict
         known = ~np.isnan(labels)
         x, y = cases.x[known], labels[known].astype(int)
         if known.sum() < MIN_REFIT:
-            said = kernel_ridge_logits(weights, x)[:, task]
-            slope, bias = 1.0, _platt(said, y, slope=False)[1]
+            # From how frequent it was in the training, and as far from there as so few cases show.
+            odds = float(logit(weights["labels"][:, task].astype(float).mean()))
+            said = kernel_ridge_logits(weights, x)[:, task] + odds
+            slope, bias = 1.0, odds + _platt(said, y, slope=False)[1]
             dual = np.zeros(len(weights["cases"]) + len(cases.x))
             dual[: len(weights["cases"])] = weights["dual"][:, task]
             base = weights["slope"][task], weights["bias"][task]
@@ -97,7 +100,9 @@ def calibrate(weights: Weights, cases: LocalCases, penalty: float) -> tuple[dict
             together = np.concatenate([weights["cases"].astype(float), x])
             of_all = np.concatenate([weights["labels"][:, task], y])[:, np.newaxis]
             fitted = fit_kernel_ridge(together, of_all, float(weights["gamma"]), penalty)
-            slope, bias = _platt(fitted["left_out"][-len(x) :, 0], y)
+            odds = float(logit(of_all.mean()))
+            slope, bias = _platt(fitted["left_out"][-len(x) :, 0] + odds, y)
+            bias += odds * slope
             dual = np.zeros(len(weights["cases"]) + len(cases.x))
             places = np.r_[np.arange(len(weights["cases"])), len(weights["cases"]) + np.flatnonzero(known)]
             dual[places] = fitted["dual"][:, 0]
@@ -176,7 +181,8 @@ def _platt(said: np.ndarray, labels: np.ndarray, slope: bool = True) -> tuple[fl
         steep, bias = parameters if slope else (1.0, parameters[0])
         values = steep * said + bias
         fit = -np.sum(np.where(labels == 1, log_expit(values), log_expit(-values)))
-        return fit + (steep - 1) ** 2 / (2 * SLOPE_SD**2) + bias**2 / (2 * BIAS_SD**2)
+        spread = BIAS_SD if slope else INTERCEPT_SD
+        return fit + (steep - 1) ** 2 / (2 * SLOPE_SD**2) + bias**2 / (2 * spread**2)
 
     found = minimize(loss, [1.0, 0.0] if slope else [0.0], method="L-BFGS-B").x
     return (float(found[0]), float(found[1])) if slope else (1.0, float(found[0]))

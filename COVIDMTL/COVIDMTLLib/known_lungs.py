@@ -46,6 +46,10 @@ class KnownLungs:
         """The method whose lungs a model gets; empty for those that are measured."""
         return model.card["lungs"] if model.card.get("lungs") in self.methods else ""
 
+    def name(self, model: Model) -> str:
+        """How the lungs that a model gets were found: a method, or ``given``."""
+        return self.method(model) or self.refine or "given"
+
     def of(self, model: Model) -> Volume | None:
         """The lungs that a model gets; None if its method finds none."""
         return self.found[self.method(model)] if self.method(model) else self.measured

@@ -113,6 +113,8 @@ def check_card(card: Any, model: str) -> None:
         *(OF_PATIENT if takes_patient(card) else ()),
     ]
     _check_keys(card, model, needed)
+    if "site" in card:
+        needed.append("prediction_sets")
     unfit = [key for key in (*OF_FEATURES, "input", *OF_PATIENT) if key in card and key not in needed]
     if unfit:
         raise InputError(f"Model {model} has {unfit[0]} in its {CARD}, which its network has no use for.")
@@ -128,6 +130,8 @@ def check_card(card: Any, model: str) -> None:
         _check_input(card["input"], model)
     if takes_patient(card):
         _check_patient(card, model)
+    elif "prediction_sets" in card:
+        _check_sets(card, ("without_labs",), model)
     claim = senseless_evidence(card, takes_features(card)) or senseless_claim(card)
     if claim:
         _refuse(model, claim)
@@ -200,17 +204,22 @@ def _check_features(card, model):
 
 
 def _check_patient(card, model):
-    names, sets = card["patient_values"], card["prediction_sets"]
+    names = card["patient_values"]
     if not isinstance(names, list) or names[:2] != ["age", "sex"] or len(set(map(str, names))) < len(names):
         _refuse(model, "patient_values")
     unknown = [name for name in names[2:] if not isinstance(name, str) or name not in LABORATORY]
     if unknown or card["network"].get("patient") != len(names):
         wrong = f"{str(unknown[0])[:80]!r}, say, is none" if unknown else "and others than its network has"
         raise InputError(f"Model {model} wants laboratory values that this version does not know: {wrong}.")
+    _check_sets(card, ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",), model)
+
+
+def _check_sets(card, given, model):
+    sets = card["prediction_sets"]
     if not isinstance(sets, dict) or not _numbers(sets.get("coverage")) or not 0 < sets["coverage"] < 1:
         _refuse(model, "prediction_sets")
     counts = {task["name"]: len(task["classes"]) for task in card["tasks"]}
-    for known in ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",):
+    for known in given:
         least = sets.get(known)
         if not isinstance(least, dict) or least.keys() != counts.keys():
             _refuse(model, "prediction_sets")

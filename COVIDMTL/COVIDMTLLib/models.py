@@ -38,7 +38,7 @@ __all__ = [
     "shipped_models",
 ]
 
-DEFAULT_MODEL = "features+labs"
+DEFAULT_MODEL = "transportable"
 
 
 def shipped_models() -> dict[str, Path]:

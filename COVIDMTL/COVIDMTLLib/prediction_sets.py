@@ -38,7 +38,7 @@ def prediction_sets(
     sets = card.get("prediction_sets")
     if sets is None:
         return {}
-    labs = any(name in LABORATORY and name in card["patient_values"] for name in patient or {})
+    labs = any(name in LABORATORY and name in card.get("patient_values", ()) for name in patient or {})
     least = sets["with_labs" if labs else "without_labs"]
     found = {}
     for task in card["tasks"]:

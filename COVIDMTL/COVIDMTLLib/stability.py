@@ -27,9 +27,16 @@ MARGIN, ROOM = 8, 24
 
 SEED = 0
 
+ORDINALS = {2: "second", 3: "third"}
+
 
 def stability(
-    model: Model, ct: Volume, working: Volume, lungs: Volume, others: Sequence[tuple[str, Volume]]
+    model: Model,
+    ct: Volume,
+    working: Volume,
+    lungs: Volume,
+    others: Sequence[tuple[str, Volume]],
+    every: Sequence[int] = (2,),
 ) -> dict[str, dict[str, Any]]:
     """How far the verdicts of a model on features move.
 
@@ -43,6 +50,8 @@ def stability(
         Those that the verdict rests on, on the working grid.
     others : sequence of (str, Volume)
         Lungs found otherwise, and how in words.
+    every : sequence of int
+        Also of a CT of every second slice, or so.
 
     Returns
     -------
@@ -52,7 +61,7 @@ def stability(
     """
     first = model.predict(low_pass_features(working, lungs.array))
     moves: dict[str, list[dict[str, Any]]] = {task: [] for task in first}
-    for words, image, mask in _variants(ct, working, lungs, others):
+    for words, image, mask in _variants(ct, working, lungs, others, every):
         said = model.predict(low_pass_features(image, mask))
         for task, probabilities in said.items():
             moves[task].append({"by": words, "probability": float(probabilities[1] - first[task][1])})
@@ -69,7 +78,7 @@ def moved_most(found: dict[str, Any]) -> str:
 
 
 def _variants(
-    ct: Volume, working: Volume, lungs: Volume, others: Sequence[tuple[str, Volume]]
+    ct: Volume, working: Volume, lungs: Volume, others: Sequence[tuple[str, Volume]], every: Sequence[int]
 ) -> Iterator[tuple[str, Volume, np.ndarray]]:
     for words, mask in others:
         yield words, working, mask.array
@@ -79,10 +88,11 @@ def _variants(
     noise = np.random.default_rng(SEED).normal(0, NOISE, image.shape)
     yield f"noise of {NOISE:.0f} HU", Volume(np.rint(image + noise).astype(np.int16), grid), mask
     yield f"a turn by {ANGLE:.0f} degrees", *_turned(image, mask, grid)
-    thinned = _every_second_slice(ct)
-    if thinned is not None:
-        coarse = to_working_grid(thinned)
-        yield "every second slice", coarse, labels_on(lungs, coarse.geometry).array
+    for step in every:
+        thinned = _thinned(ct, step)
+        if thinned is not None:
+            coarse = to_working_grid(thinned)
+            yield f"every {ORDINALS[step]} slice alone", coarse, labels_on(lungs, coarse.geometry).array
 
 
 def _turned(image: np.ndarray, mask: np.ndarray, grid: Geometry) -> tuple[Volume, np.ndarray]:
@@ -105,13 +115,13 @@ def _turned(image: np.ndarray, mask: np.ndarray, grid: Geometry) -> tuple[Volume
     return found.with_array(np.rint(found.array).astype(np.int16)), sitk.GetArrayFromImage(lungs)
 
 
-def _every_second_slice(ct: Volume) -> Volume | None:
-    """A CT of every second slice; None if these are too few."""
+def _thinned(ct: Volume, step: int) -> Volume | None:
+    """A CT of every second slice, or so; None if these are too few."""
     axis = axial_axis(ct.geometry)
-    if ct.geometry.size[axis] < 2 * MIN_SLICES:
+    if ct.geometry.size[axis] < step * MIN_SLICES:
         return None
-    step = [slice(None)] * 3
-    step[2 - axis] = slice(None, None, 2)
-    array = np.ascontiguousarray(ct.array[tuple(step)])
-    spacing = tuple(mm * (2 if one == axis else 1) for one, mm in enumerate(ct.geometry.spacing))
+    taken = [slice(None)] * 3
+    taken[2 - axis] = slice(None, None, step)
+    array = np.ascontiguousarray(ct.array[tuple(taken)])
+    spacing = tuple(mm * (step if one == axis else 1) for one, mm in enumerate(ct.geometry.spacing))
     return Volume(array, Geometry(array.shape[::-1], spacing, ct.geometry.origin, ct.geometry.direction))

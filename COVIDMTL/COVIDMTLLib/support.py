@@ -25,12 +25,12 @@ TOLERANCE = 0.01
 def why_no_verdict(
     card: Mapping[str, Any], thickness: float, lungs: Mapping[str, Any], features: Mapping[str, float] | None
 ) -> str | None:
-    """Why a model that is made for unseen sites can say nothing of a case; None if it can, or is another model.
+    """Why a model can say nothing of a case; None if it can.
 
     Parameters
     ----------
     card : mapping
-        Of the model; only one with ``largest_slice_thickness_mm`` is asked.
+        Of the model. One that is made for unseen sites, with ``largest_slice_thickness_mm``, is asked more.
     thickness : float
         Distance of the slices of the CT in mm.
     lungs : mapping
@@ -38,6 +38,11 @@ def why_no_verdict(
     features : mapping or None
         Unscaled, by name; None if there are none because the lungs that the model knows were not found.
     """
+    if features is None and "lungs" in card:
+        return (
+            f"No verdict is given: the method {card['lungs']}, whose lungs the model knows, does not find those of this "
+            "CT; give them as a mask."
+        )
     if "largest_slice_thickness_mm" not in card:
         return None
     largest = card["largest_slice_thickness_mm"]
@@ -56,11 +61,6 @@ def why_no_verdict(
         return (
             "No verdict is given: hardly more than one lung was found; look at the outline, and give a better mask if "
             "it is wrong."
-        )
-    if features is None:
-        return (
-            f"No verdict is given: the method {card['lungs']}, whose lungs the model knows, does not find the lungs of "
-            "this CT."
         )
     values, table = values_of(features, card["features"]), np.array(card["training_distribution"]["values"])
     spread = np.maximum(table[:, -1] - table[:, 0], np.finfo(float).tiny)

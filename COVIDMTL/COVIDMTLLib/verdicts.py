@@ -44,7 +44,8 @@ def judge(
         `prediction_sets`); of one that can use what is known of the patient also ``contributions`` and
         ``contribution_sums`` (see `explanation.explain`). Of a model for sites that it has not seen, in place of
         probabilities ``evidence``, see `evidence.weigh`, and ``measures``, each with ``name``, ``title``, ``value``,
-        ``unit`` and ``evidence``; the verdict is what the evidence says.
+        ``unit`` and ``evidence``; the verdict is what the evidence and all
+        measures say, or that they say nothing.
         ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`, or None for a model that
         takes no features.
 
@@ -88,7 +89,6 @@ def _weighed(
     prior = prior if name == evidence.OF_PRIOR else None
     _, positive = np.clip(found["probabilities"], 1e-9, 1)
     weighed = evidence.weigh(float(logit(min(positive, 1 - 1e-9))), card["evidence"][name], prior)
-    task = {"title": found["title"], "classes": found["classes"], "verdict": weighed["says"], "evidence": weighed}
     measures = [
         {
             "name": one["name"],
@@ -99,6 +99,10 @@ def _weighed(
         | {"evidence": evidence.weigh(features[one["name"]], one["evidence"])}
         for one in card.get("measures", {}).get(name, ())
     ]
+    # Where the model and a plain measure disagree, nobody knows which of them is right.
+    says = {weighed["says"], *(one["evidence"]["says"] for one in measures)}
+    said = says.pop() if len(says) == 1 else evidence.NOTHING
+    task = {"title": found["title"], "classes": found["classes"], "verdict": said, "evidence": weighed}
     return task | ({"measures": measures} if measures else {})
 
 

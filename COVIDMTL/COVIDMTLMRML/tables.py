@@ -9,7 +9,6 @@ import slicer
 import vtk
 from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.patient import SEXES
-from COVIDMTLLib.verdicts import in_words
 
 SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
 
@@ -33,7 +32,7 @@ def probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
             continue
         chosen = task.get("prediction_set")
         for name, probability in zip(task["classes"], task["probabilities"], strict=True):
-            verdict = in_words(task) if name == task["verdict"] else ""
+            verdict = (f"yes, in {task['holds_at']}" if "holds_at" in task else "yes") * (name == task["verdict"])
             inside = ""
             if chosen:
                 inside = f"{'inside' if name in chosen['classes'] else 'outside'}, {chosen['coverage']:.0%} coverage"
