@@ -152,7 +152,7 @@ def test_model_of_the_users_own(phantom, tmp_path):
     (folder / "model.json").write_text(json.dumps(card))
     panel = opened()
     shipped = len(shipped_models())
-    assert panel.ui.modelComboBox.count == shipped and "0.952" in panel.ui.modelCardLabel.text
+    assert panel.ui.modelComboBox.count == shipped and "0.68" in panel.ui.modelCardLabel.text
     host.messages.file = str(tmp_path)
     panel.ui.addModelButton.click()
     assert "There is no model" in host.messages.of("error")[0] and panel.ui.modelComboBox.count == shipped

@@ -113,6 +113,35 @@ def validated(found: HeldOut) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "task", "mean", "sd", "auc", "auc_low", "auc_high"])
 
 
+def coverage_of(found: HeldOut, coverage: float = 0.9) -> pd.DataFrame:
+    """How many of held-out rows of each class have it in their prediction set, limits too from other folds alone.
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``task``, ``class``, ``cases`` and ``coverage``, the mean over repeats.
+    """
+    rows = []
+    for known, model in (("without_labs", "features"), ("with_labs", "features+labs")):
+        usable = found.labs | (known == "without_labs")
+        for (task, classes), said, labels in zip(CLASSES.items(), found.said, found.labels.T, strict=True):
+            inside = np.zeros((len(said), len(labels)), bool)
+            for repeat, fold in enumerate(found.fold):
+                one = said[repeat, : EXPERTS[known]]
+                for number in np.unique(fold[usable]):
+                    out, others = usable & (fold == number), usable & (fold != number)
+                    weight, bias = fit_combination(one[:, others], labels[others])
+                    least = least_probabilities(np.exp(combine(one[:, others], weight, bias)), labels[others], coverage)
+                    probabilities = np.exp(combine(one[:, out], weight, bias))
+                    true = probabilities[np.arange(out.sum()), labels[out]]
+                    leads = probabilities.argmax(axis=1) == labels[out]
+                    inside[repeat, out] = leads | (true >= np.array(least)[labels[out]])
+            for index, name in enumerate(classes):
+                of_class = usable & (labels == index)
+                rows.append((model, task, name, int(of_class.sum()), float(inside[:, of_class].mean())))
+    return pd.DataFrame(rows, columns=["model", "task", "class", "cases", "coverage"])
+
+
 def _fit(said, labels, usable, coverage):
     """Of all repeats together."""
     rows = np.concatenate([one[:, usable] for one in said], axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ SIZES, DRAWS = (20, 50, 100), 20
 """Local cases, and how often they are drawn."""
 
 
-def simulate(whole: cohort.Cohort, config: dict[str, Any], sizes=SIZES, draws: int = DRAWS) -> pd.DataFrame:
+def simulate(
+    whole: cohort.Cohort, config: dict[str, Any], sizes: Sequence[int] = SIZES, draws: int = DRAWS
+) -> pd.DataFrame:
     """AUC and calibration error at a hospital before and after its own cases are used.
 
     Returns

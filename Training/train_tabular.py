@@ -23,7 +23,7 @@ import safetensors
 import sklearn
 import torch
 import yaml
-from combination import fit_all, held_out, validated
+from combination import coverage_of, fit_all, held_out, validated
 from COVIDMTLLib import __version__, training_range
 from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.errors import InputError
@@ -32,7 +32,7 @@ from COVIDMTLLib.models import load_model, save_model
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.writing import staged_folder
 from lean import lean
-from left_out import left_out
+from left_out import Elsewhere, left_out
 from limits import by_group
 from looks import RECORD, Look, record
 from metrics import classification_metrics, expected_calibration_error
@@ -73,12 +73,18 @@ class Trained(NamedTuple):
         `combination.validated` of a cross-validation of all rows.
     left_out, leaning : DataFrame
         See `left_out` and `lean`.
+    elsewhere : dict
+        By hospital what the models say that have not seen it.
+    coverage : DataFrame
+        `combination.coverage_of` the same cross-validation as ``crossed``.
     """
 
     said: dict[str, Predictions]
     crossed: pd.DataFrame
     left_out: pd.DataFrame
     leaning: pd.DataFrame
+    elsewhere: dict[str, Elsewhere]
+    coverage: pd.DataFrame
 
 
 def train_and_save(whole: cohort.Cohort, config: dict[str, Any], out: Path, looks: Path) -> Trained:
@@ -100,7 +106,7 @@ def train_and_save(whole: cohort.Cohort, config: dict[str, Any], out: Path, look
     experts = fit_experts(train, recipe, seed)
     fitted, of_training = fit_all(found, recipe["coverage"]), validated(found)
     everyone = held_out(whole, recipe, seed)
-    crossed, unseen = validated(everyone), left_out(whole, everyone, recipe, seed)
+    crossed, (unseen, elsewhere) = validated(everyone), left_out(whole, everyone, recipe, seed)
     labels = dict(zip(CLASSES, test.labels.T, strict=True))
     said = {}
     for name in TITLES:
@@ -119,7 +125,7 @@ def train_and_save(whole: cohort.Cohort, config: dict[str, Any], out: Path, look
             save_model(folder, card, state)
         auc = {task: card["metrics"][task]["auc"] for task in CLASSES}
         record(looks, Look(name, model.card["weights"]["sha256"], auc))
-    return Trained(said, crossed, unseen, leaning)
+    return Trained(said, crossed, unseen, leaning, elsewhere, coverage_of(everyone))
 
 
 def compare(train: cohort.Cohort, config: dict[str, Any]) -> None:

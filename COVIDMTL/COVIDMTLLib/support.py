@@ -40,7 +40,7 @@ def why_no_verdict(
     """
     if features is None and "lungs" in card:
         return (
-            f"No verdict is given: the method {card['lungs']}, whose lungs the model knows, does not find those of this "
+            f"No verdict is given: the method {card['lungs']}, whose lungs the model knows, finds none in this "
             "CT; give them as a mask."
         )
     if "largest_slice_thickness_mm" not in card:

@@ -125,7 +125,7 @@ def summary(result: dict[str, Any], folder: Path) -> str:
             )
     lines += [f"{one['title']}: no verdict. {one['reason']}" for one in result["not_given"]]
     if result["aggregate"]:
-        lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
+        lines.append(f"Both diagnoses together: {verdict_in_words(result['aggregate'])}")
     lines.append(lungs_line(result["lungs"]))
     if "mask" in result["lungs"]:
         lines.append(f"Taken for lung: {result['lungs']['mask']}")

@@ -136,4 +136,4 @@ def aggregate(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
         "rule": "positive if either diagnosis is positive (Bao et al., section 8); the larger of the two probabilities",
         "probability": probability,
         "verdict": "positive" if probability > 0.5 else "negative",
-    }
+    } | {key: value for key, value in tasks["covid_ct"].items() if key == "holds_at"}

@@ -91,7 +91,7 @@ def verdicts_html(result: dict[str, Any]) -> str:
     for one in result.get("not_given", ()):
         parts.append(reason_html(f"{one['title']}: {_('no verdict')}", one["reason"]))
     if result["aggregate"]:
-        verdict = escape(result["aggregate"]["verdict"])
+        verdict = escape(in_words(result["aggregate"]))
         parts.append(f"{HEADING}<b>{_('Both diagnoses together')}: {verdict}</b></p>")
     return "".join(parts)
 

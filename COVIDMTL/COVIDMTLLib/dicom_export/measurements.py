@@ -9,6 +9,7 @@ from .. import __version__
 from ..densities import CONSOLIDATION, GROUND_GLASS
 from ..sides import LEFT, RIGHT
 from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LUNG, STRUCTURES, Code
+from ..verdicts import in_words
 from . import software
 from .codes import line, own, snomed
 from .source import Source
@@ -125,7 +126,7 @@ def _task(
     classes = {one: own(f"{name}: {one}", one) for one in task["classes"]}
     said = classes[task["verdict"]]
     if "holds_at" in task:
-        said = own(f"{name}: {task['verdict']} at home", f"{task['verdict']}, as {task['holds_at']} would have it")
+        said = own(f"{name}: {task['verdict']} at home", in_words(task))
     evaluations = [QualitativeEvaluation(own("verdict", "Verdict: the most probable class"), said)]
     likely = task.get("prediction_set")
     if likely:
@@ -186,7 +187,8 @@ def _aggregate(
 ) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import QualitativeEvaluation
 
-    verdict = own(f"aggregate: {aggregate['verdict']}", aggregate["verdict"])
+    at_home = " at home" if "holds_at" in aggregate else ""
+    verdict = own(f"aggregate: {aggregate['verdict']}{at_home}", in_words(aggregate))
     evaluation = QualitativeEvaluation(own("aggregate-verdict", "Positive if either diagnosis is"), verdict)
     measured = [_percentage("aggregate: probability", "Larger of the two probabilities", aggregate["probability"])]
     return _group("aggregate", "COVID-19, both diagnoses together", models, measured, [evaluation], source)
