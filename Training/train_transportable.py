@@ -182,7 +182,7 @@ def _describe(train, config, scaling, x) -> dict[str, Any]:
     recipe = config["recipe"]
     return {
         "name": NAME,
-        "title": "19 features that travel between hospitals best",
+        "title": "Any hospital: 19 features",
         "version": "1.0",
         "license": "Apache-2.0",
         "intended_use": INTENDED_USE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from COVIDMTLLib.stability import moved_most
 from slicer.i18n import tr as _
 
 from .rich_text import BAR, bar_row, bars_html, table_html
@@ -17,20 +16,16 @@ CLOSE = '<p style="margin-top: 3px; margin-bottom: 1px">'
 def evidence_html(task: dict[str, Any]) -> str:
     """A task with its likelihood ratio, where the case stands, and the probabilities after the CT."""
     found = task["evidence"]
-    parts = [f"{HEADING}<b>{escape(task['title'])}: {_('the CT')} {escape(task['verdict'])}</b></p>"]
-    stability = task.get("stability")
-    if stability and not stability["stable"]:
-        text = _("Not stable: the verdict moves by {move}.").format(move=moved_most(stability))
-        parts.append(f"{CLOSE}<b>{escape(text)}</b></p>")
+    stable = task.get("stability", {"stable": True})["stable"]
+    unstable = "" if stable else f" ({_('not stable')})"  # by what is among the warnings
+    parts = [f"{HEADING}<b>{escape(task['title'])}: {_('the CT')} {escape(task['verdict'])}{unstable}</b></p>"]
     parts.append(bars_html(_standing(task["classes"], found)))
     text = _("Likelihood ratio <b>{ratio:.2g}</b>, 95 % interval {low:.2g} to {high:.2g}").format(**_ratio(found))
     parts.append(f"{CLOSE}{text}</p>")
-    rows = [
-        [_percent(one["before"]), _percent(one["probability"]), f"{_percent(one['low'])} - {_percent(one['high'])}"]
-        for one in found["after"]
-    ]
-    parts.append(table_html([_("Before the CT"), _("After it"), _("Interval")], rows))
-    for one in task.get("measures", ()):
+    measures = task.get("measures", ())
+    if not measures:  # the report has both
+        parts.append(_after_html(found["after"]))
+    for one in measures:
         text = _("{title}: {value:.0f} {unit}, which {says}; ratio {ratio:.2g} ({low:.2g} to {high:.2g})").format(
             title=one["title"],
             value=one["value"],
@@ -40,6 +35,14 @@ def evidence_html(task: dict[str, Any]) -> str:
         )
         parts.append(f"{CLOSE}{escape(text)}</p>")
     return "".join(parts)
+
+
+def _after_html(after: list[dict[str, Any]]) -> str:
+    rows = [
+        [_percent(one["before"]), _percent(one["probability"]), f"{_percent(one['low'])} - {_percent(one['high'])}"]
+        for one in after
+    ]
+    return table_html([_("Before the CT"), _("After it"), _("Interval")], rows)
 
 
 def reason_html(title: str, reason: str) -> str:

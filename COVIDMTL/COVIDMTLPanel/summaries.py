@@ -52,7 +52,7 @@ def results_html(result: dict[str, Any] | None) -> ResultTexts:
     if result is None:
         return ResultTexts()
     return ResultTexts(
-        warnings_html(result["warnings"]),
+        warnings_html(text for text in result["warnings"] if text != result.get("no_verdict")),
         verdicts_html(result),
         lungs_html(result["lungs"]),
         reasons_html(result),
