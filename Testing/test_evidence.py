@@ -153,12 +153,12 @@ def test_result_without_a_verdict_is_a_result(phantom, tmp_path):
     assert result["lungs"]["both"]["volume_ml"] > 100 and (tmp_path / "features.csv").is_file()
     assert result["prior"] == 0.3 and done.models == []
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "<h3>No verdict</h3>" in page and "Ground glass" in page
+    assert "<h3>No verdict</h3>" in page and "Ground glass" in page and page.count("not those of an adult") == 1
     assert "not those of an adult" in summary(result, tmp_path)
 
 
 def test_verdict_of_a_whole_chest_is_not_stable_if_it_moves_by_more_than_a_tenth(tmp_path, monkeypatch):
-    phantom = thorax(5, ground_glass=0.15, spacing=(2.0, 2.0, 3.0))
+    phantom = thorax(5, ground_glass=0.15, spacing=(2.0, 2.0, 3.0), size=0.7)
     done = assess(phantom.ct, tmp_path, lungs=phantom.lungs)
     moved = [task["stability"] for task in done.result["tasks"].values()]
     assert done.result["no_verdict"] is None and len(moved) == 2
@@ -175,7 +175,7 @@ def test_verdict_of_a_whole_chest_is_not_stable_if_it_moves_by_more_than_a_tenth
     for words in (page, text):
         assert "Likelihood ratio" in words and "nucleic acid test: no verdict" in words
     monkeypatch.setattr(stability, "MOST", 0.0)
-    again = stability.stability(done.models[0], phantom.ct, done.ct, done.lungs, [])
+    again = stability.stability(done.models[0], phantom.ct, done.ct, done.lungs, [], done.features)
     assert not again["covid_ct"]["stable"]
 
 

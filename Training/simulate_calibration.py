@@ -54,7 +54,7 @@ def simulate(
                 local, rest = drawn[:size], drawn[size:]
                 for index, task in enumerate(found):
                     known = labels[here][:, index]
-                    if np.bincount(known[local], minlength=2).min() < MIN_OF_CLASS:
+                    if min(np.bincount(known[part], minlength=2).min() for part in (local, rest)) < MIN_OF_CLASS:
                         continue
                     of_task = {key: weights[key][..., [index]] for key in ("labels", "dual", "slope", "bias")}
                     one = weights | of_task

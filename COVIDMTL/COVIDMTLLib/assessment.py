@@ -223,7 +223,7 @@ def assess(
             inputs = [_input(one, working, labels) for one in models]
             verdicts = NO_VERDICTS if no_verdict else judge_all(models, features, inputs, patient.known, prior)
             attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry, patient.known)
-            unstable = add_stability(verdicts, models, ct, working, known)
+            unstable = add_stability(verdicts, models, features, ct, working, known)
 
         result = {
             "research_use_only": RESEARCH_USE_ONLY,

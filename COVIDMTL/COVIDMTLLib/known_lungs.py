@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +62,12 @@ def lungs_of_models(models: Sequence[Model], measured: Volume, refine: str | Non
 
 
 def add_stability(
-    verdicts: dict[str, Any], models: Sequence[Model], ct: Volume, working: Volume, known: KnownLungs
+    verdicts: dict[str, Any],
+    models: Sequence[Model],
+    features: Sequence[Mapping[str, float] | None],
+    ct: Volume,
+    working: Volume,
+    known: KnownLungs,
 ) -> list[str]:
     """Say of each task of models for unseen sites whether it is stable; see `stability.stability`.
 
@@ -71,6 +76,8 @@ def add_stability(
     verdicts : dict
         As `ensembles.judge_all` gives it; tasks get ``stability``.
     models : sequence of Model
+    features : sequence of mapping or None
+        Of each model.
     ct, working : Volume
         HU, as it was read and on the working grid.
     known : KnownLungs
@@ -85,7 +92,7 @@ def add_stability(
         if not model.of_low_pass:
             continue
         others = [(f"lungs of the method {known.refine}", known.measured)] if known.method(model) else []
-        found = stability(model, ct, working, known.of(model), others)
+        found = stability(model, ct, working, known.of(model), others, features[number])
         for name, one in found.items():
             verdicts["models"][number]["tasks"][name]["stability"] = one
             if name in verdicts["tasks"] and verdicts["tasks"][name].get("models", [number]) == [number]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def stability(
     working: Volume,
     lungs: Volume,
     others: Sequence[tuple[str, Volume]],
+    features: Mapping[str, float],
     every: Sequence[int] = (2,),
 ) -> dict[str, dict[str, Any]]:
     """How far the verdicts of a model on features move.
@@ -50,6 +51,8 @@ def stability(
         Those that the verdict rests on, on the working grid.
     others : sequence of (str, Volume)
         Lungs found otherwise, and how in words.
+    features : mapping
+        Of the CT as it is, by name.
     every : sequence of int
         Also of a CT of every second slice, or so.
 
@@ -59,7 +62,7 @@ def stability(
         For each task ``moves``, a list of ``by`` in words and ``probability``, the change of the probability of the
         second class in the hospitals of the training; and ``stable``: whether none is more than `MOST`.
     """
-    first = model.predict(low_pass_features(working, lungs.array))
+    first = model.predict(features)
     moves: dict[str, list[dict[str, Any]]] = {task: [] for task in first}
     for words, image, mask in _variants(ct, working, lungs, others, every):
         said = model.predict(low_pass_features(image, mask))

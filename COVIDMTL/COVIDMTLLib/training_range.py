@@ -73,7 +73,7 @@ def warnings(comparison: dict[str, Any]) -> list[str]:
     rare = "one in a hundred" if comparison["verdict"] == "outside" else "one in twenty"
     return [
         f"This CT is unlike those the model was trained on: {comparison['unusual_share']:.0%} of its features lie "
-        f"outside their usual range, which holds for fewer than {rare} of the training cases. The probabilities may "
+        f"outside their usual range, which holds for fewer than {rare} of the training cases. What the model says may "
         "mean little."
     ]
 

@@ -147,8 +147,8 @@ def _evidence(
     from highdicom.sr import CodedConcept, Measurement, QualitativeEvaluation
 
     found, ratio = task["evidence"], CodedConcept("1", "UCUM", "no units")
-    says = own(f"{name}: {found['says']}", f"The CT {found['says']}")
-    evaluations = [QualitativeEvaluation(own(f"{name}: evidence", f"Evidence: {task['classes'][1]}"), says)]
+    says = own(f"{name}: {task['verdict']}", f"The CT {task['verdict']}")
+    evaluations = [QualitativeEvaluation(own("evidence", "What the CT says of it, at a site unseen"), says)]
     if not task.get("stability", {"stable": True})["stable"]:
         unstable = own(f"{name}: unstable", "Not stable")
         evaluations.append(QualitativeEvaluation(own("stability", "Stability of the evidence"), unstable))

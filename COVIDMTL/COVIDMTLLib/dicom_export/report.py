@@ -84,7 +84,7 @@ def _content(reported: Mapping[str, Any], segmentation: Segmentation, source: So
         imaging_measurements=groups(reported, segmentation, source),
     )
     texts = [(own("intended-use", "Intended use"), reported["research_use_only"])]
-    texts += [(own("warning", "Warning"), text) for text in reported["warnings"]]
+    texts += [(own("warning", "Warning"), text) for text in reported["warnings"] if text != reported["no_verdict"]]
     if reported["no_verdict"]:
         texts.append((own("no-verdict", "No verdict"), reported["no_verdict"]))
     texts += [(own("not-given", "No verdict"), f"{one['title']}: {one['reason']}") for one in reported["not_given"]]

@@ -64,9 +64,9 @@ def low_pass_features(image: np.ndarray) -> dict[str, float]:
     bands = {"": image[mask], "LLL": sub_band_values(image, mask, "L")["LLL"]}
     levels = {prefix: grey_levels(values) for prefix, values in bands.items()}
     found = first_order(bands[""])
-    for (prefix, _), (pairs, runs) in zip(levels.items(), line_matrices(list(levels.values()), mask), strict=True):
-        occurring = np.flatnonzero(runs.any(axis=(0, 2))) + 1
-        glcm = co_occurrence(pairs, occurring, WAVELET_GLCM if prefix else GLCM)
+    counted = line_matrices(list(levels.values()), mask, count_runs=False)
+    for (prefix, of_image), (pairs, _runs) in zip(levels.items(), counted, strict=True):
+        glcm = co_occurrence(pairs, np.unique(of_image), WAVELET_GLCM if prefix else GLCM)
         found |= {f"{prefix}_glcm_{name}" if prefix else name: float(value) for name, value in glcm.items()}
     return {name: float(value) for name, value in found.items()}
 
