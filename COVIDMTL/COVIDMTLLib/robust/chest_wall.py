@@ -31,6 +31,9 @@ GAP = 12
 MUCH_MISSING = 0.2
 """Share of the directions to the wall without aerated lung, from which lung is dense."""
 
+INTERCOSTAL = 11, 5
+"""Slices and directions that more than span the gap between two ribs."""
+
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
 
@@ -144,8 +147,14 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: 
     certainly : float
         How much bone right behind aerated lung counts.
     """
+    from scipy import ndimage
+
     hit = bone.any(axis=2)
-    ribs = np.where(hit, bone.argmax(axis=2) - 1, 0).astype(np.float32)
+    ribs = np.where(hit, bone.argmax(axis=2) - 1, FAR).astype(np.float32)
+    # Between two ribs a ray goes on to the shoulder blade, the arm or nothing.
+    ribs = ndimage.grey_opening(ribs, INTERCOSTAL, mode=WRAP)
+    hit = ribs < FAR
+    ribs[~hit] = 0
     usable = (hit & (ribs < to_middle)).astype(np.float32)
     if usable.sum() < DIRECTIONS:
         return lung + 1
