@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, evidence, segmentation, training_range, writing
-from .aid import Aid, aid
+from .aid import aid
 from .assessment_files import write_files
 from .densities import lung_densities
-from .ensembles import judge_all
+from .ensembles import judge_all, not_given
 from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
-from .features import lung_features
-from .known_lungs import KnownLungs, add_stability, lungs_of_models
-from .lung_volume import at_spacing, prepare
+from .known_lungs import add_stability, features_of, lungs_of_models
+from .lung_volume import prepare
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .model_cards import takes_features, takes_volume
@@ -208,7 +207,7 @@ def assess(
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
                 known.find(working, name)
-                features = _features(models, working, known, update, helper)
+                features = features_of(models, working, known, update, helper)
         thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
         refused = [
             why_no_verdict(one.card, thickness, measures, own) for one, own in zip(models, features, strict=True)
@@ -243,7 +242,7 @@ def assess(
             ],
             **verdicts,
             "no_verdict": no_verdict,
-            "not_given": _not_given(models, verdicts["tasks"]),
+            "not_given": not_given(models, verdicts["tasks"]),
             "prior": prior,
             "patient": asdict(patient),
             "lungs": {"source": origin(lungs is not None, refine)}
@@ -277,28 +276,6 @@ def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update
     if given is not None and refine == "none":
         return segmentation.given_lungs(given, ct, name)
     return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
-
-
-def _features(
-    models: list[Model], ct: Volume, known: KnownLungs, update, helper: Aid | None
-) -> list[dict[str, float] | None]:
-    """What each model takes of features: of lungs and voxels as those it was trained on had; None if there are none."""
-    found: dict[tuple[str, float], dict[str, float] | None] = {}
-    for model in models:
-        key = known.method(model), model.spacing
-        if model.takes_features and key not in found:
-            lungs = known.of(model)
-            found[key] = None
-            if lungs is not None:
-                found[key] = lung_features(*at_spacing(ct, lungs.array, model.spacing), update, helper)
-    return [found[known.method(model), model.spacing] if model.takes_features else None for model in models]
-
-
-def _not_given(models: Sequence[Model], tasks: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Tasks that models say nothing of on purpose, with the reason, unless another model does."""
-    found = {one["title"]: one for model in models for one in model.card.get("not_given", ())}
-    said = {task["title"] for task in tasks.values()}
-    return [one for title, one in found.items() if title not in said]
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:

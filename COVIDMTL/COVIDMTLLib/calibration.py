@@ -72,7 +72,7 @@ def calibrate(weights: Weights, cases: LocalCases, penalty: float) -> tuple[dict
     Parameters
     ----------
     weights : Weights
-        Of a `feature_networks.KernelRidge`.
+        Of a `kernel_ridge.KernelRidge`.
     cases : LocalCases
         With `MIN_OF_CLASS` labelled ones of each class in each task.
     penalty : float

@@ -15,7 +15,7 @@ from .calibration import LocalCases
 from .cohort.results import CASES
 from .errors import InputError
 from .feature_names import FEATURE_NAMES, values_of
-from .feature_networks import KernelRidge
+from .kernel_ridge import KernelRidge
 from .model import Model
 from .models import load_model, save_model
 from .patients_table import by_case

@@ -10,17 +10,8 @@ from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
-from . import (
-    RESEARCH_USE_ONLY,
-    __version__,
-    calibration_command,
-    inspection,
-    jobs,
-    model_commands,
-    outputs,
-    terminal,
-    writing,
-)
+from . import RESEARCH_USE_ONLY, __version__, inspection, jobs, model_commands, outputs, terminal, writing
+from . import calibration_command as calibration
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
@@ -183,9 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     add_assessment_options(demo)
 
     cohort_command.add_options(_command(commands, "cohort", cohort_command.cohort, cohort_command.HELP))
-    calibration_command.add_options(
-        _command(commands, "calibrate", calibration_command.calibrate, calibration_command.HELP)
-    )
+    calibration.add_options(_command(commands, "calibrate", calibration.calibrate, calibration.HELP))
     dicom_command.add_options(_command(commands, "export-dicom", dicom_command.export_dicom, dicom_command.HELP))
 
     text = "list, show and check models, and import published ones"

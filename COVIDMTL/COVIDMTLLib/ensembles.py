@@ -96,3 +96,10 @@ def judge_all(
     together = combine([one["tasks"] for one in judged])
     ensemble = {key: together[key] for key in ("rule", "apart")}
     return {"tasks": together["tasks"], "aggregate": together["aggregate"], "ensemble": ensemble, "models": each}
+
+
+def not_given(models: Sequence[Model], tasks: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Tasks that models say nothing of on purpose, with the reason, unless another model does."""
+    found = {one["title"]: one for model in models for one in model.card.get("not_given", ())}
+    said = {task["title"] for task in tasks.values()}
+    return [one for title, one in found.items() if title not in said]

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, softmax
 
-from .kernel_ridge import kernel_ridge_logits
+from .kernel_ridge import KernelRidge
 from .network_config import AGE_AND_SEX
 
 LEAST = 1e-3
@@ -260,25 +260,6 @@ class TabularNetwork:
         shares = softmax(output, axis=-1) if isinstance(expert, Smooth) else output
         member = self.members[task]
         return shares, np.log((shares @ member + LEAST) / (1 + member.shape[1] * LEAST))
-
-
-class KernelRidge:
-    """Kernel ridge regression of tasks with two classes each; see `kernel_ridge.fit_kernel_ridge`.
-
-    Attributes
-    ----------
-    weights : Weights
-    """
-
-    def __init__(self, config: dict[str, Any], weights: Weights):
-        self.weights = weights
-
-    def __call__(self, features: np.ndarray) -> list[np.ndarray]:
-        """Logits (classes,) of each task for scaled features (features,); the first class has 0.
-
-        That of the second is the logarithm of a likelihood ratio: with it alone, both classes are as frequent.
-        """
-        return [np.array([0.0, logit]) for logit in kernel_ridge_logits(self.weights, features[np.newaxis])[0]]
 
 
 class FeaturesMTL:

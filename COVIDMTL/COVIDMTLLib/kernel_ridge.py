@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -37,7 +38,7 @@ def fit_kernel_ridge(x: np.ndarray, labels: np.ndarray, gamma: float, penalty: f
     Returns
     -------
     dict
-        The weights of a `feature_networks.KernelRidge`, and ``left_out`` (N, tasks): the calibrated logit of each
+        The weights of a `KernelRidge`, and ``left_out`` (N, tasks): the calibrated logit of each
         training case when the regression is fitted without it.
     """
     # In half precision for x, as it is stored.
@@ -75,3 +76,23 @@ def kernel_ridge_logits(weights: Mapping[str, np.ndarray], x: np.ndarray) -> np.
     """Calibrated logits (N, tasks) of scaled features (N, columns)."""
     likeness = gaussian_kernel(x, weights["cases"].astype(float), float(weights["gamma"]))
     return likeness @ weights["dual"].astype(float) * weights["slope"].astype(float) + weights["bias"].astype(float)
+
+
+class KernelRidge:
+    """Kernel ridge regression of tasks with two classes each; see `fit_kernel_ridge`.
+
+    Attributes
+    ----------
+    weights : mapping
+        Arrays by name.
+    """
+
+    def __init__(self, config: dict[str, Any], weights: Mapping[str, np.ndarray]):
+        self.weights = weights
+
+    def __call__(self, features: np.ndarray) -> list[np.ndarray]:
+        """Logits (classes,) of each task for scaled features (features,); the first class has 0.
+
+        That of the second is the logarithm of a likelihood ratio: with it alone, both classes are as frequent.
+        """
+        return [np.array([0.0, logit]) for logit in kernel_ridge_logits(self.weights, features[np.newaxis])[0]]

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import segmentation
+from .aid import Aid
 from .errors import ImplausibleCT
+from .features import lung_features
+from .lung_volume import at_spacing
 from .model import Model
 from .stability import moved_most, stability
 from .volume import Volume
@@ -59,6 +62,32 @@ def lungs_of_models(models: Sequence[Model], measured: Volume, refine: str | Non
     """What lungs models are to get; see `KnownLungs`."""
     named = dict.fromkeys(model.card["lungs"] for model in models if model.takes_features and "lungs" in model.card)
     return KnownLungs(measured, refine, [one for one in named if refine is not None and one != refine])
+
+
+def features_of(
+    models: Sequence[Model], ct: Volume, known: KnownLungs, update, helper: Aid | None
+) -> list[dict[str, float] | None]:
+    """What each model takes of features: of lungs and voxels as those it was trained on had; None if there are none.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    ct : Volume
+        HU on the working grid.
+    known : KnownLungs
+        After `KnownLungs.find`.
+    update, helper
+        As of `features.lung_features`.
+    """
+    found: dict[tuple[str, float], dict[str, float] | None] = {}
+    for model in models:
+        key = known.method(model), model.spacing
+        if model.takes_features and key not in found:
+            lungs = known.of(model)
+            found[key] = None
+            if lungs is not None:
+                found[key] = lung_features(*at_spacing(ct, lungs.array, model.spacing), update, helper)
+    return [found[known.method(model), model.spacing] if model.takes_features else None for model in models]
 
 
 def add_stability(

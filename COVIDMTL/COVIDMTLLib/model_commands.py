@@ -156,10 +156,10 @@ def _say(*lines: str) -> None:
 
 
 def _tasks(card: dict[str, Any]) -> list[str]:
-    auc = _test_auc(card)
+    auc, where = _test_auc(card), "AUC, cross-validated there," if "site" in card else "AUC at home"
     return [
         f"  {task['name']}: {task['title']} ({', '.join(task['classes'])})"
-        + (f", test AUC {auc[task['name']]:.3f}" if task["name"] in auc else "")
+        + (f", {where} {auc[task['name']]:.3f}" if task["name"] in auc else "")
         for task in card["tasks"]
     ]
 

@@ -11,7 +11,8 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from .errors import InputError
-from .feature_networks import FeatureNetwork, FeaturesMTL, KernelRidge, TabularNetwork
+from .feature_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
+from .kernel_ridge import KernelRidge
 from .model_cards import network_config
 from .model_files import CARD, WEIGHTS
 from .network_config import weights_wanted
