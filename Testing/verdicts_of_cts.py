@@ -45,7 +45,7 @@ def row_of(path, keep):
     if reason is not None:
         return row | {"no verdict": reason}
     said = judge(features, model)["tasks"]
-    moved = stability(model, ct, working, lungs["active-contour"], [("robust", measured)], features, every=(2, 3))
+    moved = stability(model, ct, working, lungs["active-contour"], [("robust", measured)], features, thorough=True)
     by = [f"{100 * one['probability']:+.0f}" for one in moved["covid_ct"]["moves"]]
     of_ct = said["covid_ct"]["evidence"]
     ratios = [f"{of_ct[f'likelihood_ratio{end}']:.2g}" for end in ("", "_low", "_high")]
