@@ -10,7 +10,7 @@ import numpy as np
 import panels
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.models import DEFAULT_MODEL, shipped_models
+from COVIDMTLLib.models import shipped_models
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import labels_on
 from COVIDMTLMRML.results import assessment_of, report_of
@@ -195,7 +195,7 @@ def test_device_counts_for_a_model_on_volumes_alone(phantom, tmp_path):
     wait(panel)
     assert "cuda" in host.messages.of("error")[0] and number_of("vtkMRMLTextNode") == 0
     host.messages.clear()
-    panel._parameterNode.model = DEFAULT_MODEL
+    panel._parameterNode.model = "features"
     panel.ui.applyButton.click()
     wait(panel)
     assert host.messages == [] and assessment_of(ct)["models"][0]["device"] == "cpu"
