@@ -21,6 +21,9 @@ from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.verdicts import aggregate
 from COVIDMTLLib.volume import Volume, to_working_grid
 
+MODEL = ("--model", "features+labs", "--device", "cpu")
+"""One that gives probabilities; what the default says is in test_evidence.py."""
+
 RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "report.html"]
 
 
@@ -28,7 +31,7 @@ RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "report.html"]
 def assessed(phantom_ct, tmp_path_factory):
     """Output folder and run of an assessment, with progress as JSON."""
     out = tmp_path_factory.mktemp("assessed") / "made by the run"
-    return out, covid_mtl("assess", phantom_ct, "--out", out, "--progress", "json", "--device", "cpu")
+    return out, covid_mtl("assess", phantom_ct, "--out", out, "--progress", "json", *MODEL)
 
 
 def without_times(result):
@@ -73,10 +76,10 @@ def test_mask_lies_on_the_geometry_of_the_ct_or_on_the_working_grid(assessed, ph
 def test_python_call_gives_the_same_result(assessed, phantom_ct, phantom):
     written = json.loads((assessed[0] / "assessment.json").read_text())
     news = []
-    assessment = assess(phantom_ct, device="cpu", progress=lambda *one: news.append(one))
+    assessment = assess(phantom_ct, model="features+labs", device="cpu", progress=lambda *one: news.append(one))
     assert without_times(assessment.result) == without_times(written)
     assert [fraction for _, fraction, _ in news] == sorted(fraction for _, fraction, _ in news)
-    on_volume = assess(phantom.ct, name=phantom_ct.name, device="cpu")
+    on_volume = assess(phantom.ct, name=phantom_ct.name, model="features+labs", device="cpu")
     assert without_times(on_volume.result) == without_times(written)
 
 

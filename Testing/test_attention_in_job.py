@@ -81,6 +81,6 @@ def test_models_stand_side_by_side_and_are_aggregated(phantom, bright, tmp_path)
     assert done.result["aggregate"]["verdict"] == "positive"
     assert list(done.attention) == ["covid_ct"] and (tmp_path / "out" / "features.csv").exists()
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "Models side by side" in page and "has other classes for Severity of COVID-19" in page
+    assert "Models side by side" in page and "speaks of Severity of COVID-19 for itself" in page
     with pytest.raises(InputError, match="Two of the models are called bright; give each once"):
         assess(ct, lungs=phantom.lungs, model=[bright, bright])

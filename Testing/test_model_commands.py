@@ -42,13 +42,14 @@ def published(tmp_path):
 
 def test_shipped_models_are_listed_and_shown(run):
     code, text, _ = run("list")
-    assert code == 0 and "features-mtl 1.0: COVID-MTL on 375" in text and "test AUC 0.901" in text
+    assert code == 0 and "features-mtl 1.0: COVID-MTL on 375" in text and "AUC at home 0.901" in text
     assert RESEARCH_USE_ONLY in text
     listed = json.loads(run("list", "--json")[1])
     assert listed["research_use_only"] == RESEARCH_USE_ONLY
     assert listed["models"][0]["tasks"] == ["covid_ct", "covid_nat", "severity"]
     for one in listed["models"]:
-        assert one["test_auc"]["covid_nat"] == read_card(one["name"])["metrics"]["covid_nat"]["auc"]
+        metrics = read_card(one["name"])["metrics"]
+        assert one["test_auc"] == {task: metrics[task]["auc"] for task in one["tasks"]}
     code, text, _ = run("show", "features-mtl")
     for part in ("two hospitals in Wuhan", "Takes: 375 features", "severe/critically ill", RESEARCH_USE_ONLY):
         assert part in text
@@ -71,7 +72,7 @@ def test_check_runs_the_model(run):
 
 
 def test_control_characters_of_a_card_do_not_reach_the_terminal(run, tmp_path):
-    config = {"architecture": "features-mtl", "features": 1, "tasks": read_card()["tasks"]}
+    config = {"architecture": "features-mtl", "features": 1, "tasks": read_card("features-mtl")["tasks"]}
     card = {key: read_card("features-mtl")[key] for key in ("version", "tasks", "training_distribution")}
     card |= {"name": "odd\x1b[2J\nOK", "features": ["Mean"], "scaling": {"mean": [0], "std": [1], "clip": 3, "gain": 1}}
     card["training_distribution"]["values"] = card["training_distribution"]["values"][:1]

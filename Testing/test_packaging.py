@@ -141,8 +141,9 @@ def test_command_line_of_the_installed_modules(run_installed, installed, phantom
 
     run_installed("-m", "COVIDMTLLib", "segment", phantom_ct, "--method", "classical", "--out", "lungs.nrrd")
     run_installed(
-        "-m", "COVIDMTLLib", "assess", phantom_ct, "--lungs", "lungs.nrrd", "--refine", "none", "--out", "results"
-    )
+        "-m", "COVIDMTLLib", "assess", phantom_ct, "--lungs", "lungs.nrrd", "--refine", "none", "--out", "results",
+        "--model", "features+labs",
+    )  # fmt: skip
     tasks = json.loads((tmp_path / "results/assessment.json").read_text())["tasks"]
     assert tasks.keys() == {"covid_ct", "covid_nat", "severity"}
     assert all(sum(task["probabilities"]) == pytest.approx(1) for task in tasks.values())

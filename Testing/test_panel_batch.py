@@ -349,5 +349,5 @@ def test_choices_of_the_last_run_come_back_and_those_of_a_scene_come_first(panel
     slicer.app.settings().setValue("COVIDMTL/device", "abacus")
     host.close_scene()
     p = panel._parameterNode
-    assert (p.model, p.device.value, p.method.value) == ("features+labs", "auto", "active-contour")
+    assert (p.model, p.device.value, p.method.value) == ("transportable", "auto", "active-contour")
     assert number_of("vtkMRMLTextNode") == 0

@@ -10,7 +10,7 @@ import numpy as np
 import panels
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.models import DEFAULT_MODEL, shipped_models
+from COVIDMTLLib.models import shipped_models
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import labels_on
 from COVIDMTLMRML.results import assessment_of, report_of
@@ -62,6 +62,7 @@ def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
     lungs = add_lungs(reference, ct)
     mask = write(type(reference)((reference.array > 0).astype(np.uint8), reference.geometry), tmp_path / "mask.nrrd")
     panel = opened()
+    panel._parameterNode.model = "features+labs"
     panel.ui.ageSpinBox.value = 64
     panel.ui.sexComboBox.currentText = "female"
     host.messages.file = str(write_labs(tmp_path / "labs.csv"))
@@ -69,7 +70,7 @@ def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
     host.messages.clear()
     result = assessed(panel, ct, lungs)
     out = tmp_path / "out"
-    patient = ("--age", 64, "--sex", "female", "--labs", tmp_path / "labs.csv")
+    patient = ("--age", 64, "--sex", "female", "--labs", tmp_path / "labs.csv", "--model", "features+labs")
     by_command = covid_mtl("assess", path, "--lungs", mask, "--out", out, "--name", "lung1_image", *patient)
     assert by_command.returncode == 0, by_command.stderr
     expected = json.loads((out / "assessment.json").read_text())
@@ -115,6 +116,7 @@ def test_real_ct_is_assessed_as_by_the_command_line(real_ct, tmp_path):
 def test_verdict_table_and_plot_come_back_with_the_scene(phantom, tmp_path):
     """Of a CT under a transform, whose lungs are found by the program."""
     panel = opened()
+    panel._parameterNode.model = "features"
     ct = add_ct(phantom, matrix=turn(15, 9))
     add_ct(phantom, "Another")
     result = assessed(panel, ct)
@@ -150,7 +152,7 @@ def test_model_of_the_users_own(phantom, tmp_path):
     (folder / "model.json").write_text(json.dumps(card))
     panel = opened()
     shipped = len(shipped_models())
-    assert panel.ui.modelComboBox.count == shipped and "0.952" in panel.ui.modelCardLabel.text
+    assert panel.ui.modelComboBox.count == shipped and "0.68" in panel.ui.modelCardLabel.text
     host.messages.file = str(tmp_path)
     panel.ui.addModelButton.click()
     assert "There is no model" in host.messages.of("error")[0] and panel.ui.modelComboBox.count == shipped
@@ -193,7 +195,7 @@ def test_device_counts_for_a_model_on_volumes_alone(phantom, tmp_path):
     wait(panel)
     assert "cuda" in host.messages.of("error")[0] and number_of("vtkMRMLTextNode") == 0
     host.messages.clear()
-    panel._parameterNode.model = DEFAULT_MODEL
+    panel._parameterNode.model = "features"
     panel.ui.applyButton.click()
     wait(panel)
     assert host.messages == [] and assessment_of(ct)["models"][0]["device"] == "cpu"

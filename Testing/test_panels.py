@@ -203,7 +203,7 @@ def test_part_of_a_chest_has_measures_and_no_verdict(phantom):
     panel.ui.inputSelector.setCurrentNode(half)
     panel.ui.applyButton.click()
     wait(panel)
-    assert host.messages == [] and "only a part of a chest" in panel.ui.warningsLabel.text
+    assert host.messages == [] and "only a part of a chest" in panel.ui.verdictsLabel.text
     assert "ml" in panel.ui.lungsLabel.text and "positive" not in panel.ui.verdictsLabel.text
 
 

@@ -191,7 +191,8 @@ def test_patient_is_in_the_results_and_the_report(phantom, tmp_path):
     warning = "Of what is known of the patient, model features does not use HGB, LY, DD, CREA, CD4/CD8."
     assert warning in result["warnings"]
     for task in result["tasks"].values():
-        assert task["prediction_set"]["coverage"] == 0.9 and task["prediction_set"]["classes"][0] == task["verdict"]
+        # A set holds in the hospitals of the training, and this may be any.
+        assert "prediction_set" not in task and task["holds_at"] == "two hospitals in Wuhan, early 2020"
         sizes = [abs(one["contribution"]) for one in task["contributions"]]
         assert sizes == sorted(sizes, reverse=True) and sizes[-1] > 0
         assert {one["name"] for one in task["contributions"]} <= {*FEATURE_NAMES, "age", "sex"}
@@ -199,7 +200,10 @@ def test_patient_is_in_the_results_and_the_report(phantom, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<body>") :]).split())
     assert text.index("Both diagnoses together") < text.index("64.5 years, female.") < text.index("Right lung")
-    assert "% set: " in text and "What spoke for and against the verdicts" in text
+    assert (
+        "As two hospitals in Wuhan, early 2020 would have it" in text
+        and "What spoke for and against the verdicts" in text
+    )
     for shown in (
         "Hemoglobin 141 g/L HGB 130 to 175",
         "Lymphocyte count ↓ 0.48 G/L LY 1.1 to 3.2",

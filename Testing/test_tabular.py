@@ -12,6 +12,7 @@ from COVIDMTLLib.feature_networks import TabularNetwork as NumpyNetwork
 from COVIDMTLLib.networks import TabularNetwork
 from COVIDMTLLib.networks.forest import Forest
 from COVIDMTLLib.networks.kernel import Kernel
+from COVIDMTLLib.prediction_sets import least_probabilities
 from scipy.special import log_softmax, logit
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.kernel_ridge import KernelRidge
@@ -19,7 +20,7 @@ from sklearn.kernel_ridge import KernelRidge
 sys.path.insert(0, str(Path(__file__).parents[1] / "Training"))
 
 from kernel_ridge import fit_kernel  # noqa: E402
-from tabular import _copy_trees, _sizes, least_probability  # noqa: E402
+from tabular import _copy_trees, _sizes  # noqa: E402
 
 GROUPS = [[0, 0, 0], [1, 0, 0], [1, 1, 1], [1, 1, 2]]
 CLASSES = [2, 2, 3]
@@ -163,14 +164,16 @@ def test_contributions_sum_up_to_the_log_odds(seed, labs):
         assert (found[task][5] != 0) == labs
 
 
-def test_prediction_sets_cover_new_cases():
+def test_prediction_sets_cover_new_cases_of_each_class():
     rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet([1, 1, 1], 40000)
+    probabilities = rng.dirichlet([3, 1, 1], 40000)
     # Labels that are other than the probabilities say: coverage must not depend on these being right.
     sharper = probabilities**3 / (probabilities**3).sum(axis=1, keepdims=True)
     labels = (rng.random((40000, 1)) > sharper.cumsum(axis=1)).sum(axis=1)
     covered = []
-    for part in np.arange(40000).reshape(20, 2000):
-        least = least_probability(probabilities[part[:200]], labels[part[:200]], 0.9)
-        covered.append(np.mean(probabilities[part[200:], labels[part[200:]]] >= least))
-    assert 0.89 < np.mean(covered) < 0.92
+    for part in np.arange(40000).reshape(40, 1000):
+        known, new = part[:500], part[500:]
+        least = least_probabilities(probabilities[known], labels[known], 0.9)
+        covered.append([np.mean(probabilities[new[labels[new] == c], c] >= least[c]) for c in range(3)])
+    assert np.all(np.mean(covered, axis=0) > 0.9) and np.mean(np.array(covered) > 0.86) > 0.9
+    assert least_probabilities(probabilities[:20], np.zeros(20, int), 0.9)[0] == 0  # too few to leave any out

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from cohort import Cohort
 from COVIDMTLLib.network_config import OF_CT, OF_LABS
+from COVIDMTLLib.prediction_sets import least_probabilities
 from metrics import auc
 from predictions import CLASSES
 from significance import delong
-from tabular import combine, fit_combination, least_probability, out_of_fold, patient_values
+from tabular import combine, fit_combination, out_of_fold, patient_values
 
 EXPERTS = {"without_labs": OF_CT, "with_labs": OF_CT + OF_LABS}
 """How many of the experts are asked."""
@@ -52,8 +53,8 @@ def held_out(rows: Cohort, recipe: dict[str, Any], seed: int) -> HeldOut:
     return HeldOut(said, fold, rows.labels, labs)
 
 
-def fit_all(found: HeldOut, coverage: float) -> dict[str, list[tuple[np.ndarray, np.ndarray, float]]]:
-    """For each of `EXPERTS`, each task's weights, biases and least probability of a class in a prediction set."""
+def fit_all(found: HeldOut, coverage: float) -> dict[str, list[tuple[np.ndarray, np.ndarray, list[float]]]]:
+    """For each of `EXPERTS`, each task's weights, biases and least probabilities of the classes in a set."""
     return {
         known: [
             _fit(of_task[:, :experts], labels, found.labs | (known == "without_labs"), coverage)
@@ -112,9 +113,40 @@ def validated(found: HeldOut) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "task", "mean", "sd", "auc", "auc_low", "auc_high"])
 
 
+def coverage_of(found: HeldOut, coverage: float = 0.9) -> pd.DataFrame:
+    """How many of held-out rows of each class have it in their prediction set, limits too from other folds alone.
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``task``, ``class``, ``cases`` and ``coverage``, the mean over repeats.
+    """
+    rows = []
+    for known, model in (("without_labs", "features"), ("with_labs", "features+labs")):
+        usable = found.labs | (known == "without_labs")
+        for (task, classes), said, labels in zip(CLASSES.items(), found.said, found.labels.T, strict=True):
+            inside = np.zeros((len(said), len(labels)), bool)
+            for repeat, fold in enumerate(found.fold):
+                one = said[repeat, : EXPERTS[known]]
+                for number in np.unique(fold[usable]):
+                    out, others = usable & (fold == number), usable & (fold != number)
+                    weight, bias = fit_combination(one[:, others], labels[others])
+                    least = least_probabilities(np.exp(combine(one[:, others], weight, bias)), labels[others], coverage)
+                    probabilities = np.exp(combine(one[:, out], weight, bias))
+                    true = probabilities[np.arange(out.sum()), labels[out]]
+                    leads = probabilities.argmax(axis=1) == labels[out]
+                    inside[repeat, out] = leads | (true >= np.array(least)[labels[out]])
+            for index, name in enumerate(classes):
+                of_class = usable & (labels == index)
+                rows.append((model, task, name, int(of_class.sum()), float(inside[:, of_class].mean())))
+    return pd.DataFrame(rows, columns=["model", "task", "class", "cases", "coverage"])
+
+
 def _fit(said, labels, usable, coverage):
     """Of all repeats together."""
     rows = np.concatenate([one[:, usable] for one in said], axis=1)
     labels = np.tile(labels[usable], len(said))
     weight, bias = fit_combination(rows, labels)
-    return weight, bias, least_probability(np.exp(combine(rows, weight, bias)), labels, coverage)
+    # Of the first repeat alone, for in each of them the same patients come up.
+    first = slice(0, len(labels) // len(said))
+    return weight, bias, least_probabilities(np.exp(combine(rows[:, first], weight, bias)), labels[first], coverage)

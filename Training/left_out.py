@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,24 @@ from significance import delong
 from tabular import combine, fit_experts, patient_values
 
 
-def left_out(whole: Cohort, found: HeldOut, recipe: dict[str, Any], seed: int) -> pd.DataFrame:
+class Elsewhere(NamedTuple):
+    """What models say of a hospital that was not in their training.
+
+    Attributes
+    ----------
+    probabilities : dict
+        By model, one array (N, classes) a task.
+    limits : dict
+        By model, for each task the least probability of each class in a prediction set.
+    """
+
+    probabilities: dict[str, list[np.ndarray]]
+    limits: dict[str, list[list[float]]]
+
+
+def left_out(
+    whole: Cohort, found: HeldOut, recipe: dict[str, Any], seed: int
+) -> tuple[pd.DataFrame, dict[str, Elsewhere]]:
     """AUC in each hospital of models trained on all hospitals, and on the others alone.
 
     Parameters
@@ -28,28 +45,29 @@ def left_out(whole: Cohort, found: HeldOut, recipe: dict[str, Any], seed: int) -
 
     Returns
     -------
-    DataFrame
+    DataFrame, dict
+        And by hospital what models say that have not seen it.
         ``hospital``, ``model``, ``task``, ``cases``; ``seen``, ``seen_low``, ``seen_high``: AUC and 95 % interval
         (DeLong, mean over repeats) of models that have seen the hospital; ``unseen``, ``unseen_low``,
         ``unseen_high``: of models that have not.
     """
     hospitals = whole.described().Hospital
-    seen, rows = cross_fit(found), []
+    seen, rows, elsewhere = cross_fit(found), [], {}
     for hospital in sorted(hospitals.unique()):
         inside = (hospitals == hospital).to_numpy()
         here = whole.rows(np.flatnonzero(inside))
-        unseen = _trained_on(whole.rows(np.flatnonzero(~inside)), here, recipe, seed)
+        elsewhere[hospital] = _trained_on(whole.rows(np.flatnonzero(~inside)), here, recipe, seed)
+        unseen = elsewhere[hospital].probabilities
         for model, of_tasks in seen.items():
             for index, task in enumerate(CLASSES):
                 labels = here.labels[:, index]
                 known = np.mean([_auc(labels, one[inside]) for one in of_tasks[index]], axis=0)
                 rows.append((hospital, model, task, len(labels), *known, *_auc(labels, unseen[model][index])))
     columns = [f"{name}{end}" for name in ("seen", "unseen") for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=["hospital", "model", "task", "cases", *columns])
+    return pd.DataFrame(rows, columns=["hospital", "model", "task", "cases", *columns]), elsewhere
 
 
 def _trained_on(others, here, recipe, seed):
-    """Probabilities (N, classes) by model, one array a task."""
     fitted = fit_all(held_out(others, recipe, seed), recipe["coverage"])
     said = fit_experts(others, recipe, seed).say(here)
     labs = ~np.isnan(patient_values(here)[:, 2:]).all(axis=1)[:, None]
@@ -60,7 +78,11 @@ def _trained_on(others, here, recipe, seed):
             for task, (weight, bias, _) in enumerate(fitted[known])
         ]
     both = [np.where(labs, b, a) for a, b in zip(answers["without_labs"], answers["with_labs"], strict=True)]
-    return {"features": answers["without_labs"], "features+labs": both}
+    limits = {known: [least for _weight, _bias, least in fitted[known]] for known in EXPERTS}
+    return Elsewhere(
+        {"features": answers["without_labs"], "features+labs": both},
+        {"features": limits["without_labs"], "features+labs": limits["with_labs"]},
+    )
 
 
 def _auc(labels, probabilities):

@@ -31,7 +31,9 @@ from COVIDMTLLib.writing import staged_file, staged_folder
 from evaluate import evaluate
 from limits import limits
 from predictions import CLASSES, write
+from simulate_calibration import simulate
 from train_tabular import HERE, TITLES, train_and_save
+from unseen_hospital import unseen_hospital
 
 MACHINE_LEARNING = ("RF", "LGBM")
 """The rows of the paper's tables that see lung features alone, as the model features does."""
@@ -74,10 +76,20 @@ def study(whole: cohort.Cohort, config: dict[str, Any], out: Path, hog: Path | N
     for name, said in own.said.items():
         models[name] = out / "models" / f"predictions_{name}.csv"
         write(models[name], said)
+    transport = yaml.safe_load((HERE / "transportable.yaml").read_text(encoding="utf-8"))
+    elsewhere, selected = _timed("An unseen hospital", unseen_hospital, whole, transport, own.elsewhere)
+    calibrated = _timed("Calibration by a site", simulate, whole, transport)
     found = _timed("Fig. 3, intervals and tests", evaluate, models, out / "evaluation")
     limited = _timed("Limits", limits, whole, models, out / "limits")
     with staged_folder(out / "limits") as folder:
-        for name, table in (("leaning", own.leaning), ("hospital_left_out", own.left_out)):
+        for name, table in (
+            ("leaning", own.leaning),
+            ("hospital_left_out", own.left_out),
+            ("unseen_hospital", elsewhere),
+            ("selected", selected),
+            ("calibration_by_a_site", calibrated),
+            ("coverage_by_class", own.coverage),
+        ):
             tables.write(table, folder, name, shown=tables.with_intervals(table))
 
     sections = {
@@ -86,6 +98,12 @@ def study(whole: cohort.Cohort, config: dict[str, Any], out: Path, hog: Path | N
         "Own models against the best published AUC, test rows": tables.markdown(_headline(found.measures), digits=4),
         "Own models, calibration on the test rows": tables.markdown(_calibration(out / "models")),
         "Own models, cross-validation of all rows": tables.markdown(tables.with_intervals(own.crossed)),
+        "An unseen hospital": tables.markdown(tables.with_intervals(elsewhere)),
+        "An unseen hospital, features and numbers as written down and as selected within the other": tables.markdown(
+            tables.with_intervals(selected)
+        ),
+        "A site calibrates with its own cases": tables.markdown(calibrated),
+        "Own models, coverage of the sets by class, cross-validation of all rows": tables.markdown(own.coverage),
         "Hospital left out of training": tables.markdown(tables.with_intervals(own.left_out)),
         "What missing laboratory values give away": tables.markdown(tables.with_intervals(limited["missing_labs"])),
         "How far features+labs leans on it": tables.markdown(tables.with_intervals(own.leaning)),

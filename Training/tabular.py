@@ -161,22 +161,6 @@ def combine(said: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarra
     return log_softmax(np.tensordot(weight, said, 1) + bias, axis=1)
 
 
-def least_probability(probabilities: np.ndarray, labels: np.ndarray, coverage: float) -> float:
-    """The probability from which a class belongs to a prediction set (split conformal prediction, LAC).
-
-    Of rows that the experts were not trained on, the true class reaches it in a share of at least ``coverage``.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (N, classes)
-    labels : ndarray of int, shape (N,)
-    coverage : float
-    """
-    true = np.sort(probabilities[np.arange(len(labels)), labels])
-    rank = int(np.floor((len(true) + 1) * (1 - coverage)))
-    return float(true[max(rank - 1, 0)])
-
-
 def _forest(options, seed):
     return ExtraTreesClassifier(**options, n_jobs=1, random_state=seed)
 

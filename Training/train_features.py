@@ -137,6 +137,8 @@ def train_and_save(train: cohort.Cohort, test: cohort.Cohort, config: dict, out:
         "architecture": "features-only multitask network: auxiliary FNN 375-256-128-64-32, one head a task",
         "tasks": TASKS,
         "features": list(FEATURE_NAMES),
+        "lungs": "active-contour",
+        "trained_at": "two hospitals in Wuhan, early 2020",
         "scaling": scaling,
         "training_distribution": training_range.describe(train.features),
         "split": {

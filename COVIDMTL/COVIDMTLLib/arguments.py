@@ -39,13 +39,20 @@ def add_method(parser: argparse.ArgumentParser) -> None:
         "--refine",
         metavar="METHOD",
         help="how the lungs are found, or given ones refined: robust (default without --lungs), active-contour "
-        "(Algorithm 1 of the paper, as for the lungs that the shipped models were trained on) or none",
+        "(Algorithm 1 of the paper) or none; a verdict rests on lungs by the method that its model knows, unless lungs "
+        "are given",
     )
     parser.add_argument(
         "--device",
         default="auto",
         help=f"where to run networks on volumes: {', '.join(DEVICES)}, or one GPU of several, such as cuda:1 (default: "
         "%(default)s, the fastest there is); others run on the CPU",
+    )
+    parser.add_argument(
+        "--prior",
+        metavar="P",
+        help="probability of COVID-19 before the CT, above 0 and below 1; what the CT makes of it is told (default: "
+        "for 0.05, 0.2 and 0.5)",
     )
     add_grid(parser)
 

@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, segmentation, training_range, writing
-from .aid import Aid, aid
+from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, evidence, segmentation, training_range, writing
+from .aid import aid
 from .assessment_files import write_files
 from .densities import lung_densities
-from .ensembles import judge_all
+from .ensembles import judge_all, not_given
 from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
-from .features import lung_features
-from .lung_volume import at_spacing, prepare
+from .known_lungs import add_stability, features_of, lungs_of_models
+from .lung_volume import prepare
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .model_cards import takes_features, takes_volume
@@ -31,6 +31,7 @@ from .preparation import load_late, modules_of, several
 from .progress import Callback, Steps, silent
 from .reading import read_study
 from .software import software
+from .support import why_no_verdict
 from .volume import Geometry, Volume, to_working_grid
 from .wording import printable
 
@@ -94,6 +95,7 @@ def assess(
     age: float | None = None,
     sex: str | None = None,
     labs: str | Path | Mapping[str, Any] | None = None,
+    prior: float | str | None = None,
     synthetic: bool = False,
     dicom: bool = False,
     keep_identity: bool = False,
@@ -132,6 +134,8 @@ def assess(
     sex : {"female", "male"}, optional
     labs : path or mapping, optional
         Laboratory values, as `patient.check_patient` takes them; which of them count is up to the model.
+    prior : float, optional
+        Probability of COVID-19 before the CT, above 0 and below 1, for a model that gives likelihood ratios.
     synthetic : bool
         Say everywhere that the CT is not of a patient.
     dicom : bool
@@ -152,7 +156,7 @@ def assess(
     MissingPackage
         If a package that the job needs, such as scikit-image or PyTorch, is not installed or damaged.
     """
-    patient = check_patient(age, sex, labs)
+    patient, prior = check_patient(age, sex, labs), evidence.check_prior(prior)
     refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")
     check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
@@ -194,17 +198,31 @@ def assess(
             labels = _find_lungs(working, lungs, refine, name, update)
             boundary = confidence.find_boundary(working, labels)
         models = loading.result()
+        measures = lung_densities(working, labels)
         no_verdict = checks.no_verdict(labels.array, working.array, name)
         if no_verdict:
             models = []
         features = [None] * len(models)
+        known = lungs_of_models(models, labels, None if lungs is not None else refine)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
-                features = _features(models, working, labels, update, helper)
+                known.find(working, name)
+                features = features_of(models, working, known, update, helper)
+        thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
+        refused = [
+            why_no_verdict(one.card, thickness, measures, own) for one, own in zip(models, features, strict=True)
+        ]
+        shown = next((one for one in features if one is not None), {})
+        if models and all(refused):
+            no_verdict = " ".join(dict.fromkeys(refused))
+        kept = [number for number, why in enumerate(refused) if not why]
+        asked = models
+        models, features = [models[number] for number in kept], [features[number] for number in kept]
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
-            verdicts = NO_VERDICTS if no_verdict else judge_all(models, features, inputs, patient.known)
+            verdicts = NO_VERDICTS if no_verdict else judge_all(models, features, inputs, patient.known, prior)
             attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry, patient.known)
+            unstable = add_stability(verdicts, models, features, ct, working, known)
 
         result = {
             "research_use_only": RESEARCH_USE_ONLY,
@@ -212,7 +230,8 @@ def assess(
             "synthetic": synthetic,
             "warnings": [
                 *([SYNTHETIC] if synthetic else []),
-                *([no_verdict] if no_verdict else []),
+                *([no_verdict] if no_verdict else dict.fromkeys(filter(None, refused))),
+                *unstable,
                 *of_choice,
                 *checks.warn_about(ct),
                 *(mask.warnings if mask else []),
@@ -223,16 +242,18 @@ def assess(
             ],
             **verdicts,
             "no_verdict": no_verdict,
+            "not_given": not_given(models, verdicts["tasks"]),
+            "prior": prior,
             "patient": asdict(patient),
             "lungs": {"source": origin(lungs is not None, refine)}
             | ({"mask": mask.taken} if mask else {})
-            | lung_densities(working, labels)
+            | measures
             | {"boundary_supported": boundary.shares},
+            "features_of": next((known.name(one) for one in asked if one.takes_features), None),
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
             "software": software(),
             "seconds": steps.seconds,
         }
-        shown = next((one for one in features if one is not None), {})
         assessment = Assessment(result, working, labels, boundary, shown, models, attention, ct.geometry)
         if folder is not None:
             with steps.step("report", "Writing the report"):
@@ -255,17 +276,6 @@ def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update
     if given is not None and refine == "none":
         return segmentation.given_lungs(given, ct, name)
     return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
-
-
-def _features(
-    models: list[Model], ct: Volume, lungs: Volume, update, helper: Aid | None
-) -> list[dict[str, float] | None]:
-    """What each model takes of features: of voxels as large as those it was trained on."""
-    found: dict[float, dict[str, float]] = {}
-    for model in models:
-        if model.takes_features and model.spacing not in found:
-            found[model.spacing] = lung_features(*at_spacing(ct, lungs.array, model.spacing), update, helper)
-    return [found[model.spacing] if model.takes_features else None for model in models]
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:

@@ -6,7 +6,9 @@ from typing import Any
 
 
 def senseless_claim(card: dict[str, Any]) -> str | None:
-    """The first of ``metrics``, ``limits`` and ``training_distribution`` that no report could show; None if all can.
+    """The first of ``metrics``, ``limits``, ``training_distribution`` and ``unseen`` that no report could show.
+
+    None if all can.
 
     Parameters
     ----------
@@ -14,7 +16,7 @@ def senseless_claim(card: dict[str, Any]) -> str | None:
         With tasks that are as they should be.
     """
     tasks = [task["name"] for task in card["tasks"]]
-    checks = {"metrics": _shown_metrics, "limits": _shown_limits, "training_distribution": _counted}
+    checks = {"metrics": _shown_metrics, "limits": _shown_limits, "training_distribution": _counted, "unseen": _unseen}
     return next((key for key, shown in checks.items() if card.get(key) and not shown(card[key], tasks)), None)
 
 
@@ -32,6 +34,20 @@ def _shown_limits(limits: Any, tasks: list[str]) -> bool:
     return all(isinstance(where, str) and where for where in wheres) and all(
         isinstance(auc, dict) and all(task in auc and (auc[task] is None or _number(auc[task])) for task in tasks)
         for auc in aucs
+    )
+
+
+def _unseen(rows: Any, tasks: list[str]) -> bool:
+    keys = ("auc", "auc_low", "auc_high", "otherwise")
+    return (
+        isinstance(rows, list)
+        and all(isinstance(row, dict) and isinstance(row.get("auc"), dict) for row in rows)
+        and all(isinstance(row.get("where"), str) and isinstance(row.get("cases"), int) for row in rows)
+        and all(
+            isinstance(row["auc"].get(task), dict) and all(_number(row["auc"][task].get(key)) for key in keys)
+            for row in rows
+            for task in tasks
+        )
     )
 
 

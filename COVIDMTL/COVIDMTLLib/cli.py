@@ -11,10 +11,12 @@ from math import isnan
 from pathlib import Path
 
 from . import RESEARCH_USE_ONLY, __version__, inspection, jobs, model_commands, outputs, terminal, writing
+from . import calibration_command as calibration
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
 from .errors import NOT_OURS, InputError, sentence
+from .evidence import check_prior
 from .features import BUILT_IN, ENGINES
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
@@ -172,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     add_assessment_options(demo)
 
     cohort_command.add_options(_command(commands, "cohort", cohort_command.cohort, cohort_command.HELP))
+    calibration.add_options(_command(commands, "calibrate", calibration.calibrate, calibration.HELP))
     dicom_command.add_options(_command(commands, "export-dicom", dicom_command.export_dicom, dicom_command.HELP))
 
     text = "list, show and check models, and import published ones"
@@ -199,6 +202,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
     patient = check_patient(options.age, options.sex, options.labs)
+    check_prior(options.prior)
     ct, kept = arguments[0] if job is jobs.assess else None, {}
     outputs.check_not_ct([options.out / "lungs.nrrd"], ct)
 
@@ -218,6 +222,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
                 age=patient.age,
                 sex=patient.sex,
                 labs=patient.labs,
+                prior=options.prior,
                 progress=progress,
                 **more,
             )

@@ -31,13 +31,19 @@ def combine(verdicts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, An
     dict
         ``rule``, in words; ``tasks``: for each the title and the order of classes of the first model that has it,
         mean probabilities, their verdict, and ``models``, the numbers from 0 of those that it is the mean of;
-        ``apart``: names of the tasks that models have with different classes, about which only each of them can
-        speak; ``aggregate``: see `verdicts.aggregate`, of the means.
+        ``apart``: names of the tasks that models have with different classes, or with evidence in place of
+        probabilities, about which only each of them can speak; ``aggregate``: see `verdicts.aggregate`, of the means.
     """
     tasks, apart = {}, []
     for name in dict.fromkeys(name for one in verdicts for name in one):
         models = [number for number, one in enumerate(verdicts) if name in one]
         first = verdicts[models[0]][name]
+        if any("probabilities" not in verdicts[number][name] for number in models):
+            if len(models) == 1:
+                tasks[name] = dict(first) | {"models": models}
+            else:
+                apart.append(name)
+            continue
         by_class = [
             dict(zip(verdicts[number][name]["classes"], verdicts[number][name]["probabilities"], strict=True))
             for number in models
@@ -46,7 +52,8 @@ def combine(verdicts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, An
             apart.append(name)
             continue
         means = [float(np.mean([one[class_] for one in by_class])) for class_ in first["classes"]]
-        tasks[name] = verdict(first["title"], first["classes"], means) | {"models": models}
+        holds_at = {"holds_at": first["holds_at"]} if "holds_at" in first else {}
+        tasks[name] = verdict(first["title"], first["classes"], means) | holds_at | {"models": models}
     return {"rule": RULE, "tasks": tasks, "apart": apart, "aggregate": aggregate(tasks)}
 
 
@@ -55,6 +62,7 @@ def judge_all(
     features: Sequence[Mapping[str, float] | None],
     volumes: Sequence[Volume | None],
     patient: Mapping[str, float] | None = None,
+    prior: float | None = None,
 ) -> dict[str, Any]:
     """Assess a case with one model or several.
 
@@ -67,6 +75,8 @@ def judge_all(
         What each model takes of the CT, as `lung_volume.prepare` makes it.
     patient : mapping, optional
         What is known of the patient, as `patient.Patient.known` gives it.
+    prior : float, optional
+        As of `verdicts.judge`.
 
     Returns
     -------
@@ -76,7 +86,7 @@ def judge_all(
         `verdicts.judge` says, of each.
     """
     cases = zip(features, models, volumes, strict=True)
-    judged = [judge(of_model, model, volume, patient) for of_model, model, volume in cases]
+    judged = [judge(of_model, model, volume, patient, prior) for of_model, model, volume in cases]
     each = [
         {key: model.card.get(key, "") for key in ("name", "version", "title")} | model.runner.used | one
         for model, one in zip(models, judged, strict=True)
@@ -86,3 +96,10 @@ def judge_all(
     together = combine([one["tasks"] for one in judged])
     ensemble = {key: together[key] for key in ("rule", "apart")}
     return {"tasks": together["tasks"], "aggregate": together["aggregate"], "ensemble": ensemble, "models": each}
+
+
+def not_given(models: Sequence[Model], tasks: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Tasks that models say nothing of on purpose, with the reason, unless another model does."""
+    found = {one["title"]: one for model in models for one in model.card.get("not_given", ())}
+    said = {task["title"] for task in tasks.values()}
+    return [one for title, one in found.items() if title not in said]

@@ -1,6 +1,12 @@
 """Names of the 375 lung features, in the order of the cohort table."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 FIRST_ORDER = (
     "10Percentile 90Percentile Energy Entropy InterquartileRange Kurtosis Maximum MeanAbsoluteDeviation Mean Median "
@@ -44,6 +50,9 @@ FEATURE_NAMES = (
     *(f"{band}_glrlm_{name}" for band in SUB_BANDS for name in GLRLM),
 )
 
+VOLUME = "Volume"
+"""Of the lungs in mm3: no feature of the table, but in two of its features, from which models may take it."""
+
 ABBREVIATIONS = {
     "Id": "inverse difference",
     "Idm": "inverse difference moment",
@@ -55,6 +64,24 @@ ABBREVIATIONS = {
 }
 
 
+def values_of(features: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
+    """Features by name, and `VOLUME`, which follows from them, as an array (names, ...).
+
+    Raises
+    ------
+    KeyError
+        With the name of one that is not there.
+    """
+    return np.array(
+        [_volume(features) if name == VOLUME and name not in features else features[name] for name in names], float
+    )
+
+
+def _volume(features: Mapping[str, Any]) -> Any:
+    # The sum of all squares times the volume of a voxel, over their mean.
+    return features["TotalEnergy"] / np.asarray(features["RootMeanSquared"]) ** 2
+
+
 def in_words(name: str) -> tuple[str, str]:
     """A feature's name in words, and what kind of feature it is, for people to read."""
     *prefix, feature = name.split("_")
@@ -62,7 +89,7 @@ def in_words(name: str) -> tuple[str, str]:
         band, kind = prefix[0], prefix[1].upper()
     else:
         band = None
-        first_order, glcm = feature in FIRST_ORDER, feature in GLCM
+        first_order, glcm = feature in (*FIRST_ORDER, VOLUME), feature in GLCM
         # Names that GLRLM and GLSZM share hold the GLSZM value.
         shared = feature in GLRLM[:3]
         kind = "first order" if first_order else "GLCM" if glcm else "GLSZM" if shared or feature in GLSZM else "GLRLM"

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, softmax
 
+from .kernel_ridge import KernelRidge
 from .network_config import AGE_AND_SEX
 
 LEAST = 1e-3
@@ -274,6 +275,10 @@ class FeaturesMTL:
         for weight, bias in self.layers:
             x = np.maximum(weight @ x + bias, 0)
         return [weight @ x + bias for weight, bias in self.heads]
+
+
+FeatureNetwork = FeaturesMTL | TabularNetwork | KernelRidge
+"""A network that sees no images."""
 
 
 def _linear(weights: Weights, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -81,6 +81,19 @@ def lung_features(
     return {name: values[name] for name in FEATURE_NAMES}
 
 
+def low_pass_features(ct: Volume, lungs: np.ndarray) -> dict[str, float]:
+    """Those of the 375 features that noise changes least, in a sixth of the time: first order, GLCM, GLCM of LLL.
+
+    Parameters
+    ----------
+    ct, lungs
+        As of `lung_features`.
+    """
+    from .texture.parts import low_pass_features as of_image
+
+    return of_image(_cropped(ct.array, lungs))
+
+
 def engine_modules(engine: str) -> tuple[str, ...]:
     """What an engine imports, for `packages.require`; raises `InputError` if there is none of that name."""
     if engine not in ENGINES:

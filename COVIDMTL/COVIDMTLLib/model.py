@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import InputError
+from .feature_names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
 from .model_cards import takes_features, takes_volume
 from .scaling import scale
 from .volume import WORKING_SPACING, Volume
@@ -16,7 +17,7 @@ from .volume import WORKING_SPACING, Volume
 if TYPE_CHECKING:
     import torch
 
-    from .feature_networks import FeaturesMTL, TabularNetwork
+    from .feature_networks import FeatureNetwork
     from .inference import Runner
     from .networks import CovidMTLNet
 
@@ -26,13 +27,13 @@ class FeatureRunner:
 
     Parameters
     ----------
-    network : FeaturesMTL or TabularNetwork
+    network : FeatureNetwork
         Of `feature_networks`.
     """
 
     used = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}
 
-    def __init__(self, network: FeaturesMTL | TabularNetwork):
+    def __init__(self, network: FeatureNetwork):
         self.network = network
 
     def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
@@ -78,6 +79,12 @@ class Model:
         return self.card.get("features", [])
 
     @property
+    def of_low_pass(self) -> bool:
+        """Whether the model takes nothing but what `features.low_pass_features` gives."""
+        low_pass = {*FIRST_ORDER, *GLCM, VOLUME, *(f"LLL_glcm_{name}" for name in WAVELET_GLCM)}
+        return bool(self.features) and not self.takes_volume and low_pass.issuperset(self.features)
+
+    @property
     def patient_values(self) -> list[str]:
         """What the model can use of a patient besides the CT: ``age``, ``sex`` and names of `laboratory.LABORATORY`.
 
@@ -86,7 +93,7 @@ class Model:
         return self.card.get("patient_values", [])
 
     @property
-    def network(self) -> CovidMTLNet | FeaturesMTL | TabularNetwork:
+    def network(self) -> CovidMTLNet | FeatureNetwork:
         """The network as it runs; see `load_network` for one to train."""
         return self.runner.network
 
@@ -144,10 +151,11 @@ class Model:
         """
         name, case = self.card["name"], {}
         if self.takes_features:
-            missing = [one for one in self.features if features is None or one not in features]
-            if missing:
-                raise InputError(f"Model {name} takes lung features, and {missing[0]} is not given.")
-            case["features"] = scale(np.array([features[one] for one in self.features]), self.card["scaling"])
+            try:
+                values = values_of(features or {}, self.features)
+            except KeyError as error:
+                raise InputError(f"Model {name} takes lung features, and {error.args[0]} is not given.") from error
+            case["features"] = scale(values, self.card["scaling"])
         if self.takes_volume:
             if volume is None:
                 raise InputError(f"Model {name} takes a lung volume, and none is given.")

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from .card_claims import senseless_claim
+from .card_evidence import senseless_evidence
 from .errors import InputError
-from .feature_names import FEATURE_NAMES
+from .feature_names import FEATURE_NAMES, VOLUME
 from .laboratory import LABORATORY
 from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
+from .network_config import WITHOUT_IMAGES
 from .training_range import QUANTILES
 from .wording import shortened
 
@@ -57,7 +59,7 @@ def takes_features(card: dict[str, Any]) -> bool:
 
 def takes_volume(card: dict[str, Any]) -> bool:
     """Whether the network of a card sees the lung volume."""
-    return card["format_version"] > 1 and card["network"].get("architecture") not in ("features-mtl", "tabular")
+    return card["format_version"] > 1 and card["network"].get("architecture") not in WITHOUT_IMAGES
 
 
 def takes_patient(card: dict[str, Any]) -> bool:
@@ -111,6 +113,8 @@ def check_card(card: Any, model: str) -> None:
         *(OF_PATIENT if takes_patient(card) else ()),
     ]
     _check_keys(card, model, needed)
+    if "site" in card:
+        needed.append("prediction_sets")
     unfit = [key for key in (*OF_FEATURES, "input", *OF_PATIENT) if key in card and key not in needed]
     if unfit:
         raise InputError(f"Model {model} has {unfit[0]} in its {CARD}, which its network has no use for.")
@@ -126,7 +130,9 @@ def check_card(card: Any, model: str) -> None:
         _check_input(card["input"], model)
     if takes_patient(card):
         _check_patient(card, model)
-    claim = senseless_claim(card)
+    elif "prediction_sets" in card:
+        _check_sets(card, ("without_labs",), model)
+    claim = senseless_evidence(card, takes_features(card)) or senseless_claim(card)
     if claim:
         _refuse(model, claim)
 
@@ -175,7 +181,7 @@ def _check_features(card, model):
     names, scaling, distribution = (card[key] for key in OF_FEATURES)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         _refuse(model, "features")
-    unknown = [name for name in names if name not in FEATURE_NAMES]
+    unknown = [name for name in names if name not in (*FEATURE_NAMES, VOLUME)]
     if unknown:
         raise InputError(f"Model {model} wants features that this version does not compute: {unknown[0][:80]!r}, say.")
     count = len(names)
@@ -198,19 +204,27 @@ def _check_features(card, model):
 
 
 def _check_patient(card, model):
-    names, sets = card["patient_values"], card["prediction_sets"]
+    names = card["patient_values"]
     if not isinstance(names, list) or names[:2] != ["age", "sex"] or len(set(map(str, names))) < len(names):
         _refuse(model, "patient_values")
     unknown = [name for name in names[2:] if not isinstance(name, str) or name not in LABORATORY]
     if unknown or card["network"].get("patient") != len(names):
         wrong = f"{str(unknown[0])[:80]!r}, say, is none" if unknown else "and others than its network has"
         raise InputError(f"Model {model} wants laboratory values that this version does not know: {wrong}.")
+    _check_sets(card, ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",), model)
+
+
+def _check_sets(card, given, model):
+    sets = card["prediction_sets"]
     if not isinstance(sets, dict) or not _numbers(sets.get("coverage")) or not 0 < sets["coverage"] < 1:
         _refuse(model, "prediction_sets")
-    tasks = {task["name"] for task in card["tasks"]}
-    for known in ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",):
+    counts = {task["name"]: len(task["classes"]) for task in card["tasks"]}
+    for known in given:
         least = sets.get(known)
-        if not isinstance(least, dict) or least.keys() != tasks or not all(map(_numbers, least.values())):
+        if not isinstance(least, dict) or least.keys() != counts.keys():
+            _refuse(model, "prediction_sets")
+        # One number for all classes is of models from before sets held in each class.
+        if not all(_numbers(one) or _numbers(one, (counts[task],)) for task, one in least.items()):
             _refuse(model, "prediction_sets")
 
 

@@ -50,6 +50,13 @@ def show_model(options: argparse.Namespace) -> None:
     if "intended_use" in card:
         _say(card["intended_use"])
     config = card.get("network", {"architecture": card.get("architecture")})
+    for row in card.get("unseen", ()):
+        auc = ", ".join(
+            f"{task['name']} {one['auc']:.3f} ({one['auc_low']:.3f} to {one['auc_high']:.3f})"
+            for task in card["tasks"]
+            if (one := row["auc"].get(task["name"]))
+        )
+        _say(f"AUC at a hospital that was not in the training ({row['where']}, {row['cases']} patients): {auc}")
     parts = [str(config[key]) for key in ("architecture", "backbone") if config.get(key)]
     _say(f"Network: {', '.join(parts)}", f"Takes: {_inputs(card)}", "Tasks:", *_tasks(card))
     _say(f"Weights: SHA-256 {card['weights']['sha256']}", RESEARCH_USE_ONLY)
@@ -149,10 +156,10 @@ def _say(*lines: str) -> None:
 
 
 def _tasks(card: dict[str, Any]) -> list[str]:
-    auc = _test_auc(card)
+    auc, where = _test_auc(card), "AUC, cross-validated there," if "site" in card else "AUC at home"
     return [
         f"  {task['name']}: {task['title']} ({', '.join(task['classes'])})"
-        + (f", test AUC {auc[task['name']]:.3f}" if task["name"] in auc else "")
+        + (f", {where} {auc[task['name']]:.3f}" if task["name"] in auc else "")
         for task in card["tasks"]
     ]
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .devices import check_device, choose_device
 from .errors import InputError
 from .model import FeatureRunner, Model
@@ -36,7 +38,7 @@ __all__ = [
     "shipped_models",
 ]
 
-DEFAULT_MODEL = "features+labs"
+DEFAULT_MODEL = "transportable"
 
 
 def shipped_models() -> dict[str, Path]:
@@ -116,7 +118,9 @@ def read_card(name: str | Path = DEFAULT_MODEL) -> dict[str, Any]:
 
 
 def save_model(
-    folder: Path, card: dict[str, Any], weights: CovidMTLNet | FeaturesMTL | Mapping[str, torch.Tensor]
+    folder: Path,
+    card: dict[str, Any],
+    weights: CovidMTLNet | FeaturesMTL | Mapping[str, torch.Tensor] | Mapping[str, np.ndarray],
 ) -> None:
     """Write a model.
 
@@ -128,14 +132,17 @@ def save_model(
         The model card; format, format version and hash of the weights are filled in. Its ``network`` is what
         `networks.build_network` takes; without it, it is a `FeaturesMTL`.
     weights : network or its state dict
-        Stored in the precision that they have.
+        Stored in the precision that they have. Arrays of NumPy take no PyTorch.
 
     Raises
     ------
     InputError
         If the card would not be read again.
     """
-    from .model_weights import to_bytes
+    if isinstance(weights, Mapping) and all(isinstance(one, np.ndarray) for one in weights.values()):
+        from .weights_file import arrays_to_bytes as to_bytes
+    else:
+        from .model_weights import to_bytes
 
     content = to_bytes(weights)
     head = {"format": FORMAT, "format_version": 2 if "network" in card else 1}

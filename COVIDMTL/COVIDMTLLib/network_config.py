@@ -26,8 +26,12 @@ KEYS = {
     "single-task": ("backbone", "tasks", "shift"),
     "features-mtl": ("features", "tasks"),
     "tabular": ("features", "patient", "tasks", "groups", *EXPERTS),
+    "kernel-ridge": ("features", "tasks", "cases", "penalty"),
 }
 """What the configuration of each architecture holds besides its name."""
+
+WITHOUT_IMAGES = ("features-mtl", "tabular", "kernel-ridge")
+"""Architectures that see no images, and take no PyTorch to run."""
 
 LARGEST = {
     "features": 100_000,
@@ -67,8 +71,12 @@ def read_config(config: dict[str, Any]) -> tuple[str, list[int], int | None]:
     check_keys(config, "network", ("architecture", *KEYS[architecture]))
     classes = _classes(config)
     features = config.get("features")
-    if features is not None or architecture in ("features-mtl", "tabular"):
+    if features is not None or architecture in WITHOUT_IMAGES:
         check_whole(features, "features", 1)
+    if architecture == "kernel-ridge":
+        check_whole(config.get("cases"), "cases", 2)
+        if any(count != 2 for count in classes):
+            raise InputError("A kernel ridge regression has two classes in each task, and this one has others.")
     return architecture, classes, features
 
 
@@ -87,6 +95,11 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
         for task, count in enumerate(classes):
             add(f"heads.{task}.1", weight=(count, EMBEDDING), bias=(count,))
         return wanted
+    if architecture == "kernel-ridge":
+        cases, tasks = config["cases"], len(classes)
+        whole = {"labels": ((cases, tasks), "int8"), "gamma": ((), "float32")}
+        whole |= {name: ((tasks,), "float32") for name in ("slope", "bias")}
+        return whole | {"cases": ((cases, features), "float16"), "dual": ((cases, tasks), "float32")}
     experts, groups = tabular_experts(config, classes), len(config["groups"])
     for name, sizes in experts.items():
         columns = features + AGE_AND_SEX if name.startswith("ct") else config["patient"]

@@ -6,12 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import RESEARCH_USE_ONLY, __version__, training_range
+from . import RESEARCH_USE_ONLY, __version__, evidence, training_range
 from .feature_names import in_words
 from .laboratory import LABORATORY, LabValue
 from .pictures import COLOURS, attention_pictures, three_planes
 from .report_reasons import reasons
 from .sides import LEFT, RIGHT
+from .stability import moved_most
+from .verdicts import in_words as in_words_of_verdict
 
 if TYPE_CHECKING:
     from .assessment import Assessment
@@ -24,6 +26,7 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    environment.filters |= {"said": in_words_of_verdict, "sentences": evidence.in_words, "moved": moved_most}
     page = environment.get_template(TEMPLATE).render(
         result=assessment.result,
         cards=[model.card for model in assessment.models],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .verdicts import in_words
+
 SUMS = {
     "ct_features": "The CT's features, all together",
     "age_and_sex": "Age and sex",
@@ -42,7 +44,7 @@ def reasons(tasks: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             longest = max((abs(bar["contribution"]) for bar in bars), default=0) or 1
             for bar in bars:
                 bar["width"] = 50 * abs(bar["contribution"]) / longest
-        found.append({"title": task["title"], "verdict": task["verdict"], "sums": sums, "leading": leading})
+        found.append({"title": task["title"], "verdict": in_words(task), "sums": sums, "leading": leading})
     return found
 
 

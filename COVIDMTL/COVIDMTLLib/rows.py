@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .verdicts import in_words
+
 
 def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a case that was assessed.
@@ -22,16 +24,23 @@ def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``case``; ``error``, empty; volumes in ml, shares of the lung at opacity densities and of its boundary that
-        the image shows, the DICOM series that was read, verdicts, probabilities, the number of warnings.
+        the image shows, the DICOM series that was read, why there is no verdict, verdicts, probabilities or likelihood
+        ratios and whether they are stable, the number of warnings.
     """
     both = result["lungs"]["both"]
     row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
     row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
     row["boundary_supported"] = result["lungs"].get("boundary_supported", {}).get("both", "")  # not in older results
     row["series"] = result["ct"].get("series") or ""
+    row["no_verdict"] = result.get("no_verdict") or ""
     for task, answer in result["tasks"].items():
-        row[task] = answer["verdict"]
-        row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
+        row[task] = in_words(answer)
+        if "evidence" in answer:
+            keys = ("likelihood_ratio", "likelihood_ratio_low", "likelihood_ratio_high")
+            row |= {f"{task}: {key.replace('_', ' ')}": answer["evidence"][key] for key in keys}
+            row[f"{task}: stable"] = "yes" if answer.get("stability", {"stable": True})["stable"] else "no"
+        else:
+            row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
     return row | {"warnings": len(result["warnings"])}
 
 

@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from . import evidence
 from .packages import require
 from .progress import Callback, silent
+from .verdicts import in_words as verdict_in_words
 
 
 @contextmanager
@@ -116,19 +118,32 @@ def summary(result: dict[str, Any], folder: Path) -> str:
     lines = [result["research_use_only"]]
     lines += [f"Warning: {warning}" for warning in result["warnings"]]
     for task in result["tasks"].values():
-        shares = ", ".join(f"{name} {p:.0%}" for name, p in zip(task["classes"], task["probabilities"], strict=True))
-        lines.append(f"{task['title']}: {task['verdict']} ({shares})")
+        lines += _evidence_lines(task) if "evidence" in task else [_probabilities_line(task)]
         if "prediction_set" in task:
             lines.append(
                 f"  {task['prediction_set']['coverage']:.0%} set: {' or '.join(task['prediction_set']['classes'])}"
             )
+    lines += [f"{one['title']}: no verdict. {one['reason']}" for one in result["not_given"]]
     if result["aggregate"]:
-        lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
+        lines.append(f"Both diagnoses together: {verdict_in_words(result['aggregate'])}")
     lines.append(lungs_line(result["lungs"]))
     if "mask" in result["lungs"]:
         lines.append(f"Taken for lung: {result['lungs']['mask']}")
     lines.append(f"Report: {folder / 'report.html'}")
     return "\n".join(lines)
+
+
+def _probabilities_line(task: dict[str, Any]) -> str:
+    shares = ", ".join(f"{name} {p:.0%}" for name, p in zip(task["classes"], task["probabilities"], strict=True))
+    return f"{task['title']}: {verdict_in_words(task)} ({shares})"
+
+
+def _evidence_lines(task: dict[str, Any]) -> list[str]:
+    lines = [f"{task['title']}: the CT {task['verdict']}"]
+    lines += [f"  {line}" for line in evidence.in_words(task["evidence"])]
+    for one in task.get("measures", ()):
+        lines.append(f"  {one['title']}: {one['value']:.0f} {one['unit']}, which {one['evidence']['says']}")
+    return lines
 
 
 def lungs_line(lungs: dict[str, Any]) -> str:

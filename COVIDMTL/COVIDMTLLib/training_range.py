@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .feature_names import values_of
+
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 LOW, HIGH = QUANTILES.index(0.01), QUANTILES.index(0.99)
 
@@ -51,7 +53,7 @@ def compare(features: dict[str, float], names: list[str], distribution: dict[str
         ``beyond_all_share``: share outside all of them; ``verdict``: "like the training data", "unusual"
         (fewer than 1 in 20 training cases have a larger share) or "outside" (fewer than 1 in 100).
     """
-    values = np.array([features[name] for name in names])
+    values = values_of(features, names)
     table = np.array(distribution["values"])
     share = float(_unusual(values, table).mean())
     beyond = float(((values < table[:, 0]) | (values > table[:, -1])).mean())
@@ -71,7 +73,7 @@ def warnings(comparison: dict[str, Any]) -> list[str]:
     rare = "one in a hundred" if comparison["verdict"] == "outside" else "one in twenty"
     return [
         f"This CT is unlike those the model was trained on: {comparison['unusual_share']:.0%} of its features lie "
-        f"outside their usual range, which holds for fewer than {rare} of the training cases. The probabilities may "
+        f"outside their usual range, which holds for fewer than {rare} of the training cases. What the model says may "
         "mean little."
     ]
 
@@ -91,7 +93,7 @@ def standing_out(
         5th and 95th percentile), furthest first.
     """
     table = np.array(distribution["values"])
-    values = np.array([features[name] for name in names])
+    values = values_of(features, names)
     low, middle, high = (table[:, QUANTILES.index(q)] for q in (0.05, 0.5, 0.95))
     distance = np.zeros(len(values))
     np.divide((values - middle) * 3.29, high - low, out=distance, where=high > low)

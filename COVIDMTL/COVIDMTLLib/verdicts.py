@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
-from . import training_range
+from . import evidence, training_range
 from .model_cards import takes_patient
 from .models import Model
 from .prediction_sets import prediction_sets
@@ -19,6 +20,7 @@ def judge(
     model: Model,
     volume: Volume | None = None,
     patient: Mapping[str, float] | None = None,
+    prior: float | None = None,
 ) -> dict[str, Any]:
     """Assess a case.
 
@@ -31,13 +33,19 @@ def judge(
         As `lung_volume.prepare` makes it, for a model that takes it.
     patient : mapping, optional
         What is known of the patient, as `patient.Patient.known` gives it.
+    prior : float, optional
+        Probability of COVID-19 before the CT, 0 to 1, for a model whose results are likelihood ratios.
 
     Returns
     -------
     dict
-        ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task; of a model that can use
-        what is known of the patient also ``prediction_set`` (see `prediction_sets`), ``contributions`` and
-        ``contribution_sums`` (see `explanation.explain`);
+        ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task, and ``holds_at``, where
+        that holds if not everywhere; of a model that is calibrated for the user's site also ``prediction_set`` (see
+        `prediction_sets`); of one that can use what is known of the patient also ``contributions`` and
+        ``contribution_sums`` (see `explanation.explain`). Of a model for sites that it has not seen, in place of
+        probabilities ``evidence``, see `evidence.weigh`, and ``measures``, each with ``name``, ``title``, ``value``,
+        ``unit`` and ``evidence``; the verdict is what the evidence and all
+        measures say, or that they say nothing.
         ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`, or None for a model that
         takes no features.
 
@@ -51,8 +59,14 @@ def judge(
         task["name"]: verdict(task["title"], task["classes"], probabilities[task["name"]].tolist())
         for task in model.card["tasks"]
     }
-    for name, one in prediction_sets(model.card, probabilities, patient).items():
-        tasks[name]["prediction_set"] = one
+    for name, one in tasks.items():
+        if "evidence" in model.card:
+            tasks[name] = _weighed(name, one, model.card, features, prior)
+        elif "trained_at" in model.card:
+            one["holds_at"] = model.card["trained_at"]
+    if "site" in model.card:  # a set holds where it was made, and nowhere else
+        for name, one in prediction_sets(model.card, probabilities, patient).items():
+            tasks[name]["prediction_set"] = one
     if takes_patient(model.card):
         from .explanation import explain
 
@@ -62,6 +76,39 @@ def judge(
     if model.takes_features:
         comparison = training_range.compare(features, model.features, model.card["training_distribution"])
     return {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
+
+
+def _weighed(
+    name: str,
+    found: Mapping[str, Any],
+    card: Mapping[str, Any],
+    features: Mapping[str, float],
+    prior: float | None,
+) -> dict[str, Any]:
+    """A task of a model that gives evidence instead of probabilities."""
+    prior = prior if name == evidence.OF_PRIOR else None
+    _, positive = np.clip(found["probabilities"], 1e-9, 1)
+    weighed = evidence.weigh(float(logit(min(positive, 1 - 1e-9))), card["evidence"][name], prior)
+    measures = [
+        {
+            "name": one["name"],
+            "title": one["title"],
+            "unit": one["unit"],
+            "value": features[one["name"]] + one["offset"],
+        }
+        | {"evidence": evidence.weigh(features[one["name"]], one["evidence"])}
+        for one in card.get("measures", {}).get(name, ())
+    ]
+    # Where the model and a plain measure disagree, nobody knows which of them is right.
+    says = {weighed["says"], *(one["evidence"]["says"] for one in measures)}
+    said = says.pop() if len(says) == 1 else evidence.NOTHING
+    task = {"title": found["title"], "classes": found["classes"], "verdict": said, "evidence": weighed}
+    return task | ({"measures": measures} if measures else {})
+
+
+def in_words(task: Mapping[str, Any]) -> str:
+    """The verdict of a task as people are to read it: with where it holds, if not everywhere."""
+    return f"{task['verdict']}, as {task['holds_at']} would have it" if "holds_at" in task else task["verdict"]
 
 
 def verdict(title: str, classes: list[str], probabilities: list[float]) -> dict[str, Any]:
@@ -81,7 +128,7 @@ def aggregate(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     probability is the larger of the two, so that it crosses 1/2 exactly when either does. None for
     a model without both tasks, or with other than two classes in them, the second of which is positive.
     """
-    both = [tasks[name]["probabilities"] for name in ("covid_ct", "covid_nat") if name in tasks]
+    both = [tasks[name].get("probabilities", []) for name in ("covid_ct", "covid_nat") if name in tasks]
     if [len(probabilities) for probabilities in both] != [2, 2]:
         return None
     probability = max(positive for _, positive in both)
@@ -89,4 +136,4 @@ def aggregate(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
         "rule": "positive if either diagnosis is positive (Bao et al., section 8); the larger of the two probabilities",
         "probability": probability,
         "verdict": "positive" if probability > 0.5 else "negative",
-    }
+    } | {key: value for key, value in tasks["covid_ct"].items() if key == "holds_at"}

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
 from .errors import InputError
-from .feature_networks import FeaturesMTL, TabularNetwork
+from .feature_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
+from .kernel_ridge import KernelRidge
 from .model_cards import network_config
 from .model_files import CARD, WEIGHTS
 from .network_config import weights_wanted
 
 PICKLES = (b"\x80", b"PK\x03\x04")
-"""How files of pickle, and those of ``torch.save``, start. The first eight bytes of safetensors are a small number."""
+"""How files of pickle, and those of ``torch.save``, start. Safetensors begins with eight bytes of a number."""
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 """Types that weights may be stored in where the network has numbers with a fraction."""
@@ -32,7 +34,11 @@ Kinds = Mapping[str, tuple[tuple[int, ...], str]]
 """Shape and name of the type of each of the weights."""
 
 
-def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> FeaturesMTL | TabularNetwork:
+NETWORKS = {"features-mtl": FeaturesMTL, "tabular": TabularNetwork, "kernel-ridge": KernelRidge}
+"""Networks that see no images, by architecture."""
+
+
+def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> FeatureNetwork:
     """The network that sees no images of a card, with the weights of a file.
 
     Parameters
@@ -69,19 +75,23 @@ def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> Feat
     return checked_network(config, weights, model)
 
 
-def checked_network(
-    config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str
-) -> FeaturesMTL | TabularNetwork:
+def arrays_to_bytes(weights: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as a file of safetensors; they keep their type."""
+    return save({name: array.copy(order="C") for name, array in weights.items()})
+
+
+def checked_network(config: dict[str, Any], weights: Mapping[str, np.ndarray], model: str) -> FeatureNetwork:
     """The network of a configuration with weights that fit; raises `InputError` for trees that lead nowhere."""
     try:
-        return (FeaturesMTL if config["architecture"] == "features-mtl" else TabularNetwork)(config, weights)
+        return NETWORKS[config["architecture"]](config, weights)
     except ValueError as error:
         raise InputError(f"The weights of model {model} make no sense: {error}; get the model again.") from error
 
 
 def refuse_pickle(content: bytes, model: str) -> None:
     """Raise `InputError` for a file that is a pickle."""
-    if content.startswith(PICKLES):
+    # Of safetensors, the first byte may be any, being the length of the JSON that begins at the ninth.
+    if content.startswith(PICKLES) and content[8:9] != b"{":
         raise InputError(
             f"The {WEIGHTS} of model {model} is a pickle, which can run any program when it is read, and so is not "
             "read; get the model as safetensors."

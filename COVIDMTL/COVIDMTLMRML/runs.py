@@ -20,6 +20,7 @@ import slicer
 from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.evidence import check_prior
 from COVIDMTLLib.lifetime import JOB_FOLDER
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import Patient
@@ -210,6 +211,8 @@ class AssessmentRun(Run):
         See `COVIDMTLLib.assessment.assess`.
     patient : Patient, optional
         What is known besides the CT.
+    prior : float, optional
+        Probability of COVID-19 before the CT, above 0 and below 1.
     ct, segmentation
         As of `Run`.
     """
@@ -222,7 +225,9 @@ class AssessmentRun(Run):
         device: str = "auto",
         refine: str | None = None,
         patient: Patient | None = None,
+        prior: float | None = None,
     ):
+        self.prior = check_prior(prior)
         self.model, self.device, self.refine = model, device, refine
         self.patient = patient or Patient()
         super().__init__(ct, segmentation)
@@ -235,7 +240,7 @@ class AssessmentRun(Run):
         return ["assess", self._ct_file, *fixed, *network, *lungs, *refine, *self._patient_options()]
 
     def _patient_options(self) -> list[object]:
-        known = {"--age": self.patient.age, "--sex": self.patient.sex}
+        known = {"--age": self.patient.age, "--sex": self.patient.sex, "--prior": self.prior}
         if self.patient.labs:
             known["--labs"] = self.folder / "labs.json"
             known["--labs"].write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")

@@ -22,11 +22,17 @@ CONTRIBUTION_COLUMNS = ("Task", "Name", "Title", "Value", "Unit", "Contribution 
 
 
 def probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
-    """A row for each class of each task; the prediction set is told with its coverage, if there is one."""
+    """A row for each class of each task, or for each probability after the CT of one that gives a likelihood ratio;
+    the prediction set is told with its coverage, if there is one."""
     for task in result["tasks"].values():
+        if "evidence" in task:
+            for one in task["evidence"]["after"]:
+                words = f"{one['before']:.0%} before the CT, {task['classes'][1]} after it"
+                yield task["title"], words, f"{task['title']}: {words}", one["probability"], task["verdict"], ""
+            continue
         chosen = task.get("prediction_set")
         for name, probability in zip(task["classes"], task["probabilities"], strict=True):
-            verdict = "yes" if name == task["verdict"] else ""
+            verdict = (f"yes, in {task['holds_at']}" if "holds_at" in task else "yes") * (name == task["verdict"])
             inside = ""
             if chosen:
                 inside = f"{'inside' if name in chosen['classes'] else 'outside'}, {chosen['coverage']:.0%} coverage"

@@ -39,6 +39,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         age: float | None = None,
         sex: str | None = None,
         labs: str | Path | dict | None = None,
+        prior: float | None = None,
         progress=silent,
     ) -> dict:
         """Assess a CT and wait for the end. Research use only.
@@ -53,11 +54,13 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param age: of the patient, in years.
         :param sex: "female" or "male".
         :param labs: laboratory values: a CSV or JSON file, or numbers by their names in laboratory_values.csv.
+        :param prior: probability of COVID-19 before the CT, above 0 and below 1, for a model that gives likelihood
+            ratios.
         :param progress: is told step, share done (0 to 1) and a line of text; what it raises cancels the run.
         :returns: what assessment.json holds; it is also stored in the scene, with tables, plot and report.
         :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
         """
-        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
+        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs), prior)
         run.wait(progress)
         return self._finish(run, output)
 
@@ -73,6 +76,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         age: float | None = None,
         sex: str | None = None,
         labs: str | Path | dict | None = None,
+        prior: float | None = None,
         **callbacks,
     ) -> Background:
         """As process, but return at once.
@@ -80,13 +84,14 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param callbacks: progress, finished (is told the result) and failed (is told the exception).
         :returns: the run in the background, which has cancel().
         """
-        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs))
+        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs), prior)
         return Background(run, lambda: self._finish(run, output), **callbacks)
 
     def processFile(self, ct, out, *, progress=silent, **options) -> dict:
         """Assess an image file or DICOM folder into a folder, as ``covid-mtl assess`` does.
 
-        :param options: those of the command line: lungs, model, device, refine, age, sex, labs, series, grid, name.
+        :param options: those of the command line: lungs, model, device, refine, age, sex, labs, prior, series, grid,
+            name.
         :returns: what assessment.json holds.
         """
         assess_in_child(ct, out, progress=progress, python=job_python(), **options)
@@ -102,7 +107,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         """
         return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)
 
-    def importModel(self, checkpoint, folder, *, featuresFrom: str = DEFAULT_MODEL, progress=silent) -> Path:
+    def importModel(self, checkpoint, folder, *, featuresFrom: str = "features-mtl", progress=silent) -> Path:
         """Make a model folder of a published checkpoint, as ``covid-mtl model import`` does.
 
         :param checkpoint: state dict that PyTorch saved; nothing in it is executed.
@@ -114,18 +119,22 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         Child("model", "import", *options, "--", checkpoint, python=job_python()).wait(progress)
         return Path(folder)
 
-    def startCohort(self, table, out, *, model, device="auto", refine=None, jobs=1, **callbacks) -> Background:
+    def startCohort(
+        self, table, out, *, model, device="auto", refine=None, jobs=1, prior=None, **callbacks
+    ) -> Background:
         """Assess the CTs of a folder or a table, as ``covid-mtl cohort`` does, and return at once. Called again, it
         goes on where it was stopped.
 
         :param table: folder of CTs, or a table of them; see COVIDMTLLib.cohort.table.read_cases.
         :param out: folder for the results.
         :param jobs: how many CTs to assess at once.
+        :param prior: as of process.
         :param callbacks: as of start; finished is told the rows of cohort.csv, texts by columns.
         :returns: the run in the background, which has cancel().
         """
         options = [f"--out={out}", f"--jobs={jobs}", f"--model={model}", f"--device={device}"]
         options += [f"--refine={refine}"] if refine else []
+        options += [f"--prior={prior}"] if prior is not None else []
         child = Child("cohort", *options, "--", table, python=job_python())
 
         def rows() -> list[dict]:

@@ -8,7 +8,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from .patient_section import UNKNOWN_AGE, Sex
+from .patient_section import UNKNOWN_AGE, UNKNOWN_PRIOR, Sex
 
 
 class Device(enum.Enum):
@@ -53,6 +53,7 @@ class COVIDMTLParameterNode:
     age - Of the patient, in years; -1 if unknown.
     sex - Of the patient.
     labs - Laboratory values as JSON: numbers by their names in laboratory_values.csv; empty for none.
+    prior - Probability of COVID-19 before the CT in per cent; 0 if it is not given.
     model - Name of a shipped model, or path of a model folder.
     device - Where the network runs.
     attention - Name of the task whose attention is shown over the CT; none if empty.
@@ -66,6 +67,7 @@ class COVIDMTLParameterNode:
     age: Annotated[int, WithinRange(UNKNOWN_AGE, 120)] = UNKNOWN_AGE
     sex: Sex = Sex.UNKNOWN
     labs: str = ""
+    prior: Annotated[int, WithinRange(UNKNOWN_PRIOR, 99)] = UNKNOWN_PRIOR
     model: str = DEFAULT_MODEL
     device: Device = Device.AUTO
     attention: str = ""

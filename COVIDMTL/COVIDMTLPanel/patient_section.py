@@ -18,7 +18,7 @@ from .explanations import patient_words
 from .rich_text import MARKS, OUTSIDE
 from .summaries import warnings_html
 
-UNKNOWN_AGE = -1
+UNKNOWN_AGE, UNKNOWN_PRIOR = -1, 0
 
 TITLE, MARK, VALUE, UNIT = range(4)
 """The columns of the table."""
@@ -55,6 +55,11 @@ def known_of(parameters) -> dict[str, Any]:
         raise InputError(_("The laboratory values that the scene holds are damaged; clear them and give them again."))
     age = None if parameters.age == UNKNOWN_AGE else parameters.age
     return {"age": age, "sex": parameters.sex.value or None, "labs": check_labs(labs)}
+
+
+def prior_of(parameters) -> float | None:
+    """The probability of COVID-19 before the CT, 0 to 1, as the logic takes it."""
+    return None if parameters.prior == UNKNOWN_PRIOR else parameters.prior / 100
 
 
 class PatientSection:
@@ -125,6 +130,7 @@ class PatientSection:
         """Forget what is known of the patient."""
         parameters = self._parameters()
         parameters.age, parameters.sex, parameters.labs = UNKNOWN_AGE, Sex.UNKNOWN, ""
+        parameters.prior = UNKNOWN_PRIOR
 
     def _make_table(self) -> None:
         table = self._ui.labsTable

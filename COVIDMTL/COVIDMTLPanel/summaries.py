@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, NamedTuple
 
+from COVIDMTLLib.verdicts import in_words
 from slicer.i18n import tr as _
 
+from .evidence_text import evidence_html, reason_html, unseen_html
 from .explanations import CLOSE, contributions_html, patient_html, prediction_set_html
 from .rich_text import BAR, VERDICT_BAR, bar_row, bars_html, table_html
 
@@ -50,7 +52,7 @@ def results_html(result: dict[str, Any] | None) -> ResultTexts:
     if result is None:
         return ResultTexts()
     return ResultTexts(
-        warnings_html(result["warnings"]),
+        warnings_html(text for text in result["warnings"] if text != result.get("no_verdict")),
         verdicts_html(result),
         lungs_html(result["lungs"]),
         reasons_html(result),
@@ -74,15 +76,22 @@ def verdicts_html(result: dict[str, Any]) -> str:
         What ``assessment.json`` holds.
     """
     parts = []
+    if result.get("no_verdict"):
+        parts.append(reason_html(_("No verdict"), result["no_verdict"]))
     for task in result["tasks"].values():
-        parts.append(f"{HEADING}<b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>")
+        if "evidence" in task:
+            parts.append(evidence_html(task))
+            continue
+        parts.append(f"{HEADING}<b>{escape(task['title'])}: {escape(in_words(task))}</b></p>")
         bars = [
             _class_row(name, probability, name == task["verdict"])
             for name, probability in zip(task["classes"], task["probabilities"], strict=True)
         ]
         parts += [bars_html(bars), prediction_set_html(task)]
+    for one in result.get("not_given", ()):
+        parts.append(reason_html(f"{one['title']}: {_('no verdict')}", one["reason"]))
     if result["aggregate"]:
-        verdict = escape(result["aggregate"]["verdict"])
+        verdict = escape(in_words(result["aggregate"]))
         parts.append(f"{HEADING}<b>{_('Both diagnoses together')}: {verdict}</b></p>")
     return "".join(parts)
 
@@ -99,7 +108,7 @@ def reasons_html(result: dict[str, Any]) -> str:
     for task in result["tasks"].values():
         counted = contributions_html(task)
         if counted:
-            parts.append(f"{HEADING}<b>{escape(task['title'])}: {escape(task['verdict'])}</b></p>{counted}")
+            parts.append(f"{HEADING}<b>{escape(task['title'])}: {escape(in_words(task))}</b></p>{counted}")
     return "".join(parts)
 
 
@@ -136,10 +145,11 @@ def card_html(card: dict[str, Any]) -> str:
     for task in card["tasks"]:
         auc = card.get("metrics", {}).get(task["name"], {}).get("auc")
         rows.append([task["title"], ", ".join(task["classes"]), "-" if auc is None else f"{auc:.3f}"])
-    lines.append(table_html([_("Task"), _("Classes"), _("Test AUC")], rows))
+    lines.append(unseen_html(card))
+    lines.append(table_html([_("Task"), _("Classes"), _("AUC at home")], rows))
     if card.get("license"):
         lines.append(f"{_('License')}: {escape(card['license'])}")
-    return "".join(line if line.startswith("<table") else f"<p>{line}</p>" for line in lines)
+    return "".join(line if line.startswith("<table") else f"<p>{line}</p>" for line in filter(None, lines))
 
 
 def _class_row(name: str, probability: float, is_verdict: bool) -> str:

@@ -68,6 +68,7 @@ def cohort(options: argparse.Namespace) -> None:
                 refine=options.refine,
                 device=options.device,
                 grid=options.grid,
+                prior=options.prior,
                 failed=lambda name, reason: terminal.note(f"{name} failed: {reason}"),
                 progress=progress,
             )

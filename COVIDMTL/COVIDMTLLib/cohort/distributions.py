@@ -13,6 +13,9 @@ COLOURS = ("#2f6fb2", "#c98a00", "#8c1d2c", "#5b6675")
 
 MOST_BINS = 30
 
+RATIOS = (1 / 30, 30)
+"""Likelihood ratios that are told apart."""
+
 
 def histogram(values: np.ndarray, *, percent: bool) -> str:
     """A histogram of a measure as the URL of an SVG, its median marked.
@@ -44,6 +47,17 @@ def probabilities(by_class: Mapping[str, np.ndarray]) -> str:
     if several:
         figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     return _url(figure, axes, "probability, %")
+
+
+def ratios(values: np.ndarray) -> str:
+    """A histogram of likelihood ratios on a logarithmic axis, 1 marked, as the URL of an SVG."""
+    figure, axes = _axes()
+    axes.hist(np.clip(values, *RATIOS), np.geomspace(*RATIOS, 25), color="#a9c3df")
+    axes.axvline(1, color=COLOURS[0], linewidth=1.6)
+    axes.set_xscale("log")
+    axes.set_xticks([0.1, 0.3, 1, 3, 10], ["0.1", "0.3", "1", "3", "10"])
+    axes.set_xticks([], minor=True)
+    return _url(figure, axes, "likelihood ratio")
 
 
 def _axes():

@@ -12,6 +12,7 @@ from typing import Any
 from ..assessment import check_choices
 from ..cores import cores
 from ..errors import InputError
+from ..evidence import check_prior
 from ..models import DEFAULT_MODEL, read_card, shipped_models
 from ..packages import require
 from ..progress import Callback, silent
@@ -42,6 +43,7 @@ def assess_cohort(
     refine: str | None = None,
     device: str = "auto",
     grid: str = "ct",
+    prior: float | str | None = None,
     failed: Failed = lambda name, reason: None,
     progress: Callback = silent,
 ) -> list[dict[str, Any]]:
@@ -64,7 +66,7 @@ def assess_cohort(
         Address of a Dask scheduler, whose workers see the same files at the same paths.
     parquet : bool
         Whether to write ``cohort.parquet`` too.
-    model, refine, device, grid
+    model, refine, device, grid, prior
         As of `assessment.assess`, for all cases.
     failed : callable, optional
         Is told the name of each case that fails and why, as it happens.
@@ -83,6 +85,7 @@ def assess_cohort(
         If something is wrong with the table, the folder, the scheduler or what is meant for all cases.
     """
     check_choices(refine or DEFAULT_METHOD, grid)
+    prior = check_prior(prior)
     require("jinja2", "matplotlib.backends.backend_agg", *(["pyarrow.parquet"] if parquet else []))
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} cases cannot be assessed at once; give --jobs 1 or more.")
@@ -100,7 +103,7 @@ def assess_cohort(
     try:
         run.fail_rows()
         if run.left:
-            how = (out / CASES, models, device, {"refine": refine, "grid": grid})
+            how = (out / CASES, models, device, {"refine": refine, "grid": grid, "prior": prior})
             number = min(jobs or cores(), len(run.left))
             workers = (
                 LocalWorkers(number, *how, run.tell_share) if scheduler is None else ClusterWorkers(scheduler, *how)

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import RESEARCH_USE_ONLY, __version__
 from ..batch import IMAGE_SUFFIXES
+from ..evidence import AGAINST, FOR, NOTHING
 from . import distributions
 from .outcome import Outcome
 from .outliers import FEWEST, MEASURES, MOST, column, outliers
@@ -50,7 +51,8 @@ def write_summary(outcomes: Sequence[Outcome], total: int, cases: str, path: Pat
     page = environment.get_template(TEMPLATE).render(
         counts=_counts(outcomes, total),
         seconds=float(np.median([outcome.seconds for outcome in assessed])) if assessed else None,
-        failures=_failures([outcome.row for outcome in outcomes if outcome.error]),
+        failures=_reasons([outcome.row for outcome in outcomes if outcome.error], "error"),
+        no_verdict=_reasons([outcome.row for outcome in assessed if outcome.row.get("no_verdict")], "no_verdict"),
         named=NAMED,
         reasons=REASONS,
         measures=_measures(rows),
@@ -76,18 +78,19 @@ def _counts(outcomes: Sequence[Outcome], total: int) -> dict[str, int]:
         "cases": total,
         "assessed": len(outcomes) - failed,
         "failed": failed,
+        "without": sum(bool(outcome.row.get("no_verdict")) for outcome in outcomes),
         "left": total - len(outcomes),
         "warned": warned,
     }
 
 
-def _failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The reasons of failures, the most frequent first; what differs by the names of cases and files alone is one."""
+def _reasons(rows: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """The reasons in a column, the most frequent first; what differs by the names of cases and files alone is one."""
     reasons: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        reasons.setdefault(FILE.sub("…", row["error"]).replace(row["case"], "…"), []).append(row)
+        reasons.setdefault(FILE.sub("…", row[key]).replace(row["case"], "…"), []).append(row)
     found = [
-        {"reason": alike[0]["error"] if len(alike) == 1 else reason, "cases": [row["case"] for row in alike]}
+        {"reason": alike[0][key] if len(alike) == 1 else reason, "cases": [row["case"] for row in alike]}
         for reason, alike in reasons.items()
     ]
     return sorted(found, key=lambda one: -len(one["cases"]))
@@ -114,15 +117,34 @@ def _tasks(assessed: Sequence[Outcome]) -> list[dict[str, Any]]:
     found = []
     for task, title in titles.items():
         rows = [outcome.row for outcome in assessed if task in outcome.row]
-        prefix = f"{task}: "
+        ratio, prefix = f"{task}: likelihood ratio", f"{task}: "
+        if any(ratio in row for row in rows):
+            found.append(_evidence(title, task, [row for row in rows if ratio in row], ratio))
+            rows = [row for row in rows if ratio not in row]
+            if not rows:
+                continue
         classes = list(dict.fromkeys(key.removeprefix(prefix) for row in rows for key in row if key.startswith(prefix)))
         given = Counter(row[task] for row in rows)
-        verdicts = [{"name": name, "cases": given[name], "share": given[name] / len(rows)} for name in classes]
+        said = sorted(given, key=lambda one: next((n for n, name in enumerate(classes) if one.startswith(name)), 0))
+        verdicts = [{"name": name, "cases": given[name], "share": given[name] / len(rows)} for name in said]
         by_class = {name: column(rows, prefix + name) for name in classes}
         shown = {
             name: values[np.isfinite(values)]
             for name, values in list(by_class.items())[-1 if len(classes) == 2 else 0 :]
         }
         of = classes[-1] if len(classes) == 2 else ""
+        of = f"Probability of {of}" if of else "Probability of each class"
         found.append({"title": title, "verdicts": verdicts, "of": of, "picture": distributions.probabilities(shown)})
     return found
+
+
+def _evidence(title: str, task: str, rows: Sequence[dict[str, Any]], ratio: str) -> dict[str, Any]:
+    """How often CTs spoke for and against something, and how the likelihood ratios are distributed."""
+    given = Counter(row[task] for row in rows)
+    verdicts = [
+        {"name": f"CT {name}", "cases": given[name], "share": given[name] / len(rows)}
+        for name in (AGAINST, NOTHING, FOR)
+    ]
+    unstable = sum(row[f"{task}: stable"] == "no" for row in rows)
+    of = "Likelihood ratio" + (f"; not stable in {unstable}" if unstable else "")
+    return {"title": title, "verdicts": verdicts, "of": of, "picture": distributions.ratios(column(rows, ratio))}

@@ -9,6 +9,7 @@ from .. import __version__
 from ..densities import CONSOLIDATION, GROUND_GLASS
 from ..sides import LEFT, RIGHT
 from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LUNG, STRUCTURES, Code
+from ..verdicts import in_words
 from . import software
 from .codes import line, own, snomed
 from .source import Source
@@ -120,8 +121,13 @@ def _task(
 ) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import QualitativeEvaluation
 
+    if "evidence" in task:
+        return _evidence(name, task, models, source)
     classes = {one: own(f"{name}: {one}", one) for one in task["classes"]}
-    evaluations = [QualitativeEvaluation(own("verdict", "Verdict: the most probable class"), classes[task["verdict"]])]
+    said = classes[task["verdict"]]
+    if "holds_at" in task:
+        said = own(f"{name}: {task['verdict']} at home", in_words(task))
+    evaluations = [QualitativeEvaluation(own("verdict", "Verdict: the most probable class"), said)]
     likely = task.get("prediction_set")
     if likely:
         share = f"{likely['coverage']:.0%}"
@@ -134,12 +140,55 @@ def _task(
     return _group(name, task["title"], models, measured, evaluations, source)
 
 
+def _evidence(
+    name: str, task: Mapping[str, Any], models: Sequence[Mapping[str, Any]], source: Source
+) -> MeasurementsAndQualitativeEvaluations:
+    """What a model says at a site that it has not seen: no class, but what the CT speaks for and how much."""
+    from highdicom.sr import CodedConcept, Measurement, QualitativeEvaluation
+
+    found, ratio = task["evidence"], CodedConcept("1", "UCUM", "no units")
+    says = own(f"{name}: {task['verdict']}", f"The CT {task['verdict']}")
+    evaluations = [QualitativeEvaluation(own("evidence", "What the CT says of it, at a site unseen"), says)]
+    if not task.get("stability", {"stable": True})["stable"]:
+        unstable = own(f"{name}: unstable", "Not stable")
+        evaluations.append(QualitativeEvaluation(own("stability", "Stability of the evidence"), unstable))
+    measured = [
+        Measurement(own(f"{name}: {key}", meaning), round(found[key], 4), ratio)
+        for key, meaning in (
+            ("likelihood_ratio", "Likelihood ratio"),
+            ("likelihood_ratio_low", "Likelihood ratio, low end of 95 %"),
+            ("likelihood_ratio_high", "Likelihood ratio, high end of 95 %"),
+        )
+    ]
+    below = {"negatives_below": task["classes"][0], "positives_below": task["classes"][1]}
+    measured += [_percentage(f"{name}: {key}", f"Cohort below, of {of}", found[key]) for key, of in below.items()]
+    measured += [
+        _percentage(
+            f"{name}: after {one['before']:g}",
+            f"Probability after the CT, {one['before']:.0%} before",
+            one["probability"],
+        )
+        for one in found["after"]
+    ]
+    for one in task.get("measures", ()):
+        hu = _hounsfield()
+        measured.append(Measurement(own(f"{name}: {one['name']}", one["title"]), round(one["value"], 1), hu))
+    return _group(name, task["title"], models, measured, evaluations, source)
+
+
+def _hounsfield():
+    from pydicom.sr.codedict import codes
+
+    return codes.UCUM.HounsfieldUnit
+
+
 def _aggregate(
     aggregate: Mapping[str, Any], models: Sequence[Mapping[str, Any]], source: Source
 ) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import QualitativeEvaluation
 
-    verdict = own(f"aggregate: {aggregate['verdict']}", aggregate["verdict"])
+    at_home = " at home" if "holds_at" in aggregate else ""
+    verdict = own(f"aggregate: {aggregate['verdict']}{at_home}", in_words(aggregate))
     evaluation = QualitativeEvaluation(own("aggregate-verdict", "Positive if either diagnosis is"), verdict)
     measured = [_percentage("aggregate: probability", "Larger of the two probabilities", aggregate["probability"])]
     return _group("aggregate", "COVID-19, both diagnoses together", models, measured, [evaluation], source)

@@ -25,6 +25,9 @@ SERIES_NUMBER = 9002
 REPORTED = ("research_use_only", "warnings", "tasks", "aggregate", "ensemble", "models", "lungs")
 """What of ``assessment.json`` the report is made of: not what the case is called, nor what is known of the patient."""
 
+NOT_GIVEN = (("no_verdict", ""), ("not_given", []))
+"""What is not said, and why."""
+
 
 def write_report(
     result: Mapping[str, Any], segmentation: Segmentation, source: Source, path: Path, made: datetime
@@ -51,7 +54,8 @@ def write_report(
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import ComprehensiveSR
 
-    reported = {key: result[key] for key in REPORTED}
+    # Results of earlier versions do not say what was not given.
+    reported = {key: result[key] for key in REPORTED} | {key: result.get(key) or default for key, default in NOT_GIVEN}
     content = hashlib.sha256(json.dumps(reported, sort_keys=True).encode()).hexdigest()
     key = ("report", segmentation.SOPInstanceUID, content)
     export = ComprehensiveSR(
@@ -80,7 +84,10 @@ def _content(reported: Mapping[str, Any], segmentation: Segmentation, source: So
         imaging_measurements=groups(reported, segmentation, source),
     )
     texts = [(own("intended-use", "Intended use"), reported["research_use_only"])]
-    texts += [(own("warning", "Warning"), text) for text in reported["warnings"]]
+    texts += [(own("warning", "Warning"), text) for text in reported["warnings"] if text != reported["no_verdict"]]
+    if reported["no_verdict"]:
+        texts.append((own("no-verdict", "No verdict"), reported["no_verdict"]))
+    texts += [(own("not-given", "No verdict"), f"{one['title']}: {one['reason']}") for one in reported["not_given"]]
     evaluations = ContainerContentItem(
         CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"), relationship_type="CONTAINS"
     )

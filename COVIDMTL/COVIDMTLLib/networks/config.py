@@ -53,6 +53,11 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     architecture, classes, features = read_config(config)
     if architecture == "features-mtl":
         return FeaturesMTL(features, classes)
+    if architecture == "kernel-ridge":
+        raise InputError(
+            "A kernel ridge regression is no network of PyTorch; fit it anew with covid-mtl calibrate or "
+            "Training/train_transportable.py."
+        )
     if architecture == "tabular":
         experts = tabular_experts(config, classes)
         return TabularNetwork(features, config["patient"], config["groups"], classes, **experts)

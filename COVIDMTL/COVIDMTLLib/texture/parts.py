@@ -55,6 +55,22 @@ def line_features(
     return found
 
 
+def low_pass_features(image: np.ndarray) -> dict[str, float]:
+    """First-order features, and GLCM features of a lung volume and of its sub-band LLL: what noise changes least.
+
+    Parameters and result as of `line_features`.
+    """
+    mask = image > 0
+    bands = {"": image[mask], "LLL": sub_band_values(image, mask, "L")["LLL"]}
+    levels = {prefix: grey_levels(values) for prefix, values in bands.items()}
+    found = first_order(bands[""])
+    counted = line_matrices(list(levels.values()), mask, count_runs=False)
+    for (prefix, of_image), (pairs, _runs) in zip(levels.items(), counted, strict=True):
+        glcm = co_occurrence(pairs, np.unique(of_image), WAVELET_GLCM if prefix else GLCM)
+        found |= {f"{prefix}_glcm_{name}" if prefix else name: float(value) for name, value in glcm.items()}
+    return {name: float(value) for name, value in found.items()}
+
+
 def other_features(image: np.ndarray) -> dict[str, float]:
     """First-order and GLSZM features of a lung volume; parameters and result as of `line_features`.
 
