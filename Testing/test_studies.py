@@ -265,29 +265,3 @@ def test_inspect_lists_what_would_be_taken_and_why(phantom, tmp_path):
     # A tie, and a series that is not whole, are told of, too.
     write_slices(phantom.ct.with_array(phantom.ct.array + 1), study, "even", series="1.2.7")
     assert inspect(study)["taken"] is None and "choose one with --series" in inspect(study)["reason"]
-
-
-FIELD = {
-    **dict.fromkeys(["series_ok", "scout_other", "scout_same2", "dupall", "nouid"], None),
-    **dict.fromkeys(["enhanced/up", "enhanced/inter", "enhanced/pfd"], None),
-    "noipp": "lacks positions",
-    "halfnorescale": "differ in rescale",
-    "nops": "no pixel spacing",
-    "enhanced/gap": "missing slice",
-    **dict.fromkeys(["nii/notgz.nii.gz", "nii/gz.nii", "nii/n2.nii.gz", "nii/skew.nii.gz"], None),
-    **dict.fromkeys(["nii/shear.nii.gz", "nii/shear2.nii.gz"], "not at right angles"),
-    "nii/sflip.nii.gz": "contradicts itself",
-}
-
-
-@pytest.mark.parametrize("name", FIELD)
-def test_field(name, real_ct):
-    field = real_ct.parent / "field"
-    if not field.is_dir():
-        pytest.skip("the folder field is not there")
-    if FIELD[name] is None:
-        clean = read_study(field / "phantom.nrrd").ct
-        np.testing.assert_array_equal(read_study(field / name).ct.array, clean.array)
-        return
-    with pytest.raises(InputError, match=FIELD[name]):
-        read_study(field / name)
