@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -70,6 +72,8 @@ class Study:
         HU.
     files : list of Path
         Those of a series in the order of its slices.
+    frames : list of int or None
+        Of a file of many frames, which of them each slice is.
     series : str or None
         Name of the series that was taken.
     warnings : list of str
@@ -78,17 +82,25 @@ class Study:
 
     ct: Volume
     files: list[Path]
+    frames: list[int] | None = None
     series: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
 def read_study(path: str | Path, series: str | None = None) -> Study:
     """`read_ct`, and what was read of a DICOM study."""
+    with opened_study(path, series) as study:
+        pass
+    # What was unpacked is gone.
+    return study if study.files[0].exists() else replace(study, files=[Path(path)])
+
+
+@contextmanager
+def opened_study(path: str | Path, series: str | None = None) -> Iterator[Study]:
+    """`read_study`, with the files of an archive there until the end of the context."""
     require("SimpleITK")
     with opened(Path(path)) as place:
-        study = _read_study(place, series)
-    # What was unpacked is gone.
-    return study if place.exists() else replace(study, files=[Path(path)])
+        yield _read_study(place, series)
 
 
 def _read_study(path: Path, series: str | None) -> Study:
@@ -100,7 +112,8 @@ def _read_study(path: Path, series: str | None) -> Study:
         image = dicom.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
         files = list(dict.fromkeys(one.path for one in stack.slices))
-        study = Study(Volume.from_image(image), files, stack.name or None, choice.warnings)
+        frames = None if stack.first.frame is None else [one.frame for one in stack.slices]
+        study = Study(Volume.from_image(image), files, frames, stack.name or None, choice.warnings)
     else:
         study = Study(Volume.from_image(_read_file(path)), [path])
     checks.check_ct(study.ct, path.name)
