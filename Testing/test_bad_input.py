@@ -222,6 +222,10 @@ BAD_CTS = {
         series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * (z // 2)]),
         "several slices at one position",
     ),
+    "a slice out of its place": (
+        series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * z if z != 40 else 0.0]),
+        "several slices at one position",
+    ),
     "rescale of some slices": (series(RescaleSlope=lambda z: 1 + (z > 20)), "differ in rescale"),
     "no positions": (series(ImagePositionPatient=None), "lacks positions or orientations"),
     "no pixel spacing": (series(PixelSpacing=None), "has no pixel spacing"),

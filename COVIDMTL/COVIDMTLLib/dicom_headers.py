@@ -111,9 +111,9 @@ def read_slices(path: Path) -> list[Slice]:
     InputError
         If it is shorter than its header says.
     """
-    check_elements(path)
-    if not is_dicom_file(path):
+    if path.name.upper() == "DICOMDIR" or not is_dicom_file(path):
         return []
+    check_elements(path)
     name_for_libraries(path)
     import pydicom
 
