@@ -231,8 +231,8 @@ BAD_CTS = {
     "no pixel spacing": (series(PixelSpacing=None), "has no pixel spacing"),
     "missing frames": (frames(frames=[*range(20), *range(25, 50)]), "5 missing slices"),
     "frames in no place": (frames(frames=range(40), position=False), "lacks positions or orientations"),
-    "two phases": (two_phases, "holds 2 series; choose one with --series: 1.2.826.0.1.3680043.8.498.1#1"),
-    "several series": (two_series, "holds 2 series; choose one with --series: 1.2.3.1"),
+    "two phases": (two_phases, "holds 2 series that would do as well; choose one with --series"),
+    "several series": (two_series, "column series of a table of cases: 1.2.3.1 (Thorax"),
     "no DICOM in folder": (empty_folder, "holds no DICOM image"),
 }
 

@@ -182,8 +182,7 @@ def assess(
                 name = name or Path(ct).name
                 with opened_study(ct, series) as study:
                     ct, series, of_choice = study.ct, study.series, study.warnings
-                    if dicom:
-                        source = dicom_export.source_of(study, name, keep_identity)
+                    source = dicom_export.source_of(study, name, keep_identity) if dicom else None
             if lungs is not None and not isinstance(lungs, Volume):
                 mask = read_lungs(lungs, ct)
                 lungs = mask.volume
@@ -228,7 +227,8 @@ def assess(
             | ({"mask": mask.taken} if mask else {})
             | lung_densities(working, labels)
             | {"boundary_supported": boundary.shares},
-            "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
+            "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series}
+            | {"series_note": " ".join(of_choice)},
             "software": software(),
             "seconds": steps.seconds,
         }

@@ -14,6 +14,7 @@ import numpy as np
 
 from .dicom_lengths import check_elements
 from .errors import InputError
+from .packages import require
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
@@ -131,6 +132,20 @@ def read_slices(path: Path) -> list[Slice]:
         if frames == 1 and not any(name in header for name in GROUPS):
             return [one]
         return _frames(header, one, frames)
+
+
+def has_frames(path: Path) -> bool:
+    """Whether a file is DICOM of more than one frame."""
+    if not is_dicom_file(path):
+        return False
+    require("pydicom")
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["NumberOfFrames"])
+        return (_number(header, "NumberOfFrames") or 1) > 1
+    except Exception:  # what a damaged header makes of it is anything
+        return False
 
 
 def is_dicom_file(path: Path) -> bool:

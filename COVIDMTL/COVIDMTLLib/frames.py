@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from .stacks import Stack
 
+GDCM = "GDCMImageIO"
+"""Which has to be asked for by name where a file has no preamble."""
+
 
 def read_frames(stack: Stack) -> sitk.Image:
     """The volume of a stack of frames, in the order of their positions, in HU.
@@ -57,7 +60,7 @@ def values_of(one: Slice) -> np.ndarray:
     import SimpleITK as sitk
 
     if one.frame is None:
-        return sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(one.path), sitk.sitkFloat32))[0]
+        return sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(one.path), sitk.sitkFloat32, GDCM))[0]
     slope, intercept = one.rescale or (1.0, 0.0)
     return (_stored(one.path)[one.frame] * slope + intercept).astype(np.float32)
 
@@ -80,5 +83,5 @@ def _stored(path: Path) -> np.ndarray:
         copy = Path(folder, "frames.dcm")
         with pydicom.config.disable_value_validation():
             content.save_as(copy)
-        values = sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(copy)))
+        values = sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(copy), imageIO=GDCM))
     return values if values.ndim == 3 else values[None]

@@ -89,7 +89,7 @@ def choose(stacks: Sequence[Stack], name: str, series: str | None = None) -> Cho
     """
     asked = [one for one in stacks if series is None or series in (one.name, one.first.series)]
     if not asked:
-        raise InputError(f"The folder {name} has no series {series}; it has: {listing(stacks)}.")
+        raise InputError(f"The study {name} has no series {series}; it has: {listing(stacks)}.")
     unfit = {one: reason for one in asked if (reason := why_unfit(one))}
     fit = [one for one in asked if one not in unfit]
     others = [(one, "another series was asked for") for one in stacks if one not in asked] + list(unfit.items())
@@ -106,7 +106,10 @@ def choose(stacks: Sequence[Stack], name: str, series: str | None = None) -> Cho
     tied = [one for one in rivals if _rank(one) == _rank(best) and (one.problem is None) == (best.problem is None)]
     if tied:
         even = sorted([best, *tied], key=stacks.index)
-        raise InputError(f"The folder {name} holds {len(even)} series; choose one with --series: {listing(even)}.")
+        raise InputError(
+            f"The study {name} holds {len(even)} series that would do as well; choose one with --series, or in the "
+            f"column series of a table of cases: {listing(even)}."
+        )
     others += [(one, "a copy") for one in copies] + [(one, _why_not(one, best)) for one in rivals]
     if not rivals:
         reason = "it was asked for" if series is not None else "it is the only one that may be a chest CT"

@@ -438,4 +438,7 @@ def _many_frames(study: Study, given: Path) -> Path:
         slope, intercept = (1.0, -1024.0) if ct.array.min() >= -1024 else (1.0, -8192.0)
     own = rng.random() < 0.5
     path = write_frames(ct, given / "study.dcm", frames, rescale=lambda z: (slope, intercept - (z % 3 if own else 0)))
-    return write_as(pydicom.dcmread(path), path, study.pick(SYNTAXES))
+    write_as(pydicom.dcmread(path), path, study.pick(SYNTAXES))
+    if rng.random() < 0.2:
+        path.write_bytes(path.read_bytes()[132:])
+    return path
