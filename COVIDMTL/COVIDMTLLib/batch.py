@@ -11,6 +11,7 @@ from typing import Any
 from .assessment import assess
 from .child import ChildFailed, assess_in_child
 from .containers import ARCHIVES
+from .containers import IMAGES as IMAGE_SUFFIXES
 from .dicom_headers import has_frames, is_dicom_file
 from .errors import InputError
 from .patients_table import read_patients
@@ -20,7 +21,6 @@ from .writing import staged_file
 
 __all__ = ["assess_folder", "assess_in_child", "cases"]
 
-IMAGE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd")
 TABLE = "batch.csv"
 
 SHOWN = 10

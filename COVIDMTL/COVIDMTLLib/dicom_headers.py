@@ -212,6 +212,8 @@ def _frames(header: Dataset, one: Slice, count: int) -> list[Slice]:
     each = _groups(header.get(GROUPS[1]))
     if each and len(each) != count:
         raise InputError(f"{one.path.name} has {count} frames and says of {len(each)} where they lie; export it again.")
+    if not each and count > 1:
+        one = replace(one, position=None)  # of the file, not of its frames
     found = []
     for frame in range(count):
         parts = [*(each[frame] if each else []), *shared, header]
@@ -220,7 +222,8 @@ def _frames(header: Dataset, one: Slice, count: int) -> list[Slice]:
         kinds = tuple(kinds.upper().split("\\")) if kinds else one.image_type
         stack = next((text for part in parts if (text := _text(part, "StackID"))), "")
         changes = {"phase": phase, "acquisition": one.acquisition or stack, "image_type": kinds}
-        found.append(replace(one, frame=frame, number=frame, **changes, **_geometry(*parts)))
+        places = _geometry(*parts) if each or count == 1 else {}
+        found.append(replace(one, frame=frame, number=frame, **changes, **places))
     return found
 
 

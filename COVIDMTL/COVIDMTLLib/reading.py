@@ -17,13 +17,15 @@ from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
 from .errors import InputError
 from .headers import check_header
-from .nifti import MOST_VOXELS, readable_nifti
+from .nifti import MOST_VOXELS, is_unplaced, readable_nifti
 from .packages import require
 from .volume import Volume
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+PACKED = (".7z", ".rar", ".bz2", ".xz", ".zst", ".lz4")
 
 MOST_LAYERS = 64
 """Of a mask."""
@@ -115,9 +117,18 @@ def _read_study(path: Path, series: str | None) -> Study:
         frames = None if stack.first.frame is None else [one.frame for one in stack.slices]
         study = Study(Volume.from_image(image), files, frames, stack.name or None, choice.warnings)
     else:
-        study = Study(Volume.from_image(_read_file(path)), [path])
+        image = _read_file(path)
+        study = Study(Volume.from_image(image), [path], warnings=_of_axes(image, path))
     checks.check_ct(study.ct, path.name)
     return study
+
+
+def _of_axes(image: sitk.Image, path: Path) -> list[str]:
+    """A warning if an image file does not say how its axes lie in the patient."""
+    nrrd = image.HasMetaDataKey("NRRD_kinds[0]") and not image.HasMetaDataKey("NRRD_space")
+    if not nrrd and not is_unplaced(path):
+        return []
+    return [f"The header of {path.name} does not say how its axes lie: left and right may have changed sides."]
 
 
 def read_mask(path: str | Path) -> Volume:
@@ -162,6 +173,8 @@ def read_layers(path: Path) -> sitk.Image:
 def _read_file(path: Path, layers: bool = False) -> sitk.Image:
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}; check the path.")
+    if path.name.lower().endswith(PACKED):
+        raise InputError(f"{path.name} is packed in a way that is not read here; unpack it, or pack it as .zip.")
     name_for_libraries(path)
     with readable_nifti(path) as file:
         image = _read_with_simpleitk(file, path.name, layers)

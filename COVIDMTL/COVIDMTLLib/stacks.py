@@ -127,13 +127,17 @@ def problem_of(slices: Sequence[Slice]) -> str | None:
 
 
 def _gaps(slices: Sequence[Slice]) -> str | None:
-    gaps = np.diff([one.height for one in slices])
+    heights = np.array([one.height for one in slices])
+    gaps = np.diff(heights)
+    even = np.linspace(heights[0], heights[-1], len(heights))
+    if np.abs(heights - even).max() <= POSITION_TOLERANCE * (even[1] - even[0]):
+        return None
     spacing = float(np.median(gaps))
     tolerance = POSITION_TOLERANCE * spacing
     if (gaps < max(tolerance, 1e-3)).any():
         return "has several slices at one position, as of two acquisitions; export them as two series."
     multiples = np.rint(gaps / spacing)
-    if (np.abs(gaps - multiples * spacing) > tolerance).any():
+    if (np.abs(gaps - multiples * spacing) > tolerance).any() or _numbered_through(slices):
         return (
             f"has slices at uneven places: the spacing differs within the series, with gaps of {gaps.min():.2f} to "
             f"{gaps.max():.2f} mm; reconstruct it with even spacing."
@@ -147,10 +151,17 @@ def _gaps(slices: Sequence[Slice]) -> str | None:
     return None
 
 
+def _numbered_through(slices: Sequence[Slice]) -> bool:
+    """Whether slices are files whose numbers go on from one to the next, so that none of them is missing."""
+    numbers = [one.number for one in slices]
+    return all(one.frame is None and one.number is not None for one in slices) and set(np.diff(numbers)) in ({1}, {-1})
+
+
 def _tilt(slices: Sequence[Slice]) -> str | None:
-    shift = slices[-1].position - slices[0].position
-    along = shift @ slices[0].normal
-    if np.linalg.norm(shift - along * slices[0].normal) > max(1.0, 0.01 * abs(along)):
+    shifts = np.array([one.position - slices[0].position for one in slices])
+    along = shifts @ slices[0].normal
+    sideways = np.linalg.norm(shifts - along[:, None] * slices[0].normal, axis=1)
+    if sideways.max() > max(1.0, 0.01 * np.abs(along).max()):
         return "has slices shifted sideways, as with a tilted gantry; resample it to straight slices."
     return None
 

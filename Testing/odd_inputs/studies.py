@@ -279,14 +279,13 @@ def attribute(study: Study) -> None:
 
 
 def moved(study: Study) -> None:
-    """Slices at uneven places, or shifted sideways, as by a tilted gantry."""
-    files, shift = _places(study), study.pick(((0, 0, 1.2), (0, 0.9, 0)))
-    for number, path in enumerate(files):
+    """Slices at uneven places, or each shifted sideways, as by a tilted gantry."""
+    tilted = study.rng.random() < 0.5
+    for number, path in enumerate(_places(study)):
         data = pydicom.dcmread(path)
-        step = number if shift[1] else number > 15
-        data.ImagePositionPatient = [
-            round(float(one) + step * by, 4) for one, by in zip(data.ImagePositionPatient, shift, strict=True)
-        ]
+        row, column = np.reshape(data.ImageOrientationPatient, (2, 3)).astype(float)
+        shift = 0.9 * number * column if tilted else 1.2 * (number > 15) * np.cross(row, column)
+        data.ImagePositionPatient = [round(float(value), 4) for value in data.ImagePositionPatient + shift]
         data.save_as(path)
 
 
