@@ -32,6 +32,17 @@ def real_ct():
 
 
 @pytest.fixture(scope="session")
+def field():
+    """Folder with inputs in the shape of public bug reports, beside that of the real CT if it is not told of."""
+    if "COVIDMTL_FIELD" in os.environ:
+        return _data("COVIDMTL_FIELD")
+    folder = _data("COVIDMTL_CT").parent / "field"
+    if not folder.is_dir():
+        pytest.skip("COVIDMTL_FIELD is not set")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def cohort_folder():
     """Folder with the tables of the real cohort."""
     return _data("COVIDMTL_COHORT")

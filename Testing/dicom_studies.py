@@ -49,8 +49,10 @@ def write_frames(volume: Volume, path: Path, frames=None, rescale=lambda z: (1.0
 def write_slices(volume: Volume, folder: Path, prefix: str, **changes) -> Path:
     """`write_dicom` into a folder that holds others already, under names of their own."""
     folder.mkdir(exist_ok=True)
-    for file in write_dicom(volume, folder.parent / f"{folder.name}-{prefix}", **changes).iterdir():
+    written = write_dicom(volume, folder.parent / f"{folder.name}-{prefix}", **changes)
+    for file in written.iterdir():
         file.rename(folder / f"{prefix}{file.name}")
+    written.rmdir()
     return folder
 
 

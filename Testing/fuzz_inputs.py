@@ -1,9 +1,10 @@
-"""Throw odd and bad inputs of every kind at the command line: `fuzz_inputs.py [--inputs N] [--seed S] [--jobs J]`.
+"""Throw odd and bad inputs at the command line: `fuzz_inputs.py [--studies] [--inputs N] [--seed S] [--jobs J]`.
 
 Every outcome has to be a right answer, with its files whole, or exit code 2 with one sentence and nothing left behind;
 no file that was given may hold anything else afterwards, and none may take longer than a minute, end the process, or
-keep memory. `--only INDEX` runs one input and says how it ended. Prints what came of each kind, each fault with the
-index that brings it back, and the growth of memory.
+keep memory. With `--studies` they are studies of many series, copies, gaps and transfer syntaxes around a known CT,
+which has to be what is read, voxel by voxel, unless something is wrong with it. `--only INDEX` runs one input and says
+how it ended. Prints what came of each kind, each fault with the index that brings it back, and the growth of memory.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import psutil
-from odd_inputs import make_odd_input, make_stock
+from odd_inputs import make_odd_input, make_odd_study, make_stock
 from odd_inputs.judging import Ending, quiet, run
 
 LONGEST = 60.0
@@ -32,24 +33,24 @@ WARM_UP = 300
 """Inputs of a worker until all libraries are loaded and have what they keep."""
 
 
-def one(seed: int, index: int, stock_folder: Path) -> tuple[str, list[str], Ending]:
+def one(seed: int, index: int, stock_folder: Path, studies: bool) -> tuple[str, list[str], Ending]:
     """Make an input and run it; its kind, its words and how it ended."""
     stock = make_stock(stock_folder)
     folder = Path(tempfile.mkdtemp(dir=stock_folder.parent))
     try:
-        odd = make_odd_input(seed, index, stock, folder)
+        odd = (make_odd_study if studies else make_odd_input)(seed, index, stock, folder)
         return odd.kind, odd.arguments, run(odd, folder)
     finally:
         shutil.rmtree(folder)
 
 
-def work(connection: Connection, seed: int, stock_folder: Path) -> None:
+def work(connection: Connection, seed: int, stock_folder: Path, studies: bool) -> None:
     """Run inputs, by their numbers, until there are no more; tells its memory in MiB with each."""
     quiet()
     process = psutil.Process()
     while (index := connection.recv()) is not None:
         try:
-            connection.send((*one(seed, index, stock_folder), process.memory_info().rss / 2**20))
+            connection.send((*one(seed, index, stock_folder, studies), process.memory_info().rss / 2**20))
         except Exception as error:  # of these tests themselves
             connection.send(("the tests", [], Ending(None, "", [f"{type(error).__name__}: {error}"]), 0.0))
 
@@ -57,8 +58,8 @@ def work(connection: Connection, seed: int, stock_folder: Path) -> None:
 class Worker:
     """A process that works, what it is at and since when, and its memory as it went."""
 
-    def __init__(self, seed: int, stock_folder: Path):
-        self.arguments = seed, stock_folder
+    def __init__(self, *arguments):
+        self.arguments = arguments
         self.memory: list[float] = []
         self.start()
 
@@ -82,12 +83,14 @@ class Worker:
         return code
 
 
-def fuzz(seed: int, indices: range, jobs: int, stock_folder: Path) -> tuple[Counter, list[tuple], list[Worker]]:
+def fuzz(
+    seed: int, indices: range, jobs: int, stock_folder: Path, studies: bool
+) -> tuple[Counter, list[tuple], list[Worker]]:
     """Run all inputs: how often each kind ended how, the faults, and the workers with their memory."""
     make_stock(stock_folder)
     left = iter(indices)
     counts, faults = Counter(), []
-    workers = [Worker(seed, stock_folder) for _ in range(min(jobs, len(indices)))]
+    workers = [Worker(seed, stock_folder, studies) for _ in range(min(jobs, len(indices)))]
     busy = {worker.connection: worker for worker in workers}
     for worker in workers:
         worker.give(next(left))
@@ -152,6 +155,7 @@ def report(counts: Counter, faults: list[tuple], workers: list[Worker], seconds:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", action="store_true", help="make studies of many series")
     parser.add_argument("--inputs", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="index of the first input")
     parser.add_argument("--seed", type=int, default=0)
@@ -161,12 +165,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         stock_folder = Path(folder) / "stock"
         if options.only is not None:
-            kind, words, ending = one(options.seed, options.only, stock_folder)
+            kind, words, ending = one(options.seed, options.only, stock_folder, options.studies)
             print(ascii(words), kind, f"exit code {ending.code}", ending.said, *ending.faults, sep="\n")
             return bool(ending.faults)
         began = time.monotonic()
         indices = range(options.first, options.first + options.inputs)
-        counts, faults, workers = fuzz(options.seed, indices, options.jobs, stock_folder)
+        counts, faults, workers = fuzz(options.seed, indices, options.jobs, stock_folder, options.studies)
         report(counts, faults, workers, time.monotonic() - began)
         return bool(faults)
 

@@ -222,13 +222,17 @@ BAD_CTS = {
         series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * (z // 2)]),
         "several slices at one position",
     ),
+    "a slice out of its place": (
+        series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * z if z != 40 else 0.0]),
+        "several slices at one position",
+    ),
     "rescale of some slices": (series(RescaleSlope=lambda z: 1 + (z > 20)), "differ in rescale"),
     "no positions": (series(ImagePositionPatient=None), "lacks positions or orientations"),
     "no pixel spacing": (series(PixelSpacing=None), "has no pixel spacing"),
     "missing frames": (frames(frames=[*range(20), *range(25, 50)]), "5 missing slices"),
     "frames in no place": (frames(frames=range(40), position=False), "lacks positions or orientations"),
-    "two phases": (two_phases, "holds 2 series; choose one with --series: 1.2.826.0.1.3680043.8.498.1#1"),
-    "several series": (two_series, "holds 2 series; choose one with --series: 1.2.3.1"),
+    "two phases": (two_phases, "holds 2 series that would do as well; choose one with --series"),
+    "several series": (two_series, "column series of a table of cases: 1.2.3.1 (Thorax"),
     "no DICOM in folder": (empty_folder, "holds no DICOM image"),
 }
 

@@ -21,6 +21,7 @@ from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_ct_and_files, read_mask
 from COVIDMTLLib.volume import labels_on
+from dicom_studies import write_frames
 from pydicom.datadict import DicomDictionary
 from test_volume import flipped, turned
 
@@ -139,6 +140,45 @@ def test_segmentation_lies_where_the_lungs_are(lay, small, tmp_path):
     assert data.NumberOfFrames < 2 * len(slices)
 
 
+def test_archive(small, tmp_path, results):
+    folder = write_dicom(small.ct, tmp_path / "ct", FrameOfReferenceUID=FRAME_OF_REFERENCE)
+    uids = {pydicom.dcmread(path).SOPInstanceUID for path in folder.iterdir()}
+    archive = shutil.make_archive(str(tmp_path / "study"), "zip", folder)
+    shutil.rmtree(folder)
+    mask = write(small.lungs, tmp_path / "mask.nrrd")
+    assess(archive, tmp_path / "out", lungs=mask, model=results.parent / "model", dicom=True)
+    np.testing.assert_array_equal(placed(tmp_path / "out" / "lungs.dcm", small.lungs.geometry), small.lungs.array)
+    assert referred_to(tmp_path / "out" / "assessment.dcm") > uids
+
+
+def test_file_of_many_frames(small, tmp_path, results):
+    """Its frames are in no order; each of the segmentation's refers to the one that it lies on."""
+    order = np.random.default_rng(0).permutation(small.ct.geometry.size[2])
+    study = write_frames(small.ct, tmp_path / "study.dcm", order)
+    content = pydicom.dcmread(study)
+    content.PatientName, content.FrameOfReferenceUID = "SECRET", FRAME_OF_REFERENCE
+    content.PerFrameFunctionalGroupsSequence[3].FrameContentSequence = [pydicom.Dataset()]
+    content.PerFrameFunctionalGroupsSequence[3].FrameContentSequence[0].FrameComments = "SECRET"
+    content.save_as(study)
+    mask = write(small.lungs, tmp_path / "mask.nrrd")
+    assess(study, tmp_path / "out", lungs=mask, model=results.parent / "model", dicom=True, name="SECRET")
+    path = tmp_path / "out" / "lungs.dcm"
+    np.testing.assert_array_equal(placed(path, small.lungs.geometry), small.lungs.array)
+    for groups in pydicom.dcmread(path).PerFrameFunctionalGroupsSequence:
+        (of,) = groups.DerivationImageSequence[0].SourceImageSequence
+        there = content.PerFrameFunctionalGroupsSequence[of.ReferencedFrameNumber - 1].PlanePositionSequence[0]
+        position = groups.PlanePositionSequence[0].ImagePositionPatient
+        np.testing.assert_allclose(there.ImagePositionPatient, position, atol=1e-6)
+    assert content.SOPInstanceUID in referred_to(tmp_path / "out" / "assessment.dcm")
+    assert not any(b"SECRET" in file.read_bytes() for file in (tmp_path / "out").glob("*.dcm"))
+    both = tmp_path / "both"
+    both.mkdir()
+    for half in (order[: len(order) // 2], order[len(order) // 2 :]):
+        write_frames(small.ct, both / f"{half[0]}.dcm", half)
+    with pytest.raises(InputError, match="several files of many slices each"):
+        assess(both, tmp_path / "no", lungs=mask, model=results.parent / "model", dicom=True)
+
+
 def test_headers_may_be_odd(small, tmp_path):
     odd = {"SliceThickness": None, "SpacingBetweenSlices": -99, "PatientID": None, "PatientSex": "X"}
     japanese = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"}
@@ -171,6 +211,16 @@ def items(container, path=()):
         name = (*path, item.ConceptNameCodeSequence[0].CodeMeaning)
         yield name, item
         yield from items(item, name)
+
+
+def referred_to(path):
+    """The instances that a structured report rests on."""
+    (study,) = pydicom.dcmread(path).CurrentRequestedProcedureEvidenceSequence
+    return {
+        one.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for one in series.ReferencedSOPSequence
+    }
 
 
 def meaning(item):
@@ -232,12 +282,8 @@ def test_report_says_what_the_assessment_says(results, study):
             for class_, probability in zip(task["classes"], task["probabilities"], strict=True)
         }
 
-    evidence = {
-        one.ReferencedSOPInstanceUID
-        for series in report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
-        for one in series.ReferencedSOPSequence
-    }
-    assert evidence == {lungs.SOPInstanceUID} | {pydicom.dcmread(path).SOPInstanceUID for path in study.iterdir()}
+    uids = {pydicom.dcmread(path).SOPInstanceUID for path in study.iterdir()}
+    assert referred_to(results / "assessment.dcm") == {lungs.SOPInstanceUID} | uids
 
 
 def test_files_lie_beside_the_others_and_agree_with_them(results):
@@ -320,12 +366,12 @@ def test_what_cannot_be_exported_is_refused_before_the_work_begins(small, phanto
         assert not (tmp_path / "out").is_dir() or not list((tmp_path / "out").iterdir())
         return str(caught.value)
 
-    assert "is no folder of DICOM slices" in refused(phantom_ct, dicom=True)
-    assert "is no folder of DICOM slices" in refused(small.ct, dicom=True)
+    assert "is no DICOM, which DICOM results need" in refused(phantom_ct, dicom=True)
+    assert "is no DICOM, which DICOM results need" in refused(small.ct, dicom=True)
     assert "leave out --keep-identity" in refused(phantom_ct, keep_identity=True)
     folder = write_dicom(small.ct, tmp_path / "ct", SOPInstanceUID=None)
     assert "lack SOPInstanceUID" in refused(folder, dicom=True)
     monkeypatch.setitem(sys.modules, "highdicom", None)
     assert refused(folder, dicom=True) == "The package highdicom is not installed; install it: pip install highdicom."
     run = covid_mtl("assess", phantom_ct, "--out", tmp_path / "out", "--dicom")
-    assert run.returncode == 2 and run.stderr.startswith("covid-mtl: ct.nrrd is no folder of DICOM slices")
+    assert run.returncode == 2 and run.stderr.startswith("covid-mtl: ct.nrrd is no DICOM, which DICOM results need")

@@ -16,7 +16,7 @@ from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from odd_inputs import KINDS, make_odd_input, make_stock
+from odd_inputs import KINDS, make_odd_input, make_odd_study, make_stock
 from odd_inputs.judging import quiet, run
 from odd_inputs.volumes import restored, turned
 
@@ -44,6 +44,16 @@ def test_every_input_gets_an_answer_or_a_sentence(stock, index):
     folder.mkdir()
     odd = make_odd_input(1, index, stock, folder, kinds=[kind for kind in KINDS if kind not in SLOW])
     assert run(odd, folder).faults == [], (odd.kind, odd.arguments)
+
+
+@examples(10)
+@given(index=st.integers(0, 10**6))
+def test_what_is_read_of_a_study_is_right(stock, index):
+    """Series, copies, gaps, orders and transfer syntaxes around a known CT: it is read, or why not is said."""
+    folder = stock.folder.parent / f"study{index}"
+    folder.mkdir(exist_ok=True)
+    odd = make_odd_study(1, index, stock, folder)
+    assert run(odd, folder).faults == [], odd.arguments
 
 
 @examples(10)

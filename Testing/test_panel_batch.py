@@ -16,6 +16,7 @@ from COVIDMTLLib.volume import Volume
 from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
 from COVIDMTLMRML.segmentations import show_lungs
 from COVIDMTLMRML.volumes import geometry_of
+from dicom_studies import write_slices
 from panels import MODULES, add_ct, add_lungs, host, number_of, slicer
 
 clean_host = panels.clean_host
@@ -114,6 +115,25 @@ def test_batch_of_a_table_and_what_is_wrong_with_one(panel, phantom, tmp_path):
     (told,) = host.messages.of("error")
     assert "nowhere" in told and panel.ui.batchStatusLabel.text == f"Failed: {told}"
     assert panel.ui.statusLabel.text == of_apply and not (tmp_path / "other").exists() and panel.ui.batchButton.enabled
+
+
+def test_batch_of_studies_says_which_series_was_read(panel, phantom, tmp_path):
+    cts, out = tmp_path / "cts", tmp_path / "out"
+    cts.mkdir()
+    other = phantom.ct.with_array(phantom.ct.array + 1)
+    kernels = write_dicom(phantom.ct, cts / "kernels", series="1.2.1", ConvolutionKernel="Br40d")
+    write_slices(other, kernels, "sharp", series="1.2.2", ConvolutionKernel="Bl60d")
+    write_slices(other, write_dicom(phantom.ct, cts / "tie", series="1.2.3"), "even", series="1.2.4")
+    next(write_dicom(phantom.ct, tmp_path / "loose").iterdir()).rename(cts / "loose.dcm")
+    batch_of(panel, cts, out)
+    panel.ui.batchButton.click()
+    over(panel.ui.batchProgressBar)
+    kernels, tie = rows_of(out)
+    log = panel.ui.logText.plainText
+    assert kernels["series"] == "1.2.1" and f"kernels: {kernels['series_note']}" in log
+    assert "its kernel is not a sharp one" in kernels["series_note"] and "(of the one taken" in log
+    assert "in the column series of a table of cases: 1.2.3 (" in tie["error"] and f"tie failed: {tie['error']}" in log
+    assert "Passed over in cts, as single slices, which go into a folder a case: loose.dcm." in log
 
 
 def test_batch_ends_with_the_panel(panel, phantom, tmp_path):

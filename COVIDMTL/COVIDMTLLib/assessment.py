@@ -29,7 +29,7 @@ from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .progress import Callback, Steps, silent
-from .reading import read_study
+from .reading import opened_study
 from .software import software
 from .support import why_no_verdict
 from .volume import Geometry, Volume, to_working_grid
@@ -106,7 +106,7 @@ def assess(
     Parameters
     ----------
     ct : path or Volume
-        Image file or DICOM folder, or a volume in HU of any geometry.
+        Image file or DICOM study, or a volume in HU of any geometry.
     out : path, optional
         Folder for ``assessment.json``, ``lungs.nrrd`` and ``report.html``, ``features.csv`` if a model takes
         features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
@@ -122,7 +122,7 @@ def assess(
         lungs, dense lung too. The lungs of the cohort, and so the features that the shipped models were trained on,
         are as of ``active-contour``, Algorithm 1 of the paper; ``none`` leaves it out.
     series : str, optional
-        SeriesInstanceUID, for a DICOM folder that holds several series.
+        Series of a DICOM study, as `inspection` names it; chosen by the program if left out.
     grid : {"ct", "working"}
         Geometry of ``lungs.nrrd``: that of the CT, or the 1 mm working grid.
     name : str, optional
@@ -139,7 +139,7 @@ def assess(
     synthetic : bool
         Say everywhere that the CT is not of a patient.
     dicom : bool
-        For a DICOM folder: also write ``lungs.dcm``, a segmentation, and ``assessment.dcm``, a structured report.
+        For a DICOM study: also write ``lungs.dcm``, a segmentation, and ``assessment.dcm``, a structured report.
     keep_identity : bool
         In these carry patient and study as the series has them, instead of leaving them out (see `dicom_export`).
     progress : Callback, optional
@@ -184,10 +184,9 @@ def assess(
                 checks.check_ct(ct, name)
             else:
                 name = name or Path(ct).name
-                study = read_study(ct, series)
-                ct, series, of_choice = study.ct, study.series, study.warnings
-                if dicom:
-                    source = dicom_export.read_source(study.files, name, ct.geometry.spacing[2], keep_identity)
+                with opened_study(ct, series) as study:
+                    ct, series, of_choice = study.ct, study.series, study.warnings
+                    source = dicom_export.source_of(study, name, keep_identity) if dicom else None
             if lungs is not None and not isinstance(lungs, Volume):
                 mask = read_lungs(lungs, ct)
                 lungs = mask.volume
@@ -250,7 +249,8 @@ def assess(
             | measures
             | {"boundary_supported": boundary.shares},
             "features_of": next((known.name(one) for one in asked if one.takes_features), None),
-            "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series},
+            "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series}
+            | {"series_note": " ".join(of_choice)},
             "software": software(),
             "seconds": steps.seconds,
         }

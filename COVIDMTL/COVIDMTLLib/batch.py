@@ -11,6 +11,8 @@ from typing import Any
 from .assessment import assess
 from .child import ChildFailed, assess_in_child
 from .containers import ARCHIVES
+from .containers import IMAGES as IMAGE_SUFFIXES
+from .dicom_headers import has_frames, is_dicom_file
 from .errors import InputError
 from .patients_table import read_patients
 from .progress import Callback, silent
@@ -19,8 +21,10 @@ from .writing import staged_file
 
 __all__ = ["assess_folder", "assess_in_child", "cases"]
 
-IMAGE_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd")
 TABLE = "batch.csv"
+
+SHOWN = 10
+"""How many files that are no cases are named."""
 
 
 def assess_folder(
@@ -41,7 +45,8 @@ def assess_folder(
     Parameters
     ----------
     folder : path
-        Image files (NRRD, NIfTI, MetaImage), and DICOM studies in folders or archives, are a case each.
+        Image files (NRRD, NIfTI, MetaImage, DICOM of many frames), and DICOM studies in folders or archives, are a
+        case each.
     out : path
         One folder a case, as `assess` writes it, and the table ``batch.csv``, which is brought up to date
         after each case.
@@ -70,6 +75,8 @@ def assess_folder(
     found = cases(folder)
     known = {} if patients is None else read_patients(patients, found)
     out.mkdir(parents=True, exist_ok=True)
+    for said in passed_over(folder):
+        progress("cases", 0.0, said)
     rows = []
     for index, (name, path) in enumerate(found.items()):
         share = index / len(found)
@@ -94,19 +101,32 @@ def cases(folder: Path) -> dict[str, Path]:
         suffix = _suffix(path)
         if not _is_case(path):
             continue
-        name = path.name if path.is_dir() else path.name[: -len(suffix)]
+        name = path.name if path.is_dir() else path.name[: len(path.name) - len(suffix)]
         if name in found:
             raise InputError(f"{folder.name} has two cases {name}: {found[name].name} and {path.name}; rename one.")
         found[name] = path
     if not found:
-        raise InputError(f"The folder {folder.name} holds no CT: no {', '.join(IMAGE_SUFFIXES)} file, no subfolder.")
+        what = f"no {', '.join(IMAGE_SUFFIXES)} file, no archive, no subfolder"
+        raise InputError(" ".join([f"The folder {folder.name} holds no CT: {what}.", *passed_over(folder)]))
     return found
 
 
 def passed_over(folder: Path) -> list[str]:
-    """Names of what lies in a folder of cases and is none, such as single slices or tables; hidden files aside."""
-    names = (path.name for path in sorted(folder.iterdir()) if not _is_case(path))
-    return [name for name in names if not name.startswith(".")]
+    """Sentences on what lies in a folder of cases and is none, such as tables and single slices; hidden files aside."""
+    others = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and not _is_case(path)]
+    slices = [path for path in others if path.is_file() and is_dicom_file(path)]
+    files = [path for path in others if path not in slices]
+    said = []
+    if slices:
+        said.append(f"Passed over in {folder.name}, as single slices, which go into a folder a case: {_named(slices)}.")
+    if files:
+        said.append(f"Passed over in {folder.name}, as no image file, archive or folder: {_named(files)}.")
+    return said
+
+
+def _named(paths: list[Path]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(path.name for path in paths[:SHOWN]) + more
 
 
 def _is_case(path: Path) -> bool:
@@ -114,8 +134,11 @@ def _is_case(path: Path) -> bool:
 
 
 def _suffix(path: Path) -> str | None:
-    suffixes = (*IMAGE_SUFFIXES, *ARCHIVES)
-    return next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
+    """How the name of a file that is a case ends, which may be empty; None of a file that is none."""
+    found = next((suffix for suffix in (*IMAGE_SUFFIXES, *ARCHIVES) if path.name.lower().endswith(suffix)), None)
+    if found is None and path.is_file() and has_frames(path):
+        return path.suffix if path.suffix.lower() == ".dcm" else ""
+    return found
 
 
 def _row(

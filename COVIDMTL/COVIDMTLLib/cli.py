@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument(
         "--dicom",
         action="store_true",
-        help="for a DICOM folder: also write lungs.dcm, a segmentation, and assessment.dcm, a structured report",
+        help="for a DICOM study: also write lungs.dcm, a segmentation, and assessment.dcm, a structured report",
     )
     add_identity(assess)
     add_assessment_options(assess)
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="MASK",
         required=True,
-        help="mask to write, such as lungs.nrrd; as lungs.dcm a DICOM segmentation of a DICOM folder",
+        help="mask to write, such as lungs.nrrd; as lungs.dcm a DICOM segmentation of a DICOM study",
     )
     segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{', '.join(METHODS)} (default: %(default)s)")
     segment.add_argument("--initial", type=Path, metavar="MASK", help="what active-contour starts from, robust adds to")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,20 @@ from typing import BinaryIO
 
 from .errors import InputError
 
-ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar")
+ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
+
+IMAGES = (".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd")
+
+SHOWN = 4
+"""Images that are named where there are too many."""
+
+MAC = "__MACOSX/"
+"""Where macOS puts into archives what it knows of files."""
+
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error),
+    *(EOFError, NotImplementedError, RuntimeError),
+)
 
 LARGEST = 2**35
 """Bytes that an archive may unpack to: more than any study."""
@@ -28,12 +43,12 @@ def is_archive(path: Path) -> bool:
 def opened(path: Path) -> Iterator[Path]:
     """A folder or file as it is; the folder of a DICOMDIR; of an archive, a temporary folder of what is in it.
 
-    An archive of one file that is not DICOM, such as NIfTI, gives that file.
+    A folder or archive without DICOM, but with one image file, such as NIfTI, gives that file.
 
     Raises
     ------
     InputError
-        If an archive is damaged, encrypted or too large, or names files outside it.
+        If an archive is damaged, encrypted or too large, or names files outside it, or there are several images.
     """
     if path.is_file() and path.name.upper() == "DICOMDIR":
         yield path.absolute().parent
@@ -43,20 +58,34 @@ def opened(path: Path) -> Iterator[Path]:
             folder.mkdir()
             try:
                 _unpack(path, folder)
-            except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
+            except DAMAGED as error:
                 raise InputError(
                     f"{path.name} cannot be unpacked: it is damaged or encrypted; get it again."
                 ) from error
             yield _content(folder)
     else:
-        yield path
+        yield _content(path) if path.is_dir() else path
 
 
 def _content(folder: Path) -> Path:
     from .dicom_headers import files_below, is_dicom_file
 
-    files = list(files_below(folder))
-    return files[0] if len(files) == 1 and not is_dicom_file(files[0]) else folder
+    files = []
+    for file in files_below(folder):
+        if is_dicom_file(file):
+            return folder
+        if not file.name.startswith("."):
+            files.append(file)
+    images = [file for file in files if file.name.lower().endswith(IMAGES)]
+    images = [file for file in images if file.parent == folder] or images  # masks may lie in a folder beside it
+    if len(images) > 1:
+        more = f" and {len(images) - SHOWN} more" if len(images) > SHOWN else ""
+        named = ", ".join(file.name for file in images[:SHOWN])
+        raise InputError(f"{folder.name} holds {len(images)} images, {named}{more}; give one of them.")
+    packed = [file.name for file in files if is_archive(file)]
+    if packed and not images:
+        raise InputError(f"{folder.name} holds an archive, {packed[0]}; give that, unpacked.")
+    return images[0] if images else folder
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -65,7 +94,7 @@ def _unpack(path: Path, folder: Path) -> None:
     if path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
             for one in archive.infolist():
-                if not one.is_dir():
+                if not one.is_dir() and not one.filename.startswith(MAC):
                     with archive.open(one) as source:
                         left = _write(source, folder, one.filename, left, path.name)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .dicom_headers import files_below, read_slices
 from .errors import InputError
-from .frames import read_frames
+from .frames import GDCM, read_frames
 from .packages import require
 from .series_choice import Choice, choose
 from .stacks import Stack, stacks_of
@@ -92,8 +92,8 @@ def _read_files(files: Sequence[Path]) -> sitk.Image:
     import SimpleITK as sitk
 
     if len(files) == 1:
-        return sitk.ReadImage(name_for_libraries(files[0]))
+        return sitk.ReadImage(name_for_libraries(files[0]), imageIO=GDCM)
     reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
+    reader.SetImageIO(GDCM)
     reader.SetFileNames([name_for_libraries(file) for file in files])
     return reader.Execute()

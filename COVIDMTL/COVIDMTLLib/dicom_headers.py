@@ -14,6 +14,7 @@ import numpy as np
 
 from .dicom_lengths import check_elements
 from .errors import InputError
+from .packages import require
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
@@ -111,9 +112,9 @@ def read_slices(path: Path) -> list[Slice]:
     InputError
         If it is shorter than its header says.
     """
-    check_elements(path)
-    if not is_dicom_file(path):
+    if path.name.upper() == "DICOMDIR" or not is_dicom_file(path):
         return []
+    check_elements(path)
     name_for_libraries(path)
     import pydicom
 
@@ -131,6 +132,20 @@ def read_slices(path: Path) -> list[Slice]:
         if frames == 1 and not any(name in header for name in GROUPS):
             return [one]
         return _frames(header, one, frames)
+
+
+def has_frames(path: Path) -> bool:
+    """Whether a file is DICOM of more than one frame."""
+    if not is_dicom_file(path):
+        return False
+    require("pydicom")
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["NumberOfFrames"])
+        return (_number(header, "NumberOfFrames") or 1) > 1
+    except Exception:  # what a damaged header makes of it is anything
+        return False
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -197,6 +212,8 @@ def _frames(header: Dataset, one: Slice, count: int) -> list[Slice]:
     each = _groups(header.get(GROUPS[1]))
     if each and len(each) != count:
         raise InputError(f"{one.path.name} has {count} frames and says of {len(each)} where they lie; export it again.")
+    if not each and count > 1:
+        one = replace(one, position=None)  # of the file, not of its frames
     found = []
     for frame in range(count):
         parts = [*(each[frame] if each else []), *shared, header]
@@ -205,7 +222,8 @@ def _frames(header: Dataset, one: Slice, count: int) -> list[Slice]:
         kinds = tuple(kinds.upper().split("\\")) if kinds else one.image_type
         stack = next((text for part in parts if (text := _text(part, "StackID"))), "")
         changes = {"phase": phase, "acquisition": one.acquisition or stack, "image_type": kinds}
-        found.append(replace(one, frame=frame, number=frame, **changes, **_geometry(*parts)))
+        places = _geometry(*parts) if each or count == 1 else {}
+        found.append(replace(one, frame=frame, number=frame, **changes, **places))
     return found
 
 

@@ -24,7 +24,7 @@ UNDEFINED = 0xFFFFFFFF
 
 
 def check_elements(path: Path) -> None:
-    """Raise `InputError` if an element of a DICOM file, before the pixels, claims to end beyond it.
+    """Raise `InputError` if an element of a DICOM file, the pixels included, claims to end beyond it.
 
     Nothing is said of other files, nor of what follows an element of undefined length.
     """
@@ -45,10 +45,12 @@ def _elements_fit(path: Path) -> bool:
                 length = struct.unpack("<I", head[4:])[0]
             elif kind in LONG:
                 length = int.from_bytes(file.read(4), "little")
-            if (group, element) == PIXELS or length == UNDEFINED:
+            if length == UNDEFINED:
                 return True
             if file.tell() + length > size:
                 return False
+            if (group, element) == PIXELS:
+                return True
             if (group, element) == SYNTAX:
                 syntax = file.read(length).rstrip(b"\0 ")
             else:

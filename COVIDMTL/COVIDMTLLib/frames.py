@@ -1,19 +1,24 @@
-"""CTs of many frames in one file: each frame with its own place and rescale."""
+"""Values of DICOM slices, and CTs of many frames in one file: each frame with its own place and rescale."""
 
 from __future__ import annotations
 
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_headers import GROUPS
-from .stacks import Stack
+from .dicom_headers import GROUPS, Slice
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+    from .stacks import Stack
+
+GDCM = "GDCMImageIO"
+"""Which has to be asked for by name where a file has no preamble."""
 
 
 def read_frames(stack: Stack) -> sitk.Image:
@@ -27,6 +32,7 @@ def read_frames(stack: Stack) -> sitk.Image:
     import SimpleITK as sitk
 
     stored = {path: _stored(path) for path in {one.path for one in stack.slices}}
+    _stored.cache_clear()
     scales = [one.rescale or (1.0, 0.0) for one in stack.slices]
     whole = all(number.is_integer() for scale in scales for number in scale)
     array = np.empty((len(stack.slices), *stack.first.size), np.int32 if whole else np.float32)
@@ -43,6 +49,23 @@ def read_frames(stack: Stack) -> sitk.Image:
     return image
 
 
+def values_of(one: Slice) -> np.ndarray:
+    """The values of a slice in HU, float32 (row, column), however it is stored.
+
+    Raises
+    ------
+    RuntimeError
+        If the pixel data cannot be read.
+    """
+    import SimpleITK as sitk
+
+    if one.frame is None:
+        return sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(one.path), sitk.sitkFloat32, GDCM))[0]
+    slope, intercept = one.rescale or (1.0, 0.0)
+    return (_stored(one.path)[one.frame] * slope + intercept).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
 def _stored(path: Path) -> np.ndarray:
     """The values of a file as they are stored, (frame, row, column).
 
@@ -60,5 +83,5 @@ def _stored(path: Path) -> np.ndarray:
         copy = Path(folder, "frames.dcm")
         with pydicom.config.disable_value_validation():
             content.save_as(copy)
-        values = sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(copy)))
+        values = sitk.GetArrayFromImage(sitk.ReadImage(name_for_libraries(copy), imageIO=GDCM))
     return values if values.ndim == 3 else values[None]

@@ -47,7 +47,7 @@ def inspect(path: str | Path, series: str | None = None) -> dict[str, Any]:
         except InputError as error:
             reason = str(error)
         else:
-            notes |= {one: f"{why}; {notes[one]}" if one.problem else why for one, why in choice.others}
+            notes |= {one: "; ".join(dict.fromkeys([why, *filter(None, [notes[one]])])) for one, why in choice.others}
             reason = choice.reason
             problem = why_unfit(choice.taken) or choice.taken.problem
             if problem is None:

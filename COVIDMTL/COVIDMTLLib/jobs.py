@@ -23,7 +23,7 @@ from .method_parameters import Parameters
 from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
-from .reading import read_ct, read_study
+from .reading import opened_study, read_ct
 from .volume import labels_on, to_working_grid
 from .wording import printable
 
@@ -78,10 +78,10 @@ def segment(
     require(*segmentation.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
-        study = read_study(ct, series)
-        volume = study.ct
-        if as_dicom:
-            source = dicom_export.read_source(study.files, name, volume.geometry.spacing[2], keep_identity)
+        with opened_study(ct, series) as study:
+            volume = study.ct
+            if as_dicom:
+                source = dicom_export.source_of(study, name, keep_identity)
         given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)

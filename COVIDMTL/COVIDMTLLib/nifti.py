@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -47,6 +48,18 @@ def readable_nifti(path: Path) -> Iterator[Path]:
         yield _straight(path, Path(folder))
 
 
+def is_unplaced(path: Path) -> bool:
+    """Whether a file is NIfTI or Analyze and does not say how its axes lie in the patient."""
+    if not path.name.lower().endswith((".nii", ".nii.gz", ".hdr", ".img")):
+        return False
+    require("nibabel")
+    import nibabel
+
+    with readable_nifti(path) as file:
+        header = nibabel.load(file).header
+    return not any(int(header[code]) for code in ("sform_code", "qform_code") if code in header)
+
+
 def _rightly_called(path: Path, folder: Path) -> Path:
     with path.open("rb") as file:
         packed = file.read(2) == GZIP
@@ -67,10 +80,13 @@ def _straight(path: Path, folder: Path) -> Path:
         codes = [int(header["sform_code"]), int(header["qform_code"])]
         forms = [form[:3, :3] for form, code in zip((image.get_sform(), image.get_qform()), codes, strict=True) if code]
         sizes = np.array(header.get_zooms()[:3], float)
+        with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as file:
+            raw = type(header).from_fileobj(file, check=False)
     except Exception:  # a damaged header is told of where the data are looked at
         return path
     if not forms or len(sizes) < 3 or not all(np.isfinite(form).all() for form in forms) or not (sizes > 0).all():
         return path
+    turned = bool((raw["pixdim"][1:4] < 0).any())  # which SimpleITK takes for the direction of an axis
     for form in forms:
         _check_axes(form, sizes, path.name)
     if len(forms) == 2 and not np.allclose(forms[0] / sizes, forms[1] / sizes, atol=AGREE):
@@ -79,7 +95,10 @@ def _straight(path: Path, folder: Path) -> Path:
             "side is left; correct it, or convert the CT again."
         )
     axes = forms[0] / np.linalg.norm(forms[0], axis=0)
-    if not codes[0] or (np.allclose(axes.T @ axes, np.eye(3), atol=1e-6) and header["sizeof_hdr"] == 348):
+    if turned and not codes[0]:
+        raise InputError(f"{path.name} has voxels of a negative size by its header (pixdim); correct it.")
+    straight = np.allclose(axes.T @ axes, np.eye(3), atol=1e-6)
+    if not codes[0] or (straight and not turned):
         return path if header["sizeof_hdr"] == 348 else _version_1(image, image.affine, folder, path.name)
     left, _, right = np.linalg.svd(axes)
     affine = image.affine.copy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -15,13 +17,15 @@ from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
 from .errors import InputError
 from .headers import check_header
-from .nifti import MOST_VOXELS, readable_nifti
+from .nifti import MOST_VOXELS, is_unplaced, readable_nifti
 from .packages import require
 from .volume import Volume
 from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+PACKED = (".7z", ".rar", ".bz2", ".xz", ".zst", ".lz4")
 
 MOST_LAYERS = 64
 """Of a mask."""
@@ -70,6 +74,8 @@ class Study:
         HU.
     files : list of Path
         Those of a series in the order of its slices.
+    frames : list of int or None
+        Of a file of many frames, which of them each slice is.
     series : str or None
         Name of the series that was taken.
     warnings : list of str
@@ -78,17 +84,25 @@ class Study:
 
     ct: Volume
     files: list[Path]
+    frames: list[int] | None = None
     series: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
 def read_study(path: str | Path, series: str | None = None) -> Study:
     """`read_ct`, and what was read of a DICOM study."""
+    with opened_study(path, series) as study:
+        pass
+    # What was unpacked is gone.
+    return study if study.files[0].exists() else replace(study, files=[Path(path)])
+
+
+@contextmanager
+def opened_study(path: str | Path, series: str | None = None) -> Iterator[Study]:
+    """`read_study`, with the files of an archive there until the end of the context."""
     require("SimpleITK")
     with opened(Path(path)) as place:
-        study = _read_study(place, series)
-    # What was unpacked is gone.
-    return study if place.exists() else replace(study, files=[Path(path)])
+        yield _read_study(place, series)
 
 
 def _read_study(path: Path, series: str | None) -> Study:
@@ -100,11 +114,21 @@ def _read_study(path: Path, series: str | None) -> Study:
         image = dicom.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
         files = list(dict.fromkeys(one.path for one in stack.slices))
-        study = Study(Volume.from_image(image), files, stack.name or None, choice.warnings)
+        frames = None if stack.first.frame is None else [one.frame for one in stack.slices]
+        study = Study(Volume.from_image(image), files, frames, stack.name or None, choice.warnings)
     else:
-        study = Study(Volume.from_image(_read_file(path)), [path])
+        image = _read_file(path)
+        study = Study(Volume.from_image(image), [path], warnings=_of_axes(image, path))
     checks.check_ct(study.ct, path.name)
     return study
+
+
+def _of_axes(image: sitk.Image, path: Path) -> list[str]:
+    """A warning if an image file does not say how its axes lie in the patient."""
+    nrrd = image.HasMetaDataKey("NRRD_kinds[0]") and not image.HasMetaDataKey("NRRD_space")
+    if not nrrd and not is_unplaced(path):
+        return []
+    return [f"The header of {path.name} does not say how its axes lie: left and right may have changed sides."]
 
 
 def read_mask(path: str | Path) -> Volume:
@@ -149,6 +173,8 @@ def read_layers(path: Path) -> sitk.Image:
 def _read_file(path: Path, layers: bool = False) -> sitk.Image:
     if not path.is_file():
         raise InputError(f"There is no file or folder {path}; check the path.")
+    if path.name.lower().endswith(PACKED):
+        raise InputError(f"{path.name} is packed in a way that is not read here; unpack it, or pack it as .zip.")
     name_for_libraries(path)
     with readable_nifti(path) as file:
         image = _read_with_simpleitk(file, path.name, layers)

@@ -24,14 +24,14 @@ def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``case``; ``error``, empty; volumes in ml, shares of the lung at opacity densities and of its boundary that
-        the image shows, the DICOM series that was read, why there is no verdict, verdicts, probabilities or likelihood
-        ratios and whether they are stable, the number of warnings.
+        the image shows, the DICOM series that was read and, if there were others, why it was; why there is no verdict,
+        verdicts, probabilities or likelihood ratios and whether they are stable, the number of warnings.
     """
     both = result["lungs"]["both"]
     row = {"case": name, "error": "", "lungs_ml": both["volume_ml"]}
     row |= {key: both[key] for key in ("ground_glass_share", "consolidation_share")}
     row["boundary_supported"] = result["lungs"].get("boundary_supported", {}).get("both", "")  # not in older results
-    row["series"] = result["ct"].get("series") or ""
+    row |= {key: result["ct"].get(key) or "" for key in ("series", "series_note")}  # nor is this
     row["no_verdict"] = result.get("no_verdict") or ""
     for task, answer in result["tasks"].items():
         row[task] = in_words(answer)

@@ -16,7 +16,7 @@ OTHER_PARTS = re.compile(r"head|brain|skull|neck|abdom|pelv|spine|knee|foot|hand
 WHOLE_CHEST = 250.0
 """mm along the body, beyond which more of it is not more of the chest."""
 
-SHARP = re.compile(r"lung|bone|edge|^[BHI][a-z]?([5-9]\d)|^FC(0?[3-9]\d)|^(L|YC|YD|YE|E)$", re.I)
+SHARP = re.compile(r"lung|bone|edge|sharp|^[BHI][a-z]?([5-9]\d)|^FC(0?[3-9]\d)|^(L|YC|YD|YE|E)$", re.I)
 """Names of convolution kernels that sharpen, whose noise moves densities."""
 
 SCREENS = ("SCREEN SAVE", "DOSE_INFO", "SCREENSHOT")
@@ -25,9 +25,12 @@ PROJECTIONS = ("MIP", "MINIP", "PROJECTION IMAGE", "MAX_IP", "MIN_IP")
 SHARED = 0.8
 """Share of the range of one stack that another has to cover to be taken in its place."""
 
+CHEST_BY_HEADER = "it is of the chest by its header"
+NO_OTHER_PART = "it is of no other part of the body by its header"
+
 REASONS = (
     "its slices are axial",
-    "it is of the chest by its header",
+    CHEST_BY_HEADER,
     "it covers more of the body",
     "it is original and not derived",
     f"its slices are at most {MAX_SLICE_THICKNESS:g} mm apart",
@@ -50,7 +53,7 @@ class Choice:
     others : list of (Stack, str)
         The other stacks, each with a clause that says why it was not.
     rivals : int
-        How many of the others might have been taken.
+        How many of the others might have been taken, or are more of the same series.
     """
 
     taken: Stack
@@ -86,7 +89,7 @@ def choose(stacks: Sequence[Stack], name: str, series: str | None = None) -> Cho
     """
     asked = [one for one in stacks if series is None or series in (one.name, one.first.series)]
     if not asked:
-        raise InputError(f"The folder {name} has no series {series}; it has: {listing(stacks)}.")
+        raise InputError(f"The study {name} has no series {series}; it has: {listing(stacks)}.")
     unfit = {one: reason for one in asked if (reason := why_unfit(one))}
     fit = [one for one in asked if one not in unfit]
     others = [(one, "another series was asked for") for one in stacks if one not in asked] + list(unfit.items())
@@ -103,17 +106,28 @@ def choose(stacks: Sequence[Stack], name: str, series: str | None = None) -> Cho
     tied = [one for one in rivals if _rank(one) == _rank(best) and (one.problem is None) == (best.problem is None)]
     if tied:
         even = sorted([best, *tied], key=stacks.index)
-        raise InputError(f"The folder {name} holds {len(even)} series; choose one with --series: {listing(even)}.")
+        raise InputError(
+            f"The study {name} holds {len(even)} series that would do as well; choose one with --series, or in the "
+            f"column series of a table of cases: {listing(even)}."
+        )
     others += [(one, "a copy") for one in copies] + [(one, _why_not(one, best)) for one in rivals]
     if not rivals:
         reason = "it was asked for" if series is not None else "it is the only one that may be a chest CT"
     else:
         reason = _reason(best, rivals[0])
-    return Choice(best, reason, others, len(rivals))
+    more = [one for one in unfit if one.first.series == best.first.series and _is_more(one, best)]
+    return Choice(best, reason, others, len(rivals) + len(more))
 
 
 def why_unfit(stack: Stack) -> str | None:
     """Why a stack can be no chest CT that is to be assessed: a clause; None if it may be one."""
+    if len(stack.slices) >= MIN_SLICES:
+        return _why_no_slices(stack)
+    return _why_no_slices(stack) or f"it has {len(stack.slices)} slice{'s' if len(stack.slices) > 1 else ''} only"
+
+
+def _why_no_slices(stack: Stack) -> str | None:
+    """Why a stack is none of CT slices, however many: a clause; None if it is one."""
     first = stack.first
     if first.modality != "CT":
         return f"its modality is {first.modality}"
@@ -123,8 +137,6 @@ def why_unfit(stack: Stack) -> str | None:
         return "it is a secondary capture"
     if any(kind in PROJECTIONS for kind in first.image_type):
         return "it is a projection"
-    if len(stack.slices) < MIN_SLICES:
-        return f"it has {len(stack.slices)} slice{'s' if len(stack.slices) > 1 else ''} only"
     return None
 
 
@@ -157,7 +169,7 @@ def _rank(stack: Stack) -> tuple:
 def _reason(best: Stack, other: Stack) -> str:
     for mine, its, reason in zip(_rank(best), _rank(other), REASONS, strict=True):
         if mine > its:
-            return reason
+            return NO_OTHER_PART if mine == 0 and reason == CHEST_BY_HEADER else reason
         if mine < its:
             break
     return "it is the only whole one"
@@ -169,14 +181,18 @@ def _why_not(one: Stack, best: Stack) -> str:
     return f"of the one taken, {_reason(best, one)}"
 
 
+def _is_more(one: Stack, other: Stack) -> bool:
+    """Whether a stack of few slices is of the same kind as another, as of a breath-hold of its own."""
+    return _why_no_slices(one) is None and _parallel(one, other)
+
+
+def _parallel(one: Stack, other: Stack) -> bool:
+    return one.first.placed and other.first.placed and abs(one.first.normal @ other.first.normal) > 0.99
+
+
 def _covers(one: Stack, other: Stack) -> bool:
     """Whether a stack lies where another does, which is of no use."""
     if one is other:
         return True
     (low, high), (bottom, top) = one.range, other.range
-    return (
-        abs(one.first.normal @ other.first.normal) > 0.99
-        and (min(high, top) - max(low, bottom) >= SHARED * (top - bottom))
-        if one.first.placed and other.first.placed
-        else False
-    )
+    return _parallel(one, other) and min(high, top) - max(low, bottom) >= SHARED * (top - bottom)

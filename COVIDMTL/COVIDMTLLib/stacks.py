@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, takewhile
+from typing import Any
 
 import numpy as np
 
 from .checks import MIN_SLICES
 from .dicom_headers import Slice
+from .frames import values_of
 
 POSITION_TOLERANCE = 0.1
 """Largest deviation of a slice from its place, as a share of the slice spacing. Positions are
@@ -68,14 +69,14 @@ class Stack:
     @property
     def spacing(self) -> float:
         """Distance of slices in mm; 0 if it is not known."""
-        if len(self.slices) < 2 or not all(one.placed for one in self.slices):
+        if len(self.slices) < 2 or not _all_placed(self.slices):
             return 0.0
         return float(np.median(np.diff([one.height for one in self.slices])))
 
     @property
     def range(self) -> tuple[float, float]:
         """Lowest and highest position along the normal in mm."""
-        if not all(one.placed for one in self.slices):
+        if not _all_placed(self.slices):
             return (0.0, 0.0)
         return self.slices[0].height, self.slices[-1].height
 
@@ -102,7 +103,7 @@ def same_pixels(one: Stack, other: Stack) -> bool:
     if len(one.slices) != len(other.slices):
         return False
     return all(
-        mine.placed and its.placed and np.allclose(mine.position, its.position) and _pixels(mine) == _pixels(its)
+        mine.placed and its.placed and np.allclose(mine.position, its.position) and _same_values(mine, its)
         for mine, its in zip(one.slices, other.slices, strict=True)
     )
 
@@ -114,7 +115,7 @@ def problem_of(slices: Sequence[Slice]) -> str | None:
         return "has no pixel spacing in its headers, or none that can be; export it again, with whole headers."
     if len(slices) < 2:
         return None
-    if not all(one.placed for one in slices):
+    if not _all_placed(slices):
         return "lacks positions or orientations of slices in its headers; export it again, with whole headers."
     if any(one.size != first.size for one in slices):
         return "has slices that differ in rows or columns; export one series of equal slices."
@@ -126,13 +127,17 @@ def problem_of(slices: Sequence[Slice]) -> str | None:
 
 
 def _gaps(slices: Sequence[Slice]) -> str | None:
-    gaps = np.diff([one.height for one in slices])
+    heights = np.array([one.height for one in slices])
+    gaps = np.diff(heights)
+    even = np.linspace(heights[0], heights[-1], len(heights))
+    if np.abs(heights - even).max() <= POSITION_TOLERANCE * (even[1] - even[0]):
+        return None
     spacing = float(np.median(gaps))
     tolerance = POSITION_TOLERANCE * spacing
     if (gaps < max(tolerance, 1e-3)).any():
         return "has several slices at one position, as of two acquisitions; export them as two series."
     multiples = np.rint(gaps / spacing)
-    if (np.abs(gaps - multiples * spacing) > tolerance).any():
+    if (np.abs(gaps - multiples * spacing) > tolerance).any() or _numbered_through(slices):
         return (
             f"has slices at uneven places: the spacing differs within the series, with gaps of {gaps.min():.2f} to "
             f"{gaps.max():.2f} mm; reconstruct it with even spacing."
@@ -146,10 +151,17 @@ def _gaps(slices: Sequence[Slice]) -> str | None:
     return None
 
 
+def _numbered_through(slices: Sequence[Slice]) -> bool:
+    """Whether slices are files whose numbers go on from one to the next, so that none of them is missing."""
+    numbers = [one.number for one in slices]
+    return all(one.frame is None and one.number is not None for one in slices) and set(np.diff(numbers)) in ({1}, {-1})
+
+
 def _tilt(slices: Sequence[Slice]) -> str | None:
-    shift = slices[-1].position - slices[0].position
-    along = shift @ slices[0].normal
-    if np.linalg.norm(shift - along * slices[0].normal) > max(1.0, 0.01 * abs(along)):
+    shifts = np.array([one.position - slices[0].position for one in slices])
+    along = shifts @ slices[0].normal
+    sideways = np.linalg.norm(shifts - along[:, None] * slices[0].normal, axis=1)
+    if sideways.max() > max(1.0, 0.01 * np.abs(along).max()):
         return "has slices shifted sideways, as with a tilted gantry; resample it to straight slices."
     return None
 
@@ -183,30 +195,48 @@ def _acquisitions(slices: list[Slice]) -> list[tuple[list[Slice], int]]:
     whole, copies = _sorted_once(slices)
     if len(whole) == 1 or problem_of(whole) is None:
         return [(whole, copies)]
-    for number, key in enumerate((*KEYS, _runs(whole))):
+    runs = (_runs(whole, lambda one: one.number), _runs(whole, lambda one: one.time and (one.time, one.number or 0)))
+    for number, key in enumerate((*KEYS, *runs)):
         parts = defaultdict(list)
         for one in whole:
             parts[key(one)].append(one)
         large = [part for part in parts.values() if len(part) >= MIN_SLICES]
         apart = number == 0 or _overlap(parts.values())  # and no gap, of a slice that is missing
-        if len(parts) > 1 and large and apart and all(problem_of(part) is None for part in large):
+        told = number < len(KEYS) or len(large) == len(parts) or _holds_all(parts.values())
+        if len(parts) > 1 and large and apart and told and all(problem_of(part) is None for part in large):
             return [(part, copies) for part in parts.values()]
     return [(whole, copies)]
 
 
+def _all_placed(slices: Iterable[Slice]) -> bool:
+    return all(one.placed for one in slices)
+
+
 def _overlap(parts: Iterable[Sequence[Slice]]) -> bool:
     """Whether any two of several parts, each in order, lie at the same positions at least in part."""
-    if not all(one.placed for part in parts for one in part):
+    if not all(map(_all_placed, parts)):
         return False
     ends = sorted((part[0].height, part[-1].height) for part in parts)
     return any(later[0] <= before[1] + 1e-3 for before, later in pairwise(ends))
 
 
-def _runs(slices: Sequence[Slice]) -> Callable[[Slice], int]:
-    """Which sequence a slice is of, if slices are numbered one sequence after the other, each from end to end."""
+def _holds_all(parts: Iterable[Sequence[Slice]]) -> bool:
+    """Whether the largest of several parts reaches from the first to the last position of all; a slice that is out of
+    its place makes parts, too, none of which does."""
+    largest = max(parts, key=len)
+    ends = [one.height for part in parts for one in (part[0], part[-1])]
+    return largest[0].height - 1e-3 <= min(ends) and max(ends) <= largest[-1].height + 1e-3
+
+
+def _runs(slices: Sequence[Slice], order: Callable[[Slice], Any]) -> Callable[[Slice], int]:
+    """Which sequence a slice is of, if slices were taken one sequence after the other, each from end to end.
+
+    Of slices whose order is not known, as if two have the same number, all are of one sequence.
+    """
     run: dict[int, int] = {}
-    if all(one.number is not None and one.placed for one in slices):
-        ordered = sorted(slices, key=lambda one: one.number)
+    places = [order(one) for one in slices]
+    if all(place not in (None, "") for place in places) and len(set(places)) == len(slices) and _all_placed(slices):
+        ordered = sorted(slices, key=order)
         steps = np.diff([one.height for one in ordered])
         usual = np.median(np.abs(steps)) if len(steps) else 0.0
         # Between two sequences the table goes back, or its direction changes.
@@ -217,7 +247,7 @@ def _runs(slices: Sequence[Slice]) -> Callable[[Slice], int]:
 
 def _sorted_once(slices: list[Slice]) -> tuple[list[Slice], int]:
     """Slices in the order of their positions without copies, and how many copies there were."""
-    if not all(one.placed for one in slices):
+    if not _all_placed(slices):
         return slices, 0
     found: list[Slice] = []
     for one in sorted(slices, key=lambda one: one.height):
@@ -231,13 +261,11 @@ def _is_copy(one: Slice, other: Slice) -> bool:
     if not np.allclose(one.position, other.position, atol=1e-3) or one.size != other.size:
         return False
     same_file = one.uid and (one.uid, one.frame) == (other.uid, other.frame)
-    return bool(same_file) or (one.rescale == other.rescale and _pixels(one) == _pixels(other))
+    return bool(same_file) or _same_values(one, other)
 
 
-def _pixels(one: Slice) -> bytes:
-    import pydicom
-
-    if one.frame is not None:
-        return f"{one.path}:{one.frame}".encode()
-    content = pydicom.dcmread(one.path, force=True)
-    return hashlib.sha256(content.get("PixelData") or str(one.path).encode()).digest()
+def _same_values(one: Slice, other: Slice) -> bool:
+    try:
+        return np.array_equal(values_of(one), values_of(other))
+    except RuntimeError:  # damaged ones are told of when they are read
+        return False

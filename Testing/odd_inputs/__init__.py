@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoints, cts, dicoms, masks, model_folders, no_cts, options, patients
+from . import checkpoints, cts, dicoms, masks, model_folders, no_cts, options, patients, studies
 from .stock import Stock, make_stock
 
-__all__ = ["KINDS", "OddInput", "Stock", "make_odd_input", "make_stock"]
+__all__ = ["KINDS", "OddInput", "Stock", "make_odd_input", "make_odd_study", "make_stock"]
 
 KINDS = {
     "CT, values": (cts.values, 8),
@@ -54,11 +54,12 @@ KINDS = {
 
 @dataclass(frozen=True)
 class OddInput:
-    """What to give to the command line; ``out`` is the folder that its results would be in."""
+    """What to give to the command line, and the folder that its results would be in; of a study, what is right."""
 
     kind: str
     arguments: list[str]
     out: Path
+    right: studies.Right | None = None
 
 
 def make_odd_input(seed: int, index: int, stock: Stock, folder: Path, kinds: Sequence[str] = tuple(KINDS)) -> OddInput:
@@ -66,7 +67,19 @@ def make_odd_input(seed: int, index: int, stock: Stock, folder: Path, kinds: Seq
     rng = np.random.default_rng([seed, index])
     weights = np.array([KINDS[kind][1] for kind in kinds])
     kind = str(rng.choice(kinds, p=weights / weights.sum()))
+    given, out = _folders(folder)
+    return OddInput(kind, KINDS[kind][0](stock, given, out, rng), out)
+
+
+def make_odd_study(seed: int, index: int, stock: Stock, folder: Path) -> OddInput:
+    """A study of many series, as `make_odd_input` makes others."""
+    given, out = _folders(folder)
+    words, right = studies.mixed(stock, given, out, np.random.default_rng([seed, index]))
+    return OddInput("study", words, out, right)
+
+
+def _folders(folder: Path) -> tuple[Path, Path]:
     given, out = folder / "in", folder / "out"
     given.mkdir()
     out.mkdir()
-    return OddInput(kind, KINDS[kind][0](stock, given, out, rng), out)
+    return given, out

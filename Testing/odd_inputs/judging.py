@@ -18,10 +18,13 @@ from unittest import mock
 import numpy as np
 import SimpleITK as sitk
 from COVIDMTLLib import cli, worker
-from COVIDMTLLib.reading import read_ct, read_mask
-from COVIDMTLLib.volume import Geometry
+from COVIDMTLLib.reading import read_ct, read_mask, read_study
+from COVIDMTLLib.volume import Geometry, Volume, labels_on
 
 from . import OddInput
+
+LEAST_DICE = 0.85
+"""Of each lung of a study, of which `classical` does not find what is dense."""
 
 TROUBLE = ("Traceback", "should not have happened", "Error:", "Exception")
 
@@ -56,6 +59,8 @@ def run(odd: OddInput, folder: Path) -> Ending:
             said.write(traceback.format_exc())
     answer.flush()
     faults = _faults(odd, code, said.getvalue(), answer.buffer.getvalue(), before, _files(folder))
+    if odd.right is not None and not faults:
+        faults += _faults_of_study(odd, code)
     changed = sorted(path for path, digest in given.items() if _hash(path) != digest)
     faults += [f"a file that it was given is another one: {changed[0]}"] if changed else []
     return Ending(code, said.getvalue(), faults)
@@ -178,6 +183,37 @@ def _faults_of_results(odd: OddInput, said: str, answer: bytes) -> list[str]:
     except Exception as error:
         return [f"results are no good: {type(error).__name__}: {error}"]
     return []
+
+
+def _faults_of_study(odd: OddInput, code: int) -> list[str]:
+    """What is read of a study has to be right, voxel by voxel and in its place, and the lungs on their sides."""
+    right = odd.right
+    if code == 2:
+        return [] if right.sentence else ["it is refused, and should be read"]
+    words = odd.arguments
+    study = read_study(words[1], _option(words, "--series"))
+    if not any(_same(one, study.ct) for one in right.volumes):
+        return [f"{'a wrong volume is' if right.volumes else 'no volume should be'} read: {study.series}"]
+    covered = labels_on(study.ct.with_array(np.ones(study.ct.array.shape, np.uint8)), right.lungs.geometry).array > 0
+    found = labels_on(read_mask(_option(words, "--out")), right.lungs.geometry).array
+    dice = [_dice(found == side, (right.lungs.array == side) & covered) for side in (1, 2)]
+    return [f"the lungs are elsewhere: Dice {dice}"] if min(dice) < LEAST_DICE else []
+
+
+def _dice(one: np.ndarray, other: np.ndarray) -> float:
+    return 2 * np.count_nonzero(one & other) / max(np.count_nonzero(one) + np.count_nonzero(other), 1)
+
+
+def _same(one: Volume, other: Volume) -> bool:
+    first, second = (sitk.DICOMOrient(volume.to_image(), "LPS") for volume in (one, other))
+    return (
+        first.GetSize() == second.GetSize()
+        and all(
+            np.allclose(getattr(first, part)(), getattr(second, part)(), rtol=1e-4, atol=1e-3)
+            for part in ("GetSpacing", "GetOrigin", "GetDirection")
+        )
+        and np.array_equal(sitk.GetArrayViewFromImage(first), sitk.GetArrayViewFromImage(second))
+    )
 
 
 def _check_place(mask: Geometry, ct: Geometry, grid: str | None) -> None:

@@ -15,9 +15,6 @@ from ..wording import printable
 from .results import SUMMARY, TABLE
 from .run import assess_cohort
 
-SHOWN = 10
-"""How many files that are no cases are named."""
-
 HELP = "assess any number of CTs, on this machine or a Dask cluster; run again, it goes on where it was stopped"
 
 
@@ -52,10 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def cohort(options: argparse.Namespace) -> None:
     """Assess the cases of a table."""
-    if options.table.is_dir() and (others := passed_over(options.table)):
-        shown = ", ".join(map(printable, others[:SHOWN])) + (f" and {len(others) - SHOWN} more" * (len(others) > SHOWN))
-        what = "no image file, archive or folder, which a case is"
-        print(f"Passed over in {options.table.name}, as {what}: {shown}.", file=sys.stderr)
+    for said in passed_over(options.table) if options.table.is_dir() else ():
+        print(printable(said), file=sys.stderr)
     try:
         with terminal.progress(options.progress) as progress:
             rows = assess_cohort(
@@ -70,6 +65,7 @@ def cohort(options: argparse.Namespace) -> None:
                 grid=options.grid,
                 prior=options.prior,
                 failed=lambda name, reason: terminal.note(f"{name} failed: {reason}"),
+                noted=lambda name, note: terminal.note(f"{name}: {note}"),
                 progress=progress,
             )
     except Stopped as stop:

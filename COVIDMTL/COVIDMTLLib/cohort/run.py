@@ -28,8 +28,8 @@ from .table import Case, read_cases
 EVERY = 60.0
 """Seconds after which the table and the summary are brought up to date."""
 
-Failed = Callable[[str, str], None]
-"""Is called with the name of a case that failed and the reason, as it happens."""
+Told = Callable[[str, str], None]
+"""Is called with the name of a case and what there is to say of it, as it happens."""
 
 
 def assess_cohort(
@@ -44,7 +44,8 @@ def assess_cohort(
     device: str = "auto",
     grid: str = "ct",
     prior: float | str | None = None,
-    failed: Failed = lambda name, reason: None,
+    failed: Told = lambda name, reason: None,
+    noted: Told = lambda name, note: None,
     progress: Callback = silent,
 ) -> list[dict[str, Any]]:
     """Assess any number of CTs, on this machine or on a Dask cluster. Research use only.
@@ -70,6 +71,8 @@ def assess_cohort(
         As of `assessment.assess`, for all cases.
     failed : callable, optional
         Is told the name of each case that fails and why, as it happens.
+    noted : callable, optional
+        Is told the name of each case of which one of several series was taken, and which and why.
     progress : Callback, optional
         Is told a case, the share of all cases that is done, and a line of text; what it raises ends the run.
 
@@ -99,7 +102,7 @@ def assess_cohort(
 
     _check_folders(cases, out / CASES)
 
-    run = _Run(cases, out, parquet, failed, progress)
+    run = _Run(cases, out, parquet, (failed, noted), progress)
     try:
         run.fail_rows()
         if run.left:
@@ -131,9 +134,9 @@ def _check_folders(cases: list[Case], folder: Path) -> None:
 class _Run:
     """What is known of the cases so far, and which of them are left."""
 
-    def __init__(self, cases: list[Case], out: Path, parquet: bool, failed: Failed, progress: Callback):
+    def __init__(self, cases: list[Case], out: Path, parquet: bool, told: tuple[Told, Told], progress: Callback):
         self._cases, self._out, self._parquet = cases, out, parquet
-        self._failed, self._progress = failed, progress
+        (self._failed, self._noted), self._progress = told, progress
         self._outcomes: dict[str, Outcome] = {}
         self._again, self._shares, self._shown, self._steps = set(), {}, 0.0, set()
         for case in cases:
@@ -195,6 +198,8 @@ class _Run:
         self._outcomes[name] = outcome
         if outcome.error:
             self._failed(name, outcome.error)
+        elif outcome.row["series_note"]:
+            self._noted(name, outcome.row["series_note"])
         what = "failed" if outcome.error else "assessed"
         self._show(name, f"{len(self._outcomes)} of {len(self._cases)} cases: {name} {what}")
 

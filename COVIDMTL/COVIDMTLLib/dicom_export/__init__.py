@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..containers import is_archive
+from ..dicom_headers import is_dicom_file
 from ..errors import InputError
 from ..volume import Volume
 from .report import write_report
 from .segments import write_segmentation
-from .source import Source, read_source
+from .source import Source, read_source, source_of
 
-__all__ = ["MODULES", "Source", "check_wanted", "read_source", "write_report", "write_segmentation"]
+__all__ = ["MODULES", "Source", "check_wanted", "read_source", "source_of", "write_report", "write_segmentation"]
 
 MODULES = ("highdicom", "pydicom")
 """What an export imports, for `packages.require`."""
@@ -24,8 +26,10 @@ def check_wanted(ct: str | Path | Volume, dicom: bool, keep_identity: bool) -> N
     """Raise `InputError` if an export is asked for that there cannot be."""
     if keep_identity and not dicom:
         raise InputError("Only DICOM results hold an identity; leave out --keep-identity or ask for DICOM results.")
-    if dicom and (isinstance(ct, Volume) or Path(ct).is_file()):
+    if dicom and (isinstance(ct, Volume) or (Path(ct).is_file() and not _is_study(Path(ct)))):
         what = "The volume" if isinstance(ct, Volume) else Path(ct).name
-        raise InputError(
-            f"{what} is no folder of DICOM slices, which DICOM results need; give the folder of the series."
-        )
+        raise InputError(f"{what} is no DICOM, which DICOM results need; give the study with its series.")
+
+
+def _is_study(file: Path) -> bool:
+    return is_archive(file) or is_dicom_file(file)

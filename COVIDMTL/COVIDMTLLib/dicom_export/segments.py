@@ -58,7 +58,7 @@ def write_segmentation(labels: np.ndarray, source: Source, origin: str, path: Pa
     present = [label for label in STRUCTURES if label in (RIGHT, LEFT) or (labels == label).any()]
     export = Segmentation(
         source_images=source.slices,
-        pixel_array=labels,
+        pixel_array=source.as_stored(labels),
         segmentation_type="BINARY",
         segment_descriptions=[_describe(label, source, origin) for label in present],
         series_instance_uid=source.uid(*key, "series"),

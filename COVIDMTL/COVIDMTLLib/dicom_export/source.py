@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..dicom_headers import is_dicom_file, read_slices
 from ..errors import InputError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from ..reading import Study
     from ..volume import Geometry
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/guoqingbao/COVID-MTL")
@@ -26,6 +28,9 @@ NEEDED = (
     *("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient"),
 )
 """Without these no export can be made."""
+
+GEOMETRY = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "SliceThickness")
+"""What files of many frames have in the groups of each."""
 
 CARRIED = (
     *NEEDED,
@@ -54,18 +59,30 @@ class Source:
     Attributes
     ----------
     slices : list of Dataset
-        For each slice, in the order of the array, `CARRIED`, and nothing of the patient.
+        For each slice, in the order of the array, `CARRIED`, and nothing of the patient; of a file of many frames, one
+        that says where they lie.
     identity : Dataset or None
         The header of a slice with everything, if identity is to be carried.
+    frames : list of int, optional
+        Of a file of many frames, which of them each slice of the array is.
     """
 
     slices: list[Dataset]
     identity: Dataset | None
+    frames: Sequence[int] | None = None
 
     @property
     def series(self) -> str:
         """The SeriesInstanceUID."""
         return self.slices[0].SeriesInstanceUID
+
+    def as_stored(self, array: np.ndarray) -> np.ndarray:
+        """An array (z, y, x) of all slices, with those of a file of many frames in the order of its frames."""
+        if self.frames is None:
+            return array
+        stored = np.zeros((self.slices[0].NumberOfFrames, *array.shape[1:]), array.dtype)
+        stored[list(self.frames)] = array
+        return stored
 
     def on(self, grid: Geometry, name: str) -> Source:
         """The same series, its slices in the order of a grid on which they lie; ``name`` is what messages call the CT.
@@ -123,22 +140,52 @@ def read_source(files: Sequence[Path], name: str, spacing: float, keep_identity:
     InputError
         If the series is no stack of single slices, or its headers lack what an export needs.
     """
-    from pydicom.datadict import DicomDictionary
-
     headers = [_header(file, name, CARRIED) for file in files]
     for header in headers:
         if int(header.get("NumberOfFrames") or 1) > 1:
             raise InputError(f"{name} is one file of many slices; a DICOM export needs a series of single slices.")
-        missing = [keyword for keyword in NEEDED if not _holds(header, keyword)]
-        if missing:
-            raise InputError(f"The slices of {name} lack {missing[0]} in their headers; a DICOM export needs it.")
+    _check_needed(headers, name)
+    for header in headers:
         differing = [keyword for keyword in SHARED if header.get(keyword) != headers[0].get(keyword)]
         if differing:
             raise InputError(f"The slices of {name} differ in {differing[0]}; a DICOM export needs a single series.")
-    identity = None
-    if keep_identity:
-        identity = _header(files[0], name, [tag for tag in DicomDictionary if tag >> 16 in IDENTITY_GROUPS])
+    identity = _identity(files[0], name) if keep_identity else None
     return Source([_anonymous(header, spacing) for header in headers], identity)
+
+
+def source_of(study: Study, name: str, keep_identity: bool = False) -> Source:
+    """`read_source` of a study that was read, of single slices or of one file of many frames."""
+    spacing = study.ct.geometry.spacing[2]
+    if not is_dicom_file(study.files[0]):
+        raise InputError(f"{name} is no DICOM, which DICOM results need; give the study with its series.")
+    if study.frames is None:
+        return read_source(study.files, name, spacing, keep_identity)
+    if len(study.files) > 1:
+        raise InputError(f"{name} is several files of many slices each; a DICOM export needs a single one.")
+    header = _header(study.files[0], name, [one for one in CARRIED if one not in GEOMETRY])
+    _check_needed([header], name, GEOMETRY)
+    identity = _identity(study.files[0], name) if keep_identity else None
+    return Source([_with_frames(_anonymous(header, spacing), study.files[0])], identity, study.frames)
+
+
+def _with_frames(one: Dataset, file: Path) -> Dataset:
+    """A header with the functional groups of where the frames of a file lie, and nothing else of them."""
+    from pydicom import Dataset
+
+    slices = read_slices(file)
+    measures, plane = Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = list(slices[0].spacing), one.SliceThickness
+    del one.SliceThickness
+    plane.ImageOrientationPatient = slices[0].axes.ravel().tolist()
+    shared = Dataset()
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
+    one.SharedFunctionalGroupsSequence, one.PerFrameFunctionalGroupsSequence = [shared], []
+    for frame in slices:
+        place, groups = Dataset(), Dataset()
+        place.ImagePositionPatient = frame.position.tolist()
+        groups.PlanePositionSequence = [place]
+        one.PerFrameFunctionalGroupsSequence.append(groups)
+    return one
 
 
 def _number_on(grid: Geometry, one: Dataset) -> int:
@@ -154,6 +201,19 @@ def _number_on(grid: Geometry, one: Dataset) -> int:
         and np.abs(index - nearest).max() < 0.25
     )
     return int(nearest[2]) if fits else -1
+
+
+def _check_needed(headers: Sequence[Dataset], name: str, but: Sequence[str] = ()) -> None:
+    for header in headers:
+        missing = [keyword for keyword in NEEDED if keyword not in but and not _holds(header, keyword)]
+        if missing:
+            raise InputError(f"The slices of {name} lack {missing[0]} in their headers; a DICOM export needs it.")
+
+
+def _identity(file: Path, name: str) -> Dataset:
+    from pydicom.datadict import DicomDictionary
+
+    return _header(file, name, [tag for tag in DicomDictionary if tag >> 16 in IDENTITY_GROUPS])
 
 
 def _header(file: Path, name: str, tags: Sequence[str | int]) -> Dataset:
