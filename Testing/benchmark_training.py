@@ -26,7 +26,7 @@ import torch
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.networks import initialise
-from COVIDMTLLib.scaling import fit_scaling
+from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.shift3d import Shift3D
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "Training"))
@@ -181,7 +181,7 @@ def stored(folder: Path, recipe: dict, steps: int) -> tuple[list[Micro], Iterabl
     store = open_store(folder)
     check_fit(store, recipe)
     rows = choose_rows(store, recipe).train
-    scaling = fit_scaling(store.features[rows], **recipe["scaling"]) if recipe["network"]["features"] else None
+    scaling = make_scaling(store.features[rows], **recipe["scaling"]) if recipe["network"]["features"] else None
     samples = Samples(store, recipe, scaling)
     parts = first_passes(rows, samples.labels, recipe, steps)
     return parts, load_training(samples, parts)

@@ -140,11 +140,18 @@ def test_volume_and_features_are_asked_for():
         volume_only(**case)
 
 
-def test_initialisation_is_he_s_fan_out():
-    network = SqueezeNet3D()
-    initialise(network)
-    stem = network.stem[0][0]
-    assert stem.weight.std().item() == pytest.approx((2 / (64 * 27)) ** 0.5, rel=0.05) and not stem.bias.any()
+def test_convolutions_start_as_he_has_it_and_linear_layers_as_pytorch_does():
+    """As released: fan out, in ResNet3D fan in; whatever is not the weight of a convolution stays as it was."""
+    for name, maps in (("volume and features", 64), ("single resnet3d34", 1)):
+        torch.manual_seed(0)
+        network = build_network(CONFIGS[name])
+        before = copy.deepcopy(network.state_dict())
+        initialise(network)
+        stem = network.backbone.stem[0][0]
+        assert stem.weight.std().item() == pytest.approx((2 / (maps * stem.weight[0, 0].numel())) ** 0.5, rel=0.1)
+        for key, now in network.state_dict().items():
+            assert torch.equal(now, before[key]) != (now.dim() == 5), key
+    assert network.backbone.body[3][2].second[0].weight.std().item() == pytest.approx((2 / (512 * 27)) ** 0.5, rel=0.02)
 
 
 BAD = {

@@ -14,7 +14,7 @@ import torch
 import yaml
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.networks import initialise
-from COVIDMTLLib.scaling import fit_scaling
+from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.writing import staged_file, sweep
 from lightning_fabric import Fabric
 from recipe import make_network
@@ -70,8 +70,8 @@ def fit(
     fold : Fold, optional
         See `splits.choose_rows`.
     network : CovidMTLNet, optional
-        To start from, such as `transfer.transfer` gives it; it is trained in place. By default a new one, with He
-        initialisation.
+        To start from, such as `transfer.transfer` gives it; it is trained in place. By default a new one; see
+        `networks.initialise`.
     scaling : dict, optional
         Of the features; by default that of the training rows.
     source : dict, optional
@@ -90,7 +90,7 @@ def fit(
         print(sentence)
     known = fingerprint(recipe, store, rows, None if network is None else network.state_dict())
     if recipe["network"]["features"] and scaling is None:
-        scaling = fit_scaling(store.features[rows.train], **recipe["scaling"])
+        scaling = make_scaling(store.features[rows.train], **recipe["scaling"])
     network = make_ready(network, recipe, fabric)
     _start(out, recipe, fabric)
     trainer = Trainer(fabric, store, recipe, rows, network, scaling, out, known, source)

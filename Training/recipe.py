@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import make_loss
 from COVIDMTLLib.networks import build_network
+from COVIDMTLLib.scaling import make_scaling
 
 PAPER = Path(__file__).parent / "covid_mtl.yaml"
 
@@ -19,7 +21,7 @@ TASK_NAMES = [task["name"] for task in TASKS]
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
-OPEN = ("loss", "shift", "head")
+OPEN = ("loss", "shift", "head", "scaling")
 """Parts whose keys depend on what they describe; what they describe checks them."""
 
 LIMITS = {
@@ -80,6 +82,7 @@ def check_recipe(recipe: dict[str, Any]) -> None:
     network_config(recipe)
     make_network(recipe)
     loss_of(recipe)
+    make_scaling(np.zeros((1, 1)), **{"name": None} | recipe["scaling"])
     size, box, step = recipe["input"]["size"], recipe["input"]["box"], recipe["crops"]["step"]
     for first in (recipe["input"]["start"], recipe["crops"]["first"], recipe["crops"]["last"]):
         if any(start < 0 or start + n > outer for start, n, outer in zip(first, size, box, strict=True)):
@@ -162,7 +165,7 @@ def _change(recipe: dict[str, Any], changes: dict[str, Any], under: str = "") ->
         if key in OPEN:
             if not (isinstance(new, dict) or (new is None and key == "shift")):
                 raise InputError(f"{name} of a recipe is a list of settings by name, and {new!r} is not.")
-            whole = not (old and new) or (key == "loss" and "name" in new)
+            whole = not (old and new) or "name" in new
             recipe[key] = new if whole else old | new
         elif isinstance(old, dict):
             if not isinstance(new, dict):

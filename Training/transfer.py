@@ -20,6 +20,7 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model_cards import takes_features, takes_volume
 from COVIDMTLLib.models import load_network
+from COVIDMTLLib.scaling import scaling_options
 from COVIDMTLLib.transfer import transfer as with_new_heads
 from COVIDMTLLib.volume import WORKING_SPACING
 from fit import Run, fit
@@ -106,7 +107,7 @@ def transfer_recipe(
         network["shift"] = card["network"]["shift"]
     kept = {"tasks": list(tasks), "network": network, "input": {"spacing": WORKING_SPACING} | card["input"]}
     if takes_features(card):
-        kept["scaling"] = {key: card["scaling"][key] for key in ("clip", "gain")}
+        kept["scaling"] = scaling_options(card["scaling"])
     changes = (_recipe_of(card) if config is None else {}) | {"epochs": EPOCHS} | kept
     own = [f"{key}={yaml.safe_dump(value, default_flow_style=True)}" for key, value in changes.items()]
     expected = read_recipe(config or PAPER, own)

@@ -40,6 +40,8 @@ class Backbone(nn.Module):
     shift : nn.Module or None
     pool : nn.MaxPool3d
     body : nn.Module
+    fan : str
+        Which side's number of maps He initialisation takes, ``fan_out`` or ``fan_in``; see `initialise`.
     recompute : bool
         Whether, in training, the large maps up to the pooling are computed again in the backward pass instead of
         being kept. By then those of the body are gone, so that keeping these adds nothing to the peak of memory.
@@ -48,6 +50,7 @@ class Backbone(nn.Module):
 
     channels: int
     stride: tuple[int, int, int]
+    fan = "fan_out"
     recompute = False
 
     def __init__(self, stem: nn.Sequential, shift: nn.Module | None, pool: nn.MaxPool3d, body: nn.Module):
