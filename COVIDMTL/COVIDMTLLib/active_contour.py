@@ -97,5 +97,6 @@ def _enclosed_by_snakes(ct: np.ndarray, lung: np.ndarray, parameters: Parameters
     alpha, beta, iterations = parameters.alpha, parameters.beta, int(parameters.iterations)
     found = np.zeros_like(lung)
     for contour in find_contours(isotropic_closing(lung, parameters.closing).astype(float), 0.8):
-        found |= enclosed(moved(contour, edges, alpha, beta, iterations), lung.shape)
+        snake = moved(contour, edges, alpha, beta, iterations)
+        found |= enclosed(np.trunc(snake) if parameters.truncate else snake, lung.shape)
     return found
