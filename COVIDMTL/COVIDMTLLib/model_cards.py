@@ -154,8 +154,12 @@ def _check_keys(card, model, needed):
 
 def _check_tasks(card, model):
     tasks = card["tasks"]
-    if not isinstance(tasks, list) or not tasks:
+    regression = card.get("network", {}).get("regression", [])
+    if not isinstance(tasks, list) or not isinstance(regression, list) or not (tasks or regression):
         _refuse(model, "tasks")
+    for one in regression:
+        if not isinstance(one, dict) or not re.fullmatch(TASK_NAME, str(one.get("name"))):
+            _refuse(model, "regression")
     for task in tasks:
         classes = task.get("classes") if isinstance(task, dict) else None
         if not isinstance(classes, list) or len(classes) < 2:

@@ -159,6 +159,9 @@ def _tasks(card: dict[str, Any]) -> list[str]:
         f"  {task['name']}: {task['title']} ({', '.join(task['classes'])})"
         + (f", test AUC {auc[task['name']]:.3f}" if task["name"] in auc else "")
         for task in card["tasks"]
+    ] + [
+        f"  {one['name']}: {one['title']} (a value{' in ' + one['unit'] if one['unit'] else ''})"
+        for one in card.get("network", {}).get("regression", [])
     ]
 
 

@@ -32,6 +32,7 @@ def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     for task, answer in result["tasks"].items():
         row[task] = answer["verdict"]
         row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
+    row |= {name: one["value"] for name, one in result.get("regression", {}).items()}
     return row | {"warnings": len(result["warnings"])}
 
 

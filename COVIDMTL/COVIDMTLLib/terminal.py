@@ -122,6 +122,8 @@ def summary(result: dict[str, Any], folder: Path) -> str:
             lines.append(
                 f"  {task['prediction_set']['coverage']:.0%} set: {' or '.join(task['prediction_set']['classes'])}"
             )
+    for one in result.get("regression", {}).values():
+        lines.append(f"{one['title']}: {one['value']:.4g} {one['unit']}".rstrip())
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {result['aggregate']['verdict']}")
     lines.append(lungs_line(result["lungs"]))

@@ -38,7 +38,8 @@ def judge(
         ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task; of a model that can use
         what is known of the patient also ``prediction_set`` (see `prediction_sets`), ``contributions`` and
         ``contribution_sums`` (see `explanation.explain`);
-        ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`, or None for a model that
+        ``regression``, of a model that says values: title, unit and value of each; ``aggregate``: see `aggregate`;
+        ``training_range``: see `training_range.compare`, or None for a model that
         takes no features.
 
     Raises
@@ -61,7 +62,13 @@ def judge(
     comparison = None
     if model.takes_features:
         comparison = training_range.compare(features, model.features, model.card["training_distribution"])
-    return {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
+    found = {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
+    if model.regression:
+        found["regression"] = {
+            one["name"]: {"title": one["title"], "unit": one["unit"], "value": float(probabilities[one["name"]][0])}
+            for one in model.regression
+        }
+    return found
 
 
 def verdict(title: str, classes: list[str], probabilities: list[float]) -> dict[str, Any]:

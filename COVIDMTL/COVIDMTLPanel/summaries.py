@@ -81,6 +81,9 @@ def verdicts_html(result: dict[str, Any]) -> str:
             for name, probability in zip(task["classes"], task["probabilities"], strict=True)
         ]
         parts += [bars_html(bars), prediction_set_html(task)]
+    for one in result.get("regression", {}).values():
+        value = f"{one['value']:.4g} {one['unit']}".strip()
+        parts.append(f"{HEADING}<b>{escape(one['title'])}: {escape(value)}</b></p>")
     if result["aggregate"]:
         verdict = escape(result["aggregate"]["verdict"])
         parts.append(f"{HEADING}<b>{_('Both diagnoses together')}: {verdict}</b></p>")
@@ -136,6 +139,10 @@ def card_html(card: dict[str, Any]) -> str:
     for task in card["tasks"]:
         auc = card.get("metrics", {}).get(task["name"], {}).get("auc")
         rows.append([task["title"], ", ".join(task["classes"]), "-" if auc is None else f"{auc:.3f}"])
+    for one in card.get("network", {}).get("regression", []):
+        rows.append(
+            [one["title"], _("a value in {unit}").format(unit=one["unit"]) if one["unit"] else _("a value"), "-"]
+        )
     lines.append(table_html([_("Task"), _("Classes"), _("Test AUC")], rows))
     if card.get("license"):
         lines.append(f"{_('License')}: {escape(card['license'])}")
