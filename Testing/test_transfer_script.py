@@ -31,7 +31,7 @@ RECIPE = [
     "input={box: [36, 36, 36], start: [2, 2, 2], size: [32, 32, 32], mean: 1500, std: 1000}",
     "crops={first: [0, 0, 0], last: [4, 4, 4], step: 2}",
     # Frozen batch normalisation goes by the running statistics, which two steps leave far off: the maps are huge.
-    "optimizer={lr: 1.0e-7, lr_min: 1.0e-8}",
+    "optimizer.lr=1e-7",
     "epochs=1",
     "batch_size=6",
     "micro_batch_size=6",

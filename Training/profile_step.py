@@ -25,6 +25,7 @@ from fit import check_fit, make_fabric, make_ready
 from matplotlib import pyplot
 from prefetch import prefetch
 from recipe import PAPER, read_recipe
+from resolve import resolved
 from splits import choose_rows
 from step_clock import Clock, watch_stages
 from stepper import Stepper, first_passes
@@ -71,6 +72,7 @@ def measure(
     check_fit(store, recipe)
     fabric = make_fabric(recipe, device)
     rows = choose_rows(store, recipe).train
+    recipe = resolved(recipe, store, rows)
     scaling = make_scaling(store.features[rows], **recipe["scaling"]) if recipe["network"]["features"] else None
     samples = Samples(store, recipe, scaling)
     clock = Clock(fabric.device)
