@@ -187,7 +187,7 @@ def _described(columns):
         own = [one.removeprefix(f"{column}: ") for one in columns if one.startswith(f"{column}: ")]
         if own == [PREDICTED]:
             values.append(column)
-        elif len(own) > 1 and classes.get(column) != own:
+        elif len(own) > 1 and not set(own) <= set(classes.get(column, ())):
             classes[column] = own
     return classes or ({} if values else CLASSES), values
 
