@@ -63,7 +63,7 @@ class Sizes(NamedTuple):
 
 SIZES = {
     "cuda": Sizes((10, 64, 100, 125, 125), (200, 250, 250), 10, 4, 2, 48, 4),
-    "cpu": Sizes((2, 8, 10, 12, 12), (64, 64, 64), 2, 1, 1, 12, 2),
+    "cpu": Sizes((2, 8, 10, 12, 12), (64, 64, 64), 2, 1, 1, 24, 5),
 }
 
 
@@ -176,8 +176,19 @@ class Checks:
 
     def _recipe(self, *changes: str) -> dict[str, Any]:
         precision = "16-mixed" if self.device == "cuda" else "32-true"
-        own = ["input={box: [40, 44, 44], size: [32, 32, 32], spacing: 5}", "crops.step=2", f"precision={precision}"]
-        own += [f"epochs={self.sizes.epochs}", "batch_size=8", "workers=0", "norm_momentum=0.1", "tasks=[covid_ct]"]
+        own = [
+            "input={box: [40, 44, 44], size: [32, 32, 32], spacing: 5, mean: 600, std: 450}",
+            "crops.step=2",
+            f"precision={precision}",
+        ]
+        own += [
+            f"epochs={self.sizes.epochs}",
+            "optimizer.lr=2e-3",
+            "batch_size=4",
+            "workers=0",
+            "norm_momentum=0.1",
+            "tasks=[covid_ct]",
+        ]
         return read_recipe(PAPER, [*own, "watch_test=true", *changes])
 
     def _store(self):

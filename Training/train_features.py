@@ -129,7 +129,7 @@ def train_and_save(train: cohort.Cohort, test: cohort.Cohort, config: dict, out:
     card = {
         "name": "features-mtl",
         "title": "COVID-MTL on 375 lung features",
-        "version": "1.0",
+        "version": "1.1",
         "license": "Apache-2.0",
         "intended_use": (
             "Research use only: trained on 930 patients of two hospitals in Wuhan, early 2020, and tested on 399 of "
