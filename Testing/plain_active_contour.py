@@ -8,16 +8,21 @@ from COVIDMTLLib import active_contour as algorithm
 from COVIDMTLLib.volume import HU_RANGE
 from skimage.draw import polygon2mask
 from skimage.measure import find_contours, label
-from skimage.morphology import isotropic_closing, isotropic_erosion
+from skimage.morphology import flood_fill, isotropic_closing, isotropic_erosion
 from skimage.segmentation import active_contour
 
 
-def refine_plainly(ct, initial):
-    """The lungs (z, y, x) of `refine_active_contour`, with the published parameters, from the same arrays."""
-    return np.array([_refine(*slices) if slices[1].any() else slices[1] for slices in zip(ct, initial, strict=True)])
+def refine_plainly(ct, initial, truncate=False):
+    """The lungs (z, y, x) of `refine_active_contour`, with the published parameters, from the same arrays.
+
+    With ``truncate`` the points of the snakes are cut to integers and then flooded from outside, which leaves what they
+    enclose: the rule of the paper's release.
+    """
+    pairs = zip(ct, initial, strict=True)
+    return np.array([_refine(*slices, truncate) if slices[1].any() else slices[1] for slices in pairs])
 
 
-def _refine(ct, initial):
+def _refine(ct, initial, truncate):
     regions = label(initial)
     if regions.max() < 2 or initial.sum() < algorithm.MIN_LUNG_AREA:
         return isotropic_closing(initial, 5)
@@ -27,6 +32,11 @@ def _refine(ct, initial):
         image = np.where(lung, np.clip(ct, *HU_RANGE) - HU_RANGE[0], 0).astype(np.int16)
         for contour in find_contours(isotropic_closing(lung, 10).astype(float), 0.8):
             snake = active_contour(image, contour, alpha=0.02, beta=20, max_num_iter=20)
+            if truncate:
+                line = np.zeros(np.add(lung.shape, 2), np.uint8)
+                line[tuple(snake.astype(int).T + 1)] = 1
+                joined |= (flood_fill(line, (0, 0), 2, connectivity=1) != 2)[1:-1, 1:-1]
+                continue
             joined |= polygon2mask(lung.shape, snake)
             joined[tuple(np.rint(snake).astype(int).T)] = True
     regions = label(joined)

@@ -147,6 +147,44 @@ def test_models_of_some_tasks_meet_on_labelled_rows_of_those_they_share(tmp_path
         read_all({"diagnoses": files["diagnoses"]}, needed=CLASSES)
 
 
+def test_both_diagnoses_together_are_a_task_if_that_is_asked_for(tmp_path):
+    """Positive is who is positive by either, by the larger of the two probabilities, as in Table 10."""
+    given = made_up(90, EFFECTS["weak"], 3)
+    labels = given.labels | {"covid_nat": np.where(np.arange(90) % 5 == 0, MISSING, given.labels["covid_nat"])}
+    write(tmp_path / "mine.csv", replace(given, labels=labels))
+    found = evaluate({"mine": tmp_path / "mine.csv"}, tmp_path / "out", aggregated=True).measures.set_index("task")
+    true = np.maximum(labels["covid_ct"], labels["covid_nat"])
+    known = (true == 1) | (labels["covid_nat"] != MISSING)
+    positive = np.maximum(given.probabilities["covid_ct"][:, 1], given.probabilities["covid_nat"][:, 1])
+    assert found.auc.covid_any == pytest.approx(roc_auc_score(true[known], positive[known]))
+    assert found.cases.covid_any == known.sum() < 90
+    assert found.accuracy.covid_any == pytest.approx(np.mean((positive[known] > 0.5) == true[known]))
+    assert "covid_any" not in evaluate({"mine": tmp_path / "mine.csv"}, tmp_path / "out").measures.task.tolist()
+    assert tables.PUBLISHED["table_10"]["covid_any"]["COVID-MTL"]["auc"] == 0.957
+
+
+def test_own_tasks_and_values_come_back_and_are_measured(tmp_path):
+    rng, stages = np.random.default_rng(0), ["early", "late", "none"]
+    labels = {"stage": np.arange(30) % 3}
+    true, shares = rng.normal(50, 10, 30), rng.dirichlet([1, 1, 1], 30)
+    true[4] = np.nan
+    said = {"extent": np.nan_to_num(true, nan=50) + 5}
+    given = Predictions(np.arange(30), labels, {"stage": shares}, {"stage": stages}, {"extent": true}, said)
+    write(tmp_path / "mine.csv", given)
+    found = read(tmp_path / "mine.csv")
+    assert found.class_names("stage") == stages and list(found.labels) == ["stage"]
+    np.testing.assert_array_equal(found.values["extent"], true)
+    np.testing.assert_array_equal(found.predicted["extent"], said["extent"])
+    result = evaluate({"mine": tmp_path / "mine.csv"}, tmp_path / "out")
+    [row] = result.values.to_dict("records")
+    assert (row["cases"], row["task"]) == (29, "extent")
+    assert row["mae"] == row["bias"] == pytest.approx(5) and row["pearson"] == pytest.approx(1)
+    assert result.measures.task.tolist() == ["stage"] and (tmp_path / "out" / "values.svg").is_file()
+    write(tmp_path / "other.csv", replace(given, values={"extent": true + 1}))
+    with pytest.raises(InputError, match="not of the same patients with the same labels"):
+        read_all({"a": tmp_path / "mine.csv", "b": tmp_path / "other.csv"})
+
+
 def test_tasks_of_too_few_labels_are_left_out_and_named(tmp_path):
     few = made_up(60, EFFECTS["weak"], 1)
     few.labels["severity"][few.labels["severity"] == 2] = MISSING

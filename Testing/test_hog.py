@@ -87,3 +87,11 @@ def test_table_of_a_folder(phantom, tmp_path):
     assert not list(tmp_path.glob("*hog*"))
     with pytest.raises(InputError, match="no lung"):
         hog_features(np.zeros((3, 40, 40)))
+
+
+def test_table_in_the_layout_of_the_release_is_read(tmp_path):
+    values = np.random.default_rng(0).random((3, 12))
+    pd.DataFrame(values, index=[7, 9, 12]).to_csv(tmp_path / "hogfeatures.csv")
+    np.testing.assert_allclose(read_hog(tmp_path / "hogfeatures.csv", np.array([12, 7])), values[[2, 0]])
+    with pytest.raises(InputError, match="lacks HOG features of patient 8"):
+        read_hog(tmp_path / "hogfeatures.csv", np.array([8]))

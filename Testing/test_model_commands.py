@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import covid_mtl
@@ -10,8 +11,11 @@ from COVIDMTLLib import RESEARCH_USE_ONLY, cli
 from COVIDMTLLib.checkpoints import recognise
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model_cards import published_input
+from COVIDMTLLib.model_import import RELEASE_FEATURES
 from COVIDMTLLib.models import CARD, WEIGHTS, load_network, read_card, save_model
 from COVIDMTLLib.networks import build_network
+from COVIDMTLLib.scaling import scale
+from COVIDMTLLib.training_range import describe
 from safetensors.torch import load_file
 from test_checkpoints import PUBLISHED, checkpoint
 
@@ -84,16 +88,18 @@ def test_control_characters_of_a_card_do_not_reach_the_terminal(run, tmp_path):
 
 def test_published_network_with_features_becomes_a_model(run, published, tmp_path):
     path, out = published("volume and features"), tmp_path / "covid-mtl"
-    code, text, errors = run("import", path, "--out", out, "--features-from", "features-mtl")
+    code, text, errors = run("import", path, "--out", out)
     assert (code, errors) == (0, "")
     for part in ("COVID-MTL on a volume and 375 features, 3 tasks", "several GPUs", "half precision", "195 arrays"):
         assert part in text
-    assert "those of the model features-mtl" in text and RESEARCH_USE_ONLY in text
+    assert "those of the release's cohort" in text and RESEARCH_USE_ONLY in text
     card, network = load_network(out)
     assert sorted(file.name for file in out.iterdir()) == [CARD, WEIGHTS]
     assert (card["name"], card["input"]) == ("covid-mtl", published_input())
-    assert card["scaling"] == read_card("features-mtl")["scaling"] and tuple(card["features"]) == FEATURE_NAMES
-    assert "those of the model features-mtl" in card["intended_use"]
+    assert "those of the release's cohort" in card["intended_use"] and tuple(card["features"]) == FEATURE_NAMES
+    code, text, _ = run("import", path, "--out", tmp_path / "other", "--features-from", "features-mtl")
+    assert code == 0 and "those of the model features-mtl" in text
+    assert read_card(tmp_path / "other")["scaling"] == read_card("features-mtl")["scaling"] != card["scaling"]
     expected = recognise(torch.load(path, weights_only=True)).state
     for name, tensor in load_file(out / WEIGHTS).items():
         assert tensor.dtype in (torch.float32, torch.int64)
@@ -104,6 +110,16 @@ def test_published_network_with_features_becomes_a_model(run, published, tmp_pat
     with torch.no_grad():
         for one, other in zip(network(**case), own(**case), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_imported_features_are_scaled_as_the_release_scaled_them(cohort_folder):
+    """By minimum and maximum of all rows of its table, which are then 0 to 1, as by scikit-learn."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    table = pd.read_csv(cohort_folder / "features.csv.gz")[list(FEATURE_NAMES)].to_numpy()
+    released = json.loads(RELEASE_FEATURES.read_text())
+    np.testing.assert_allclose(scale(table, released["scaling"]), MinMaxScaler().fit_transform(table), atol=1e-12)
+    assert released["features"] == list(FEATURE_NAMES) and released["training_distribution"] == describe(table)
 
 
 def test_tasks_of_an_imported_network_can_be_named(run, published, tmp_path):
@@ -125,7 +141,6 @@ def test_features_for_a_network_that_takes_none_are_said_to_be_unneeded(run, pub
 
 
 BAD = {
-    "no features given": ("volume and features", [], "say with --features-from which model has them"),
     "features of nobody": ("volume and features", ["--features-from", "nobody"], "There is no model nobody"),
     "tasks of no sense": ("volume, two tasks", ["--tasks", "LIST"], "task"),
     "tasks that are no list": ("volume, two tasks", ["--tasks", "DICT"], "have to be a list"),

@@ -37,7 +37,7 @@ def network_of(config):
     initialise(network)
     for name, buffer in network.named_buffers():
         if name.endswith("running_var"):
-            buffer.uniform_(0.5, 1.5)
+            buffer.uniform_(1, 3)
     return network.eval()
 
 
@@ -314,6 +314,7 @@ HOSTILE = {
     "features of no use": (in_network(features=None), "has features in its model.json, which its network has no use"),
     "ragged scaling": (lambda f: edit(f, scaling=lambda s: s | {"mean": [1, [2]]}), "no sensible scaling"),
     "scaling by 0": (lambda f: edit(f, scaling=lambda s: s | {"std": [0.0] * 5}), "no sensible scaling"),
+    "range of 0": (lambda f: edit(f, scaling={"minimum": [0.0] * 5, "range": [0.0] * 5}), "no sensible scaling"),
     "scaling by texts": (lambda f: edit(f, scaling=lambda s: s | {"std": ["1"] * 5}), "no sensible scaling"),
     "NaN in the card": (lambda f: edit(f, scaling=lambda s: s | {"gain": float("nan")}), "no sensible scaling"),
     "distribution": (lambda f: edit(f, training_distribution={"values": []}), "no sensible training_distribution"),

@@ -17,6 +17,7 @@ from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
 from COVIDMTLLib.networks import FeaturesMTL
+from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.verdicts import aggregate, verdict
 from safetensors.torch import load_file
 from test_model_files import saved
@@ -137,6 +138,8 @@ def test_model_can_be_given_as_a_folder(folder, phantom, phantom_ct, tmp_path):
 def test_scaling_is_clipped_z_score():
     scaling = {"mean": [10.0, 0.0], "std": [2.0, 1.0], "clip": 3.0, "gain": 0.1}
     np.testing.assert_allclose(scale(np.array([[12.0, -50.0]]), scaling), [[0.1, -0.3]])
+    released = make_scaling(np.array([[10.0, 4.0], [30.0, 4.0]]), "min-max")
+    np.testing.assert_allclose(scale(np.array([[15.0, 4.0], [40.0, 5.0]]), released), [[0.25, 0.0], [1.5, 1.0]])
 
 
 def said(name, classes, *probabilities):

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.errors import InputError
@@ -9,13 +10,19 @@ from COVIDMTLLib.networks import (
     DeCoVNet,
     FeaturesMTL,
     ResNet3D34,
+    SqueezeNet2D,
     SqueezeNet3D,
     build_network,
     initialise,
 )
 from torch import nn
 
-BACKBONES = {"squeezenet3d": SqueezeNet3D, "resnet3d34": ResNet3D34, "decovnet": DeCoVNet}
+BACKBONES = {
+    "squeezenet3d": SqueezeNet3D,
+    "resnet3d34": ResNet3D34,
+    "decovnet": DeCoVNet,
+    "squeezenet2d": SqueezeNet2D,
+}
 TWO = {"name": "a", "title": "A", "classes": ["no", "yes"]}
 THREE = {"name": "b", "title": "B", "classes": ["none", "some", "much"]}
 MTL = {"architecture": "covid-mtl", "backbone": "squeezenet3d", "tasks": [TWO, THREE]}
@@ -140,14 +147,55 @@ def test_volume_and_features_are_asked_for():
         volume_only(**case)
 
 
-def test_initialisation_is_he_s_fan_out():
-    network = SqueezeNet3D()
-    initialise(network)
-    stem = network.stem[0][0]
-    assert stem.weight.std().item() == pytest.approx((2 / (64 * 27)) ** 0.5, rel=0.05) and not stem.bias.any()
+def test_convolutions_start_as_he_has_it_and_linear_layers_as_pytorch_does():
+    """As released: fan out, in ResNet3D fan in; whatever is not the weight of a convolution stays as it was."""
+    for name, maps in (("volume and features", 64), ("single resnet3d34", 1)):
+        torch.manual_seed(0)
+        network = build_network(CONFIGS[name])
+        before = copy.deepcopy(network.state_dict())
+        initialise(network)
+        stem = network.backbone.stem[0][0]
+        assert stem.weight.std().item() == pytest.approx((2 / (maps * stem.weight[0, 0].numel())) ** 0.5, rel=0.1)
+        for key, now in network.state_dict().items():
+            assert torch.equal(now, before[key]) != (now.dim() == 5), key
+    assert network.backbone.body[3][2].second[0].weight.std().item() == pytest.approx((2 / (512 * 27)) ** 0.5, rel=0.02)
+
+
+def test_slices_know_nothing_of_each_other_and_are_shifted_in_the_plane_alone():
+    torch.manual_seed(0)
+    config = MTL | {"backbone": "squeezenet2d", "shift": {"chance": 1.0, "seed": 3}}
+    network = build_network(config).eval()
+    volume = torch.randn(1, 1, 16, 64, 64)
+    other = volume.clone()
+    other[:, :, 4] = 0
+    with torch.no_grad():
+        one, changed = network.backbone(volume), network.backbone(other)
+        assert one.shape == (1, 512, 4, 2, 2)
+        np.testing.assert_array_equal((one != changed).any(dim=(0, 1, 3, 4)), [False, True, False, False])
+        maps = torch.zeros(2, 64, 4, 20, 20)
+        maps[:, :, 1] = torch.rand(2, 64, 20, 20)
+        shifted = network.backbone.shift.train()(maps)
+    assert not shifted[:, :, [0, 2, 3]].any() and not torch.equal(shifted, maps)
+    assert torch.equal(shifted.flatten(2).sort().values, maps.flatten(2).sort().values)
+    logits = network(volume)
+    assert [one.shape for one in logits] == [(1, 2), (1, 3)]
+
+
+def test_heads_of_values_come_after_those_of_tasks():
+    value = {"name": "c", "title": "C", "unit": "%", "mean": 30.0, "std": 8.0}
+    for config in (MTL, {"architecture": "features-mtl", "features": 3, "tasks": [TWO, THREE]}):
+        network = build_network(config | {"regression": [value]}).eval()
+        given = {"volume": torch.randn(2, 1, 64, 64, 64), "features": torch.randn(2, 3)}
+        with torch.no_grad():
+            assert [one.shape[1] for one in network(**{name: given[name] for name in network.inputs})] == [2, 3, 1]
+    alone = build_network(MTL | {"tasks": [], "regression": [value]})
+    assert len(alone.heads) == 1
 
 
 BAD = {
+    "regression": (MTL | {"regression": [{"name": "c", "mean": 0, "std": 1}]}, "described by its name, title, unit"),
+    "spread": (MTL | {"regression": [dict(name="c", title="C", unit="", mean=0, std=0)]}, "std of the regression c"),
+    "name of a task": (MTL | {"regression": [dict(name="a", title="A", unit="", mean=0, std=1)]}, "the same name"),
     "no dict": ([], "architectures"),
     "architecture": (MTL | {"architecture": ["covid-mtl"]}, "architectures covid-mtl, single-task, features-mtl"),
     "key": (MTL | {"colour": 1}, "network has colour, which is unknown"),

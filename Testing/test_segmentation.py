@@ -97,9 +97,14 @@ def test_result_does_not_depend_on_the_window(working, snakes, monkeypatch, clos
 def test_refinement_is_that_of_scikit_image(working, snakes):
     lungs = segment(working, "classical").array > 0
     slices = np.flatnonzero(lungs.any(axis=(1, 2)))[::9]
-    refined = active_contour.refine_active_contour(working.array, lungs, slices=slices)[slices]
-    np.testing.assert_array_equal(refined, refine_plainly(working.array[slices], lungs[slices]))
-    assert (refined != lungs[slices]).any()
+    of_both = []
+    for truncate in (False, True):
+        chosen = {"parameters": Parameters(truncate=truncate), "slices": slices}
+        refined = active_contour.refine_active_contour(working.array, lungs, **chosen)[slices]
+        np.testing.assert_array_equal(refined, refine_plainly(working.array[slices], lungs[slices], truncate))
+        assert (refined != lungs[slices]).any()
+        of_both.append(refined)
+    assert (of_both[0] != of_both[1]).any()
 
 
 @pytest.mark.parametrize(

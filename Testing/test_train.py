@@ -25,6 +25,7 @@ from evaluate import evaluate
 from fit import fit
 from objective import Objective
 from recipe import PAPER, loss_of, make_network, read_recipe
+from resolve import resolved
 from run_state import fingerprint
 from splits import Fold, choose_rows
 from store import make_store, open_store
@@ -296,7 +297,7 @@ def test_crops_and_augmentation_are_those_of_section_5_1(tmp_path):
     recipe = recipe_of()
     recipe["input"] |= {"box": list(box), "start": [2, 2, 2], "size": [8, 8, 8], "clip": 2000}
     recipe["crops"] = {"first": [0, 2, 4], "last": [4, 6, 6], "step": 2}
-    recipe["augmentation"] = {"noise": 0.2, "noise_std": 0.1, "turn": 0.25, "flip": 1 / 7}
+    recipe["augmentation"] |= {"noise": 0.2, "noise_std": 0.1, "turn": 0.25, "flip": 1 / 7}
     samples = Samples(store, recipe, None)
     np.testing.assert_array_equal(samples[0]["volume"][0], volume[2:10, 2:10, 2:10])
     starts, turned, flipped, noisy, count = set(), 0, 0, 0, 1500
@@ -401,7 +402,15 @@ def test_cases_without_labels_or_features_are_left_out_and_it_is_said(tmp_path):
         ("crops.last=[10,12,12]", "leaves the box"),
         ("crops.step=3", "do not meet last"),
         ("input.size=[32,32,34]", "Quarter turns"),
-        ("micro_batch_size=8", "more than batch_size"),
+        ("optimizer.speed=3", "optimizer sgd has no speed"),
+        ("optimizer.lr=fast", "cannot have these options"),
+        ("schedule.name=wave", "no schedule wave"),
+        ("scaling.name=log", "no scaling log"),
+        ("tasks=[{name: stage}]", "Give the classes of the task stage"),
+        ("tasks=[{name: stage, classes: [a]}]", "two classes or more"),
+        ("tasks=[{name: ../stage, unit: ml}]", "can be that of a file"),
+        ("tasks=[{name: extent, unit: ml, loss: cubic}]", "one of huber, l1, mse"),
+        ("tasks=[covid_ct, covid_ct]", "Two tasks of the recipe are called covid_ct"),
         ("precision=8-bit", "no precision 8-bit"),
         ("augmentation.noise=2", "noise of a recipe cannot be 2"),
         ("epochs=[", "no YAML"),
@@ -410,6 +419,64 @@ def test_cases_without_labels_or_features_are_left_out_and_it_is_said(tmp_path):
 def test_recipe_that_cannot_be_is_one_sentence(change, sentence):
     with pytest.raises(InputError, match=re.escape(sentence)):
         recipe_of(change)
+
+
+def test_numbers_sizes_and_batches_can_be_given_alone():
+    """1e-3 is a number, as in YAML 1.2; a crop of another size stays in the middle; parts are of batches at most."""
+    recipe = read_recipe(PAPER, ["optimizer.lr=1e-3", "batch_size=4", "input.size=[160,200,200]", "precision=32-true"])
+    assert recipe["optimizer"]["lr"] == 0.001 and recipe["optimizer"]["momentum"] == 0.9
+    assert recipe["micro_batch_size"] == recipe["batch_size"] == 4
+    assert recipe["input"]["start"] == [90, 95, 95]
+    assert (recipe["crops"]["first"], recipe["crops"]["last"]) == ([70, 45, 45], [120, 105, 105])
+    assert read_recipe()["input"]["start"] == [70, 70, 70] and read_recipe()["crops"]["last"] == [100, 80, 80]
+
+
+def test_what_a_recipe_leaves_to_the_training_rows_comes_from_them_alone(small):
+    recipe = recipe_of("input.mean=null", "input.std=null")
+    rows = small.rows("train")
+    found = resolved(recipe, small, rows)["input"]
+    volumes = np.array([small.volume(row) for row in rows], float)
+    assert found["mean"] == pytest.approx(volumes.mean(), rel=1e-6) != small.volume(CASES - 1).mean()
+    assert found["std"] == pytest.approx(volumes.std(axis=(1, 2, 3)).mean(), rel=1e-6)
+    assert recipe["input"]["mean"] is None and resolved(recipe_of(), small, rows)["input"]["mean"] == 150
+
+
+def test_store_without_features_is_told_from_one_without_labels(small):
+    with pytest.raises(InputError, match="No training case of .* has lung features, which this network takes; prepare"):
+        choose_rows(replace(small, features=np.full_like(small.features, np.nan)), recipe_of())
+
+
+@pytest.mark.parametrize("wrong", ["a store", "a key", "a value"])
+def test_what_is_wrong_is_told_before_anything_slow_is_imported(small, tmp_path, wrong):
+    """Such as PyTorch, MONAI, Lightning and TensorBoard, which took 12 s."""
+    given = {"a store": "epochs=1", "a key": "epoch=1", "a value": "epochs=many"}[wrong]
+    folder = tmp_path if wrong == "a store" else small.folder
+    command = [str(TRAIN), str(folder), "--out", str(tmp_path / "run"), "--set", given]
+    code = f"import runpy, sys; sys.argv = {command!r}\ntry:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    code += "finally:\n    print([one for one in ('torch', 'monai', 'lightning_fabric') if one in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=TRAIN.parent)
+    assert done.returncode == 2 and done.stderr.startswith("train: "), done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_moving_average_is_the_model_and_goes_on_exactly(small, tmp_path):
+    own = ["optimizer={name: adamw, lr: 1e-3}", "schedule={name: warmup-cosine, warmup: 1}", "ema=0.5", "epochs=2"]
+    fit(small, recipe_of(*own), tmp_path / "run", device="cpu")
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    ours = weights(tmp_path / "run" / "last")
+    name = "heads.0.classify.weight"
+    assert torch.equal(ours[name], checkpoint["average"][f"module.{name}"])
+    assert not torch.equal(ours[name], checkpoint["objective"][f"network.{name}"])
+    halves = [recipe_of(*own, "checkpoint_steps=1"), tmp_path / "killed"]
+    run = begin(small, *halves)
+    while not (tmp_path / "killed" / "checkpoint.pt").exists():
+        assert run.is_alive()
+        time.sleep(0.005)
+    run.kill()
+    run.join()
+    fit(small, *halves, device="cpu")
+    again = weights(tmp_path / "killed" / "last")
+    assert all(torch.equal(ours[name], again[name]) for name in ours)
 
 
 def test_command_line_says_what_is_wrong(small, tmp_path):

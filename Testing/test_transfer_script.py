@@ -31,7 +31,7 @@ RECIPE = [
     "input={box: [36, 36, 36], start: [2, 2, 2], size: [32, 32, 32], mean: 1500, std: 1000}",
     "crops={first: [0, 0, 0], last: [4, 4, 4], step: 2}",
     # Frozen batch normalisation goes by the running statistics, which two steps leave far off: the maps are huge.
-    "optimizer={lr: 1.0e-7, lr_min: 1.0e-8}",
+    "optimizer.lr=1e-7",
     "epochs=1",
     "batch_size=6",
     "micro_batch_size=6",
@@ -93,7 +93,7 @@ def test_recipe_is_that_of_the_model_but_for_its_epochs(trained):
 
 @pytest.mark.parametrize(
     "change",
-    ["input.mean=3", "network.features=false", "tasks=[covid_ct]", "scaling.gain=2", "network.head.maps=3"],
+    ["input.mean=3", "network.features=false", "tasks=[covid_ct]", "scaling.name=z-score", "network.head.maps=3"],
 )
 def test_what_is_the_models_stays(trained, change):
     with pytest.raises(InputError, match=f"A transfer keeps {change.partition('=')[0].partition('.')[0]} of the model"):

@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from COVIDMTLLib.losses import MISSING
+from augmentation import augmentation_of
+from COVIDMTLLib.losses import is_known
 from COVIDMTLLib.scaling import scale
-from monai.transforms import Compose, RandFlip, RandRotate90
-from recipe import TASK_NAMES
+from COVIDMTLLib.tasks import MISSING
+from recipe import sees_volume, tasks_of
 from store import Store
 from torch.utils.data import DataLoader, Dataset
-
-DEPTH, HEIGHT, WIDTH = range(3)
 
 ORDER, SAMPLE, PART, WEIGHTS = range(1, 5)
 """First of the numbers that start a random stream; without, two may be one, since numpy takes [1, 2] for [1, 2, 0]."""
@@ -69,8 +68,8 @@ def schedule(
     ----------
     rows : ndarray of int
         To train on.
-    labels : tensor of int, shape (cases, tasks)
-        Of all cases of the store.
+    labels : tensor, shape (cases, tasks)
+        Of all cases of the store; see `Samples`.
     recipe : dict
         No batch has more than ``batch_size`` cases, and no part of one more than ``micro_batch_size``.
     epochs, first_step : int
@@ -78,7 +77,7 @@ def schedule(
         That take the parts of a batch in turn, each as many; where there are more of them than cases, parts are empty.
     """
     steps = steps_per_epoch(len(rows), recipe["batch_size"])
-    labelled = (labels != MISSING).float()
+    labelled = is_known(labels).float()
     for epoch in range(first_step // steps, epochs):
         order = np.random.default_rng([ORDER, recipe["seed"], epoch]).permutation(rows)
         for index, batch in enumerate(np.array_split(order, steps)):
@@ -94,20 +93,25 @@ def schedule(
 class Samples(Dataset):
     """Cases of a store by row, or by (epoch, row) in training.
 
-    Gives ``volume``, int16 of shape (1, D, H, W): HU + 1024 in the lungs; ``labels`` (tasks,); ``features`` (375,),
-    scaled, if the network takes them; in training ``noise``, a seed or `QUIET`. The rest is done on the device that
-    trains, by `finish`, so that what is moved there is small.
+    Gives ``volume``, int16 of shape (1, D, H, W): HU + 1024 in the lungs, if the network takes it; ``labels`` (tasks,),
+    class numbers or `MISSING`, or if there is a regression floating point numbers, its values in standard deviations
+    from the mean and NaN where not known; ``features`` (375,), scaled, if the network takes them; in training
+    ``noise``, a seed or `QUIET`. The rest is done on the device that trains, by `finish`, so that what is moved there
+    is small.
     """
 
     def __init__(self, store: Store, recipe: dict[str, Any], scaling: dict[str, Any] | None):
         self.store, self.recipe = store, recipe
-        self.labels = torch.from_numpy(store.labels[:, [TASK_NAMES.index(task) for task in recipe["tasks"]]])
+        self.labels = labels_of(store, recipe)
+        self.transforms = augmentation_of(recipe["augmentation"])
         self.features = None if scaling is None else torch.from_numpy(scale(store.features, scaling)).float()
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict[str, torch.Tensor]:
         epoch, row = index if isinstance(index, tuple) else (None, index)
-        volume, noise = self._volume(row) if epoch is None else self._augmented(epoch, row)
-        sample = {"volume": volume, "labels": self.labels[row]}
+        volume, noise = None, None
+        if sees_volume(self.recipe):
+            volume, noise = self._volume(row) if epoch is None else self._augmented(epoch, row)
+        sample = {"labels": self.labels[row]} | ({} if volume is None else {"volume": volume})
         if noise is not None:
             sample["noise"] = torch.tensor(noise)
         if self.features is not None:
@@ -126,17 +130,26 @@ class Samples(Dataset):
             for first, last in zip(crops["first"], crops["last"], strict=True)
         ]
         volume = torch.from_numpy(self.store.volume(row, start, self.recipe["input"]["size"]))[None]
-        turn_and_flip = Compose(
-            [
-                RandRotate90(chances["turn"], max_k=3, spatial_axes=(HEIGHT, WIDTH)),
-                RandFlip(chances["flip"], spatial_axis=WIDTH),
-            ]
-        )
-        turn_and_flip.set_random_state(seed=int(random.integers(2**31)))
+        self.transforms.set_random_state(seed=int(random.integers(2**31)))
         noisy = random.random() < chances["noise"]
         # MONAI's tensors carry a record of what was done to them, which nothing here reads.
-        turned = turn_and_flip(volume).as_subclass(torch.Tensor).contiguous()
-        return turned, int(random.integers(2**31)) if noisy else QUIET
+        changed = self.transforms(volume).as_subclass(torch.Tensor)
+        if changed.is_floating_point():
+            changed = changed.round()
+        return changed.to(torch.int16).contiguous(), int(random.integers(2**31)) if noisy else QUIET
+
+
+def labels_of(store: Store, recipe: dict[str, Any]) -> torch.Tensor:
+    """Labels (cases, tasks) of a store as losses take them; see `Samples`."""
+    tasks = tasks_of(recipe)
+    targets = store.targets(tasks)
+    if all(task.classes for task in tasks):
+        return torch.from_numpy(np.where(np.isnan(targets), MISSING, targets).astype(np.int64))
+    for column, task in enumerate(tasks):
+        if not task.classes:
+            known = recipe["values"][task.name]
+            targets[:, column] = (targets[:, column] - known["mean"]) / known["std"]
+    return torch.from_numpy(targets)
 
 
 def finish(batch: dict[str, torch.Tensor], recipe: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -144,6 +157,9 @@ def finish(batch: dict[str, torch.Tensor], recipe: dict[str, Any]) -> dict[str, 
 
     Noise is made on the device, which takes much longer on the processors that read.
     """
+    kept = {key: value for key, value in batch.items() if key in ("features", "labels")}
+    if "volume" not in batch:
+        return kept
     given = recipe["input"]
     volume = batch["volume"].clamp(max=given["clip"]).float().sub_(given["mean"]).div_(given["std"])
     for sample, seed in zip(volume, batch.get("noise", torch.empty(0)).tolist(), strict=False):
@@ -153,7 +169,6 @@ def finish(batch: dict[str, torch.Tensor], recipe: dict[str, Any]) -> dict[str, 
             sample.add_(noise, alpha=recipe["augmentation"]["noise_std"])
     if recipe["channels_last"]:
         volume = volume.contiguous(memory_format=torch.channels_last_3d)
-    kept = {key: value for key, value in batch.items() if key in ("features", "labels")}
     return kept | {"volume": volume}
 
 

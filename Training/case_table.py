@@ -2,17 +2,17 @@
 
 A CSV file with a row a case. ``case`` names it. Then come ``ct``, a CT in HU, with or without ``lungs``, a mask of it;
 or ``volume``, a finished lung volume (HU + 1024 in the lungs, 0 elsewhere), with or without ``lungs`` to cut it to.
-``covid_ct``, ``covid_nat`` and ``severity`` hold class numbers, ``split`` one of `SPLITS`; where a cell is empty or the
-column is missing, the class is not known and the case is for training. Paths are relative to the table; other columns
-do not matter. Beside the table, ``features.csv`` or ``features.csv.gz`` may hold ``case`` and the 375 features of some
-or all cases.
+``covid_ct``, ``covid_nat`` and ``severity`` hold classes of the paper's tasks, by number or name, ``split`` one of
+`SPLITS`; where a cell is empty or the column is missing, the class is not known and the case is for training. Any other
+column is kept in the store, for tasks that a recipe describes. Paths are relative to the table. Beside the table,
+``features.csv`` or ``features.csv.gz`` may hold ``case`` and the 375 features of some or all cases.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +20,23 @@ import pandas as pd
 from cohort import CLASSES
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.tables import check_once, read_rows
+from COVIDMTLLib.tasks import MISSING, TASKS
 from spreadsheets import UNREADABLE
 
 SPLITS = ("train", "validation", "test")
 """Parts of a cohort; a case of which the table says nothing is in the first."""
 
+NAMES = {task["name"]: task["classes"] for task in TASKS}
+"""Of the classes of the paper's tasks."""
+
 UNKNOWN = (MISSING,) * len(CLASSES)
 """The labels of a case of which nothing is known."""
 
 FEATURES = ("features.csv", "features.csv.gz")
+
+KNOWN = ("case", "ct", "lungs", "volume", "split", *CLASSES)
+"""Columns that mean something whatever a recipe says."""
 
 WHOLE_ROWS = "give all 375 features of a case or leave out its row"
 
@@ -49,6 +55,8 @@ class Case:
     ct, lungs, volume : Path, optional
     features : ndarray of shape (375,), optional
         Unscaled, in the order of `FEATURE_NAMES`.
+    cells : dict of str to str
+        Of the other columns.
     """
 
     name: str
@@ -58,6 +66,7 @@ class Case:
     lungs: Path | None = None
     volume: Path | None = None
     features: np.ndarray | None = None
+    cells: dict[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> dict[str, Path]:
@@ -96,6 +105,7 @@ def read_case_table(path: str | Path) -> list[Case]:
             row["split"],
             **{column: path.parent / row[column] for column in ("ct", "lungs", "volume") if row.get(column)},
             features=None if np.isnan(values).all() else values,
+            cells=row["cells"],
         )
         for row, values in zip(rows, features, strict=True)
     ]
@@ -103,6 +113,8 @@ def read_case_table(path: str | Path) -> list[Case]:
 
 def read_cases(path: str | Path) -> list[dict]:
     """Read the rows of a table of cases: its cells, with ``labels`` (tuple of int) and ``split`` checked.
+
+    ``cells`` has those of columns that mean nothing here.
 
     Raises
     ------
@@ -118,6 +130,7 @@ def read_cases(path: str | Path) -> list[dict]:
     rows = [dict(zip(header, line, strict=True)) for line in lines]
     for row in rows:
         check_name(row["case"], name)
+        row["cells"] = {column: row[column] for column in header if column not in KNOWN}
         row["labels"] = tuple(_label(row, task, name) for task in CLASSES)
         row["split"] = row.get("split") or SPLITS[0]
         if row["split"] not in SPLITS:
@@ -174,9 +187,13 @@ def _label(row, task, table):
     cell = row.get(task, "")
     if not cell:
         return MISSING
+    names = [name.casefold() for name in NAMES[task]]
+    if cell.strip().casefold() in names:
+        return names.index(cell.strip().casefold())
     if not re.fullmatch(r"\d(\.0*)?", cell, flags=re.ASCII) or int(cell[0]) >= CLASSES[task]:
         raise InputError(
             f"The case {row['case']} of {table} has {cell[:40]!r} in {task}, whose classes are 0 to "
-            f"{CLASSES[task] - 1}; leave the cell empty if it is not known."
+            f"{CLASSES[task] - 1} ({', '.join(NAMES[task])}); leave the cell empty if it is not known, or give the "
+            "column another name if it is for a task of your own."
         )
     return int(cell[0])

@@ -2,6 +2,7 @@
 
     python Training/evaluate.py --out FOLDER RF=predictions_RF.csv LGBM=predictions_LGBM.csv ...
     python Training/evaluate.py --out FOLDER --store STORE COVID-MTL=RUN/last ...
+    python Training/evaluate.py --out FOLDER --aggregate COVID-MTL=predictions.csv    # Table 10
 
 Models are given as a name and a table of predictions (see `predictions`) or, with a store of cases, a trained model, in
 the order of tables and legends. Each task is evaluated on the rows that have a label of it, by the models that have it.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -21,11 +23,13 @@ import figures
 import numpy as np
 import pandas as pd
 import tables
+from aggregate import aggregate
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import shipped_models
 from COVIDMTLLib.writing import staged_folder
 from metrics import classification_metrics, expected_calibration_error
-from predictions import CLASSES, Predictions, labelled, named_file, read_all, tasks_of, write
+from predictions import Predictions, class_names, labelled, named_file, read_all, tasks_of, write
+from regression import measure_values, scatter, values_of
 from significance import COUNTED, counted_intervals, delong, holm, mcnemar_test
 from store_predictions import predict_split
 
@@ -44,6 +48,9 @@ class Evaluation(NamedTuple):
     pairs : DataFrame
         A row for each task and pair of models: differences of AUC and accuracy, and p-values as they are and
         corrected by Holm over all rows.
+    values : DataFrame
+        A row for each regression and model: mean absolute error with its 95 % interval (bootstrap), root mean square
+        error and bias in the unit of the value, R2 and Pearson's correlation.
     left_out : list of str
         A sentence if cases lack the features that a model takes, and one for each task with too few labels to be
         evaluated.
@@ -51,11 +58,16 @@ class Evaluation(NamedTuple):
 
     measures: pd.DataFrame
     pairs: pd.DataFrame
+    values: pd.DataFrame
     left_out: list[str]
 
 
 def evaluate(
-    models: Mapping[str, str | Path], out: Path, store: str | Path | None = None, split: str = "test"
+    models: Mapping[str, str | Path],
+    out: Path,
+    store: str | Path | None = None,
+    split: str = "test",
+    aggregated: bool = False,
 ) -> Evaluation:
     """Evaluate models on the same rows, and write what is found.
 
@@ -65,11 +77,14 @@ def evaluate(
         Tables of predictions, or models as `models.load_model` takes them, by name of the model.
     out : Path
         Folder, made if need be, for the tables ``measures`` and ``pairs`` (CSV and Markdown), the figures ``roc``
-        (Fig. 3 of the paper) and ``reliability`` (SVG and PNG), and ``predictions_NAME.csv`` of each trained model.
+        (Fig. 3 of the paper) and ``reliability`` (SVG and PNG), of regressions the table and figure ``values``, and
+        ``predictions_NAME.csv`` of each trained model.
     store : path, optional
         The cases that trained models are to assess.
     split : str
         Which of them: ``train``, ``validation`` or ``test``.
+    aggregated : bool
+        Whether both diagnoses together (Table 10) are a task, too; see `aggregate.aggregate`.
 
     Raises
     ------
@@ -84,15 +99,20 @@ def evaluate(
         if Path(name).name != name:
             raise InputError(f"No file of predictions can be named after {name}; give the model another name.")
     answers, without = predict_split(trained, store, split) if trained else ({}, [])
-    found, left_out = _measurable(read_all(models | answers))
-    result = Evaluation(measure(found), compare_pairs(found), without + left_out)
+    read = read_all(models | answers)
+    found, left_out = _measurable({name: aggregate(one) for name, one in read.items()} if aggregated else read)
+    result = Evaluation(measure(found), compare_pairs(found), measure_values(found), without + left_out)
     with staged_folder(out) as folder:
         for name, said in answers.items():
             write(folder / f"predictions_{name}.csv", said)
-        tables.write(result.measures, folder, "measures", shown=tables.with_intervals(result.measures))
-        tables.write(result.pairs, folder, "pairs", shown=_pairs_to_read(result.pairs))
-        figures.save(evaluation_figures.roc(found), folder, "roc")
-        figures.save(evaluation_figures.reliability_diagram(found), folder, "reliability")
+        if len(result.measures):
+            tables.write(result.measures, folder, "measures", shown=tables.with_intervals(result.measures))
+            tables.write(result.pairs, folder, "pairs", shown=_pairs_to_read(result.pairs))
+            figures.save(evaluation_figures.roc(found), folder, "roc")
+            figures.save(evaluation_figures.reliability_diagram(found), folder, "reliability")
+        if len(result.values):
+            tables.write(result.values, folder, "values", shown=tables.with_intervals(result.values))
+            figures.save(scatter(found), folder, "values")
     return result
 
 
@@ -101,7 +121,7 @@ def measure(models: Mapping[str, Predictions]) -> pd.DataFrame:
     rows = []
     for task in tasks_of(models.values()):
         labels, said = labelled(models, task)
-        classes, named = CLASSES[task], {"auc": None}
+        classes, named = class_names(models.values(), task), {"auc": None}
         if len(classes) > 2:  # of two classes the AUC of each is that of the other
             named |= {f"auc_{one}": index for index, one in enumerate(classes)}
         aucs = {column: delong(labels, [*said.values()], of_class) for column, of_class in named.items()}
@@ -143,20 +163,24 @@ def _measurable(models):
     left_out = {}
     for task in tasks_of(models.values()):
         labels, _ = labelled(models, task)
-        counts = np.bincount(labels, minlength=len(CLASSES[task]))
+        names = class_names(models.values(), task)
+        counts = np.bincount(labels, minlength=len(names))
         if counts.min() < FEWEST:
-            cases = ", ".join(f"{count} {name}" for count, name in zip(counts, CLASSES[task], strict=True))
+            cases = ", ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True))
             left_out[task] = f"{task} is left out: each class needs {FEWEST} cases, and here are {cases}."
-    if len(left_out) == len(tasks_of(models.values())):
+    if len(left_out) == len(tasks_of(models.values())) and not values_of(models):
         raise InputError(f"There is nothing to evaluate: {' '.join(left_out.values())}")
     kept = {name: _without(one, left_out) for name, one in models.items()}
-    return {name: one for name, one in kept.items() if one.labels}, list(left_out.values())
+    return {name: one for name, one in kept.items() if one.labels or one.values}, list(left_out.values())
 
 
 def _without(predictions, tasks):
-    kept = [task for task in predictions.labels if task not in tasks]
-    by_task = ({task: of[task] for task in kept} for of in (predictions.labels, predictions.probabilities))
-    return Predictions(predictions.pids, *by_task)
+    of = (
+        {t: one for t, one in part.items() if t not in tasks}
+        for part in (predictions.labels, predictions.probabilities)
+    )
+    labels, probabilities = of
+    return replace(predictions, labels=labels, probabilities=probabilities)
 
 
 def _with_ends(column, value, ends):
@@ -176,19 +200,21 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for tables and figures")
     parser.add_argument("--store", type=Path, help="cases for trained models to assess (see prepare.py)")
+    parser.add_argument("--aggregate", action="store_true", help="both diagnoses together are a task, too (Table 10)")
     parser.add_argument("--split", default="test", help="train, validation or test (default)")
     options = parser.parse_args()
     try:
         models = dict(options.models)
         if len(models) < len(options.models):
             raise InputError("Two models have the same name; give each its own.")
-        found = evaluate(models, options.out, options.store, options.split)
+        found = evaluate(models, options.out, options.store, options.split, options.aggregate)
     except InputError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     for sentence in found.left_out:
         print(f"evaluate: {sentence}", file=sys.stderr)
-    print(tables.markdown(tables.with_intervals(found.measures)), end="")
+    shown = [tables.markdown(tables.with_intervals(one)) for one in (found.measures, found.values) if len(one)]
+    print("\n".join(shown), end="")
     if len(found.pairs):
         print("\n" + tables.markdown(_pairs_to_read(found.pairs)), end="")
     return 0

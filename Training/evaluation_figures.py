@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib.tasks import TASKS
 from figures import COLOURS, MM, WIDE
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from metrics import auc, expected_calibration_error, reliability
-from predictions import CLASSES, Predictions, labelled, tasks_of
+from predictions import Predictions, class_names, labelled, tasks_of
 from sklearn.metrics import roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
@@ -40,8 +40,14 @@ def roc(models: Mapping[str, Predictions]) -> Figure:
                 linestyle=DASHES[index // len(COLOURS) % len(DASHES)],
                 label=f"{auc(labels, probabilities):.3f}  {name}",
             )
-        several = "\n(mean of each class against the rest)" if len(CLASSES[task]) > 2 else "\n"
-        panel.set(title=TITLES[task] + several, xlabel="False positive rate", aspect="equal", xlim=(0, 1), ylim=(0, 1))
+        several = "\n(mean of each class against the rest)" if len(class_names(models.values(), task)) > 2 else "\n"
+        panel.set(
+            title=TITLES.get(task, task) + several,
+            xlabel="False positive rate",
+            aspect="equal",
+            xlim=(0, 1),
+            ylim=(0, 1),
+        )
         panel.legend(loc="lower right", title="AUC", alignment="left", handlelength=1.2, borderaxespad=0.2)
     panels[0, 0].set_ylabel("True positive rate")
     return figure
@@ -57,11 +63,11 @@ def reliability_diagram(models: Mapping[str, Predictions]) -> Figure:
     size = (_width(tasks), (42 * len(models) + 8) * MM)
     figure, panels = pyplot.subplots(len(models), len(tasks), figsize=size, squeeze=False, sharey=True, sharex="col")
     for column, task in zip(panels.T, tasks, strict=True):
-        column[0].set_title(TITLES[task])
+        column[0].set_title(TITLES.get(task, task))
         column[-1].set_xlabel("Probability of the leading class")
         labels, said = labelled(models, task)
         for panel, name in zip(column, models, strict=True):
-            panel.set(xlim=(1 / len(CLASSES[task]) - 0.02, 1.02), ylim=(0, 1.02))
+            panel.set(xlim=(1 / len(class_names(models.values(), task)) - 0.02, 1.02), ylim=(0, 1.02))
             if name in said:
                 _draw_points(panel, labels, said[name])
             else:

@@ -14,10 +14,11 @@ import torch
 import yaml
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.networks import initialise
-from COVIDMTLLib.scaling import fit_scaling
+from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.writing import staged_file, sweep
 from lightning_fabric import Fabric
-from recipe import make_network
+from recipe import make_network, sees_features, sees_volume
+from resolve import resolved
 from run_state import FILE, fingerprint
 from splits import Fold, choose_rows
 from store import Store
@@ -70,8 +71,8 @@ def fit(
     fold : Fold, optional
         See `splits.choose_rows`.
     network : CovidMTLNet, optional
-        To start from, such as `transfer.transfer` gives it; it is trained in place. By default a new one, with He
-        initialisation.
+        To start from, such as `transfer.transfer` gives it; it is trained in place. By default a new one; see
+        `networks.initialise`.
     scaling : dict, optional
         Of the features; by default that of the training rows.
     source : dict, optional
@@ -86,11 +87,12 @@ def fit(
     check_fit(store, recipe)
     rows = choose_rows(store, recipe, fold)
     fabric = make_fabric(recipe, device)
+    recipe = resolved(recipe, store, rows.train)
     for sentence in rows.left_out if fabric.is_global_zero else ():
         print(sentence)
     known = fingerprint(recipe, store, rows, None if network is None else network.state_dict())
-    if recipe["network"]["features"] and scaling is None:
-        scaling = fit_scaling(store.features[rows.train], **recipe["scaling"])
+    if sees_features(recipe) and scaling is None:
+        scaling = make_scaling(store.features[rows.train], **recipe["scaling"])
     network = make_ready(network, recipe, fabric)
     _start(out, recipe, fabric)
     trainer = Trainer(fabric, store, recipe, rows, network, scaling, out, known, source)
@@ -107,6 +109,8 @@ def fit(
 def check_fit(store: Store, recipe: dict[str, Any]) -> None:
     """Raise `InputError` unless the store has the boxes that the recipe is for."""
     box, spacing = recipe["input"]["box"], recipe["input"]["spacing"]
+    if not sees_volume(recipe):
+        return
     if list(store.box) != box or store.spacing != spacing:
         raise InputError(
             f"The store has boxes of {list(store.box)} voxels of {store.spacing} mm, and the recipe is for {box} of "
@@ -152,6 +156,8 @@ def make_ready(network: nn.Module | None, recipe: dict[str, Any], fabric: Fabric
     for module in network.modules():
         if isinstance(module, _BatchNorm):
             module.momentum = recipe["norm_momentum"]
+    if not sees_volume(recipe):
+        return network
     network.backbone.recompute = recipe["checkpointing"]
     if recipe["channels_last"]:
         network.to(memory_format=torch.channels_last_3d)

@@ -123,6 +123,9 @@ def hog_table(cts: Path, lungs: Path | None, each: Callable = iter) -> pd.DataFr
 def read_hog(path: str | Path, pids: np.ndarray) -> np.ndarray:
     """HOG features (N, features) of some patients, in their order.
 
+    The table is one that this script wrote, or has the layout of the release's ``hogfeatures.csv``: numbers of patients
+    in a first column without a name, then the features, named 0, 1, 2 and so on.
+
     Raises
     ------
     InputError
@@ -132,6 +135,8 @@ def read_hog(path: str | Path, pids: np.ndarray) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"There is no file {path}; make one with Training/hog.py.")
     table = pd.read_csv(path)
+    if [*table.columns[1:]] == [str(number) for number in range(table.shape[1] - 1)]:
+        table = table.add_prefix("hog_").rename(columns={f"hog_{table.columns[0]}": "PID"})
     if "PID" not in table or table.PID.duplicated().any():
         raise InputError(f"{path.name} should have a column PID that names each patient once.")
     rows = table.set_index(table.PID.astype(str)).filter(regex="^hog_").reindex(pids.astype(str))

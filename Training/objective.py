@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import registers
 import torch
 from batches import PART, WEIGHTS, Micro
-from COVIDMTLLib.losses import MeanLoss
+from COVIDMTLLib.losses import MeanLoss, is_known
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
 
 class Losses(NamedTuple):
-    """Of a forward pass: ``total``, to be minimised, and the cross-entropies (tasks,) and labels (tasks,) counted."""
+    """Of a forward pass: ``total``, to be minimised, and the losses (tasks,) and labels (tasks,) counted."""
 
     total: torch.Tensor
     of_tasks: torch.Tensor
@@ -24,7 +26,7 @@ class Objective(nn.Module):
 
     Parameters
     ----------
-    network : CovidMTLNet
+    network : CovidMTLNet or FeaturesMTL
     loss : MeanLoss
     """
 
@@ -36,8 +38,8 @@ class Objective(nn.Module):
         """The losses of a batch as `batches.finish` leaves it, or of a part of one with `Micro.shares`."""
         labels = batch["labels"]
         logits = [one.float() for one in self.network(**{name: batch[name] for name in self.network.inputs})]
-        of_tasks, _ = self.loss.cross_entropies(logits, labels)
-        return Losses(self.loss(logits, labels, shares), of_tasks.detach(), (labels >= 0).sum(dim=0))
+        of_tasks, _ = self.loss.task_losses(logits, labels)
+        return Losses(self.loss(logits, labels, shares), of_tasks.detach(), is_known(labels).sum(dim=0))
 
     def start(self, part: Micro, seed: int) -> None:
         """Let what changes from one forward pass to the next depend on the seed, the step and the part alone.
@@ -49,21 +51,19 @@ class Objective(nn.Module):
         torch.manual_seed(int(generator.integers(2**63)))
         if hasattr(self.loss, "generator"):
             self.loss.generator = np.random.default_rng([WEIGHTS, seed, part.step])
-        shift = self.network.backbone.shift
+        shift = getattr(getattr(self.network, "backbone", None), "shift", None)
         if shift is not None:
             shift.generator, shift.iteration = generator, part.step
 
 
-def optimizer_of(objective: Objective, recipe: dict[str, Any]) -> torch.optim.SGD:
+def optimizer_of(objective: Objective, recipe: dict[str, Any]) -> torch.optim.Optimizer:
     """The optimiser of a recipe (section 5.1), of all parameters that take a gradient."""
-    chosen = recipe["optimizer"]
     parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    return torch.optim.SGD(
-        parameters,
-        chosen["lr"],
-        chosen["momentum"],
-        nesterov=chosen["momentum"] > 0,
-        weight_decay=chosen["weight_decay"],
-        # In half precision the other kind waits for the GPU in every step.
-        fused=parameters[0].is_cuda,
-    )
+    options = dict(recipe["optimizer"])
+    return registers.optimizer_of(options.pop("name", None), parameters, **options)
+
+
+def schedule_of(optimizer: torch.optim.Optimizer, recipe: dict[str, Any]) -> LRScheduler:
+    """The schedule of a recipe, which goes on from epoch to epoch."""
+    options = dict(recipe["schedule"])
+    return registers.schedule_of(options.pop("name", None), optimizer, recipe["epochs"], **options)

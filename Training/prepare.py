@@ -24,9 +24,9 @@ from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import MODULES as FEATURE_MODULES
-from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.packages import require
 from COVIDMTLLib.segmentation import METHODS
+from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.volume import WORKING_SPACING
 from COVIDMTLLib.writing import sweep
 from release_volumes import release_cases

@@ -19,12 +19,13 @@ import pandas as pd
 import torch
 from batches import Samples, load_training
 from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.scaling import fit_scaling
+from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.writing import staged_folder
 from fit import check_fit, make_fabric, make_ready
 from matplotlib import pyplot
 from prefetch import prefetch
 from recipe import PAPER, read_recipe
+from resolve import resolved
 from splits import choose_rows
 from step_clock import Clock, watch_stages
 from stepper import Stepper, first_passes
@@ -71,7 +72,8 @@ def measure(
     check_fit(store, recipe)
     fabric = make_fabric(recipe, device)
     rows = choose_rows(store, recipe).train
-    scaling = fit_scaling(store.features[rows], **recipe["scaling"]) if recipe["network"]["features"] else None
+    recipe = resolved(recipe, store, rows)
+    scaling = make_scaling(store.features[rows], **recipe["scaling"]) if recipe["network"]["features"] else None
     samples = Samples(store, recipe, scaling)
     clock = Clock(fabric.device)
     network = make_ready(None, recipe, fabric)

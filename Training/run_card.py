@@ -11,7 +11,7 @@ from COVIDMTLLib import RESEARCH_USE_ONLY, __version__, training_range
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.models import save_model
 from COVIDMTLLib.writing import staged_folder
-from recipe import network_config, tasks_of
+from recipe import network_config, sees_volume
 from splits import Rows
 from store import Store
 from torch import nn
@@ -55,9 +55,9 @@ def export(
             f"{RESEARCH_USE_ONLY} Trained on {len(rows.train)} cases of {store.folder.absolute().name}; what it says "
             "of any others is unknown."
         ),
-        "tasks": tasks_of(recipe),
+        "tasks": config["tasks"],
         "network": config,
-        "input": recipe["input"],
+        **({"input": recipe["input"]} if sees_volume(recipe) else {}),
         "training": {
             "training_cases": len(rows.train),
             "validation_cases": len(rows.validation),
@@ -82,6 +82,9 @@ def export(
 
 
 def _title(config: dict[str, Any]) -> str:
+    tasks = ", ".join(one["name"] for one in [*config["tasks"], *config.get("regression", [])])
+    if config["architecture"] == "features-mtl":
+        return f"COVID-MTL on features: {tasks}"
     given = "volume and features" if config.get("features") else "volume"
-    tasks = ", ".join(task["name"] for task in config["tasks"])
-    return f"{config['backbone']}{' with Shift3D' if config.get('shift') else ''} on {given}: {tasks}"
+    shift = " with Shift2D" if config["backbone"] == "squeezenet2d" else " with Shift3D"
+    return f"{config['backbone']}{shift if config.get('shift') else ''} on {given}: {tasks}"

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.writing import staged_file
-from recipe import TASK_NAMES
+from recipe import sees_features, tasks_of
+from recipe_tasks import Task
 from splits import Rows
 from store import Store
 
@@ -54,7 +55,7 @@ def load(folder: Path, fingerprint: str) -> dict[str, Any] | None:
 def fingerprint(recipe: Mapping[str, Any], store: Store, rows: Rows, start: Mapping[str, torch.Tensor] | None) -> str:
     """What a run depends on, in short: the recipe, the cases, and the weights it starts from if they are given."""
     kept = {key: value for key, value in recipe.items() if key not in MAY_CHANGE}
-    seen = recipe["tasks"], recipe["network"]["features"]
+    seen = tasks_of(recipe), sees_features(recipe)
     cases = [known_of(store, of_split, *seen) for of_split in (rows.train, rows.validation, rows.test)]
     digest = hashlib.sha256(json.dumps([kept, cases], sort_keys=True).encode())
     for name, tensor in (start or {}).items():
@@ -62,9 +63,9 @@ def fingerprint(recipe: Mapping[str, Any], store: Store, rows: Rows, start: Mapp
     return digest.hexdigest()
 
 
-def known_of(store: Store, rows: Sequence[int], tasks: Sequence[str], features: bool) -> str:
+def known_of(store: Store, rows: Sequence[int], tasks: Sequence[Task], features: bool) -> str:
     """Cases of a store in short: names, what their volumes are made of, labels of tasks, and features if they count."""
-    labels = store.labels[rows][:, [TASK_NAMES.index(task) for task in tasks]]
+    labels = store.targets(tasks)[rows]
     digest = hashlib.sha256(json.dumps([[store.cases[row], store.source(row)] for row in rows]).encode())
     for values in (labels, store.features[rows]) if features else (labels,):
         digest.update(values.tobytes())

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.losses import MISSING
-from recipe import TASK_NAMES
+from COVIDMTLLib.tasks import MISSING
+from recipe import sees_features, tasks_of
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from store import Store
 
@@ -53,9 +53,11 @@ def choose_rows(store: Store, recipe: dict[str, Any], fold: Fold | None = None) 
     InputError
         If nothing is left to train on, a task has no two classes there, or there is no such fold.
     """
-    labels = store.labels[:, [TASK_NAMES.index(task) for task in recipe["tasks"]]]
-    labelled = (labels != MISSING).any(axis=1)
-    known = labelled if not recipe["network"]["features"] else labelled & np.isfinite(store.features).all(axis=1)
+    tasks = tasks_of(recipe)
+    targets = store.targets(tasks)
+    labelled = np.isfinite(targets).any(axis=1)
+    having = np.isfinite(store.features).all(axis=1)
+    known = labelled & having if sees_features(recipe) else labelled
     left_out = []
     for reason, rows in (("no label of these tasks", ~labelled), ("no features", labelled & ~known)):
         if rows.any():
@@ -63,14 +65,34 @@ def choose_rows(store: Store, recipe: dict[str, Any], fold: Fold | None = None) 
     train, validation, test = (
         rows[known[rows]] for rows in (store.rows(split) for split in ("train", "validation", "test"))
     )
+    if not len(train) and labelled[store.rows("train")].any():
+        raise InputError(
+            f"No training case of {store.folder} has lung features, which this network takes; prepare the store with "
+            "them, or set network.features=false."
+        )
+    labels = np.stack([_classes(of_task, task) for of_task, task in zip(targets.T, tasks, strict=True)], axis=1)
     if fold is not None:
         train, validation = _held_out(np.sort(np.append(train, validation)), labels, fold, recipe["seed"])
     elif recipe["validation_share"] and not len(validation):
         train, validation = _share(train, labels, recipe)
-    for task, of_task in zip(recipe["tasks"], labels[train].T, strict=True):
-        if len(set(of_task) - {MISSING}) < 2:
-            raise InputError(f"The training rows of {store.folder} have no two classes of {task}; add cases or labels.")
+    for task, of_task in zip(tasks, targets[train].T, strict=True):
+        if len(np.unique(of_task[np.isfinite(of_task)])) < 2:
+            what = "classes" if task.classes else "values"
+            raise InputError(
+                f"The training rows of {store.folder} have no two {what} of {task.name}; add cases or labels."
+            )
     return Rows(train, validation, test, left_out)
+
+
+def _classes(targets, task):
+    """Class numbers; of a regression quarters of its values, to stratify by. `MISSING` where not known."""
+    known = np.isfinite(targets)
+    found = np.full(len(targets), MISSING)
+    if task.classes or not known.any():
+        found[known] = targets[known]
+    else:
+        found[known] = np.searchsorted(np.quantile(targets[known], (0.25, 0.5, 0.75)), targets[known])
+    return found
 
 
 def _held_out(rows, labels, fold, seed):

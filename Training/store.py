@@ -1,15 +1,15 @@
 """Prepared cases in a folder, from which networks are trained.
 
-``store.json`` says what it is, ``cases.csv`` has the cases with labels and split, ``features.csv.gz`` the features of
-those that have any, and ``volumes/CASE.h5`` the lung volume of each.
+``store.json`` says what it is, ``cases.csv`` has the cases with labels, split and whatever else their table had,
+``features.csv.gz`` the features of those that have any, and ``volumes/CASE.h5`` the lung volume of each.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ from case_table import Case, check_name, read_cases, read_features
 from cohort import CLASSES
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.lung_volume import prepare
 from COVIDMTLLib.tables import read_text
+from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.volume import HU_RANGE, Geometry, Volume
 from COVIDMTLLib.writing import staged_file, staged_folder
-from volume_files import DAMAGED, read_crop, read_source, write_volume
+from recipe_tasks import Task
+from volume_files import DAMAGED, read_crop, read_moments, read_source, write_volume
 
 DESCRIPTION, CASES, FEATURES, VOLUMES, FAILED = "store.json", "cases.csv", "features.csv.gz", "volumes", "failed.csv"
 """What is in the folder of a store; the last, cases that could not be prepared, only if there are such."""
@@ -48,6 +49,8 @@ class Store:
         Classes of the tasks in the order of `cohort.CLASSES`, which is that of the paper; `MISSING` where not known.
     features : ndarray of float64, shape (N, 375)
         Unscaled, in the order of `FEATURE_NAMES`; NaN for a case without.
+    cells : dict of str to list of str
+        Other columns of the table of cases, for tasks that a recipe describes.
     """
 
     folder: Path
@@ -57,6 +60,37 @@ class Store:
     splits: list[str]
     labels: np.ndarray
     features: np.ndarray
+    cells: dict[str, list[str]] = field(default_factory=dict)
+
+    def targets(self, tasks: Sequence[Task]) -> np.ndarray:
+        """Class numbers and values of tasks, float64 of shape (N, tasks), NaN where not known.
+
+        Raises
+        ------
+        InputError
+            If a task's column is missing, or has a cell that is none of its classes or no number.
+        """
+        return np.stack([self._targets_of(task) for task in tasks], axis=1)
+
+    def _targets_of(self, task):
+        if task.column in CLASSES:
+            labels = self.labels[:, list(CLASSES).index(task.column)]
+            return task.read(["" if label == MISSING else str(label) for label in labels], self.cases)
+        if task.column not in self.cells:
+            has = ", ".join([*CLASSES, *self.cells])
+            raise InputError(
+                f"The store {self.folder.name} has no column {task.column}, which the task {task.name} is in; it has "
+                f"{has}. Add it to the table of cases and prepare again."
+            )
+        return task.read(self.cells[task.column], self.cases)
+
+    def moments(self, rows: Sequence[int]) -> tuple[float, float]:
+        """Mean over cases of the mean, and of the standard deviation, of their lung volumes, as the paper has them.
+
+        Raises `InputError` if a file is missing or damaged.
+        """
+        mean, std = np.mean([self._read(row, read_moments) for row in rows], axis=0).tolist()
+        return mean, std
 
     def rows(self, split: str) -> np.ndarray:
         """Rows, int, of the cases in a split."""
@@ -110,7 +144,9 @@ def open_store(folder: str | Path) -> Store:
     rows = read_cases(folder / CASES)
     cases = [row["case"] for row in rows]
     labels = np.array([row["labels"] for row in rows], np.int64)
-    return Store(folder, box, spacing, cases, [row["split"] for row in rows], labels, _features(folder, cases))
+    cells = {column: [row["cells"][column] for row in rows] for column in rows[0]["cells"]}
+    splits = [row["split"] for row in rows]
+    return Store(folder, box, spacing, cases, splits, labels, _features(folder, cases), cells)
 
 
 def make_store(
@@ -122,6 +158,7 @@ def make_store(
     splits: Sequence[str],
     box: Sequence[int],
     spacing: float = 1.0,
+    cells: Mapping[str, Sequence[str]] | None = None,
 ) -> Store:
     """Make a store of lung volumes of any shape (HU + 1024 in the lungs, 0 elsewhere); see `Store`."""
     folder = Path(folder)
@@ -131,7 +168,10 @@ def make_store(
         inside = in_box(volume, box)
         write_volume(volume_path(folder, case), inside, hashlib.sha256(inside.tobytes()).hexdigest())
     known = zip(cases, labels, splits, features, strict=True)
-    rows = [Case(case, tuple(of_case), split, features=values) for case, of_case, split, values in known]
+    rows = [
+        Case(case, tuple(of_case), split, features=values, cells={key: cells[key][row] for key in cells or ()})
+        for row, (case, of_case, split, values) in enumerate(known)
+    ]
     write_tables(folder, rows, box, spacing)
     return open_store(folder)
 
@@ -163,6 +203,8 @@ def write_tables(
     """
     labels = pd.DataFrame([case.labels for case in cases], columns=list(CLASSES), dtype="Int64").replace(MISSING, pd.NA)
     table = labels.assign(split=[case.split for case in cases])
+    others = pd.DataFrame([case.cells for case in cases], dtype=object)
+    table = pd.concat([table, others], axis=1)
     features = {case.name: case.features for case in cases if case.features is not None}
     known = pd.DataFrame.from_dict(features, orient="index", columns=list(FEATURE_NAMES)).dropna()
     names = pd.Index([case.name for case in cases], name="case")

@@ -11,8 +11,10 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_model
+from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.volume import WORKING_SPACING
-from predictions import CLASSES, Predictions
+from predictions import Predictions
+from recipe_tasks import Task
 from store import Store, open_store
 from tqdm import tqdm
 
@@ -82,19 +84,42 @@ def predict_store(model: str | Path, store: Store, rows: Sequence[int]) -> Predi
 
 
 def _predict(model: Model, store: Store, rows: np.ndarray) -> Predictions:
-    _check_tasks(model)
     if model.takes_volume:
         _check_input(model, store)
     _check_features(model, store, rows)
+    tasks = _tasks_of(model)
+    store.targets(tasks)
     said = []
     for row in tqdm(rows, desc=f"cases, {model.card['name']}", leave=False):
         features = dict(zip(FEATURE_NAMES, store.features[row], strict=True)) if model.takes_features else None
         volume = read_input(store, row, model.card["input"]) if model.takes_volume else None
         said.append(model.predict(features, volume))
-    tasks = [task["name"] for task in model.card["tasks"]]
-    labels = {task: store.labels[rows, list(CLASSES).index(task)] for task in tasks}
-    probabilities = {task: np.array([one[task] for one in said]) for task in tasks}
-    return Predictions(np.array(store.cases)[rows], labels, probabilities)
+    found = Predictions(np.array(store.cases)[rows], {}, {})
+    for task in tasks:
+        targets, outputs = store.targets([task])[rows, 0], np.array([one[task.name] for one in said])
+        if task.classes:
+            found.labels[task.name] = np.where(np.isnan(targets), MISSING, targets).astype(np.int64)
+            found.probabilities[task.name], found.classes[task.name] = outputs, list(task.classes)
+        else:
+            found.values[task.name], found.predicted[task.name] = targets, outputs[:, 0]
+    return found
+
+
+def _tasks_of(model: Model) -> list[Task]:
+    """The tasks of a model, in the columns that its recipe names, or else in those of their names."""
+    provenance = model.card.get("provenance", {})
+    recipe = provenance.get("recipe") if isinstance(provenance, dict) else None
+    given = recipe.get("tasks") if isinstance(recipe, dict) else None
+    described = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    columns = {one.get("name"): one.get("column", one.get("name")) for one in described}
+    found = [
+        Task(task["name"], task["title"], columns.get(task["name"], task["name"]), tuple(task["classes"]))
+        for task in model.card["tasks"]
+    ]
+    return found + [
+        Task(one["name"], one["title"], columns.get(one["name"], one["name"]), unit=one["unit"])
+        for one in model.regression
+    ]
 
 
 def read_input(store: Store, row: int, given: Mapping[str, Any]) -> np.ndarray:
@@ -111,15 +136,6 @@ def read_input(store: Store, row: int, given: Mapping[str, Any]) -> np.ndarray:
     values -= given["mean"]
     values /= given["std"]
     return values
-
-
-def _check_tasks(model: Model) -> None:
-    for task in model.card["tasks"]:
-        if CLASSES.get(task["name"]) != task["classes"]:
-            raise InputError(
-                f"Model {model.card['name']} has a task {task['name']} of the classes {', '.join(task['classes'])}, of "
-                f"which a store has no labels; it has those of {', '.join(CLASSES)} of the paper."
-            )
 
 
 def _check_input(model: Model, store: Store) -> None:

@@ -15,9 +15,7 @@ import sys
 from pathlib import Path
 
 from COVIDMTLLib.errors import InputError
-from fit import fit
 from recipe import PAPER, read_recipe
-from splits import Fold
 from store import open_store
 
 
@@ -31,8 +29,11 @@ def main() -> int:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     options = parser.parse_args()
     try:
+        store = open_store(options.store)
         recipe = read_recipe(options.config, options.set)
-        fit(open_store(options.store), recipe, options.out, fold=options.fold, device=options.device)
+        from fit import Fold, fit  # takes seconds to import, which no typing error should cost
+
+        fit(store, recipe, options.out, fold=options.fold and Fold(*options.fold), device=options.device)
     except InputError as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
@@ -42,11 +43,11 @@ def main() -> int:
     return 0
 
 
-def _fold(text: str) -> Fold:
+def _fold(text: str) -> tuple[int, int]:
     number, slash, of = text.partition("/")
     if not (slash and number.isdigit() and of.isdigit()):
         raise argparse.ArgumentTypeError(f"{text} is no fold, such as 1/5")
-    return Fold(int(number), int(of))
+    return int(number), int(of)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
-from COVIDMTLLib.models import fit_scaling, save_model, scale
-from COVIDMTLLib.networks import FeaturesMTL, initialise
+from COVIDMTLLib.models import save_model
+from COVIDMTLLib.networks import FeaturesMTL
+from COVIDMTLLib.scaling import make_scaling, scale
 from metrics import auc, classification_metrics
 from sklearn.model_selection import RepeatedStratifiedKFold
 from torch.optim.swa_utils import AveragedModel
@@ -61,11 +62,11 @@ def fit(features: np.ndarray, labels: np.ndarray, recipe: dict, seed: int) -> tu
         The network in evaluation mode, and the scaling it was trained with.
     """
     torch.manual_seed(seed)
-    scaling = fit_scaling(features, recipe["clip"], recipe["gain"])
+    scaling = make_scaling(features, **recipe["scaling"])
     inputs = torch.from_numpy(scale(features, scaling)).float()
     targets = torch.from_numpy(labels)
     network = FeaturesMTL(inputs.shape[1], CLASSES)
-    initialise(network)
+    deviations = inputs.std(dim=0)
     average = AveragedModel(network)
     loss = RandomWeightedLoss(len(CLASSES), recipe["draws"], seed=seed)
     optimizer = torch.optim.SGD(
@@ -75,7 +76,7 @@ def fit(features: np.ndarray, labels: np.ndarray, recipe: dict, seed: int) -> tu
     batches = round(len(inputs) / recipe["batch_size"])
     for epoch in range(recipe["epochs"]):
         for batch in torch.tensor_split(torch.randperm(len(inputs)), batches):
-            noise = recipe["gain"] * recipe["noise"] * torch.randn(len(batch), inputs.shape[1])
+            noise = recipe["noise"] * deviations * torch.randn(len(batch), inputs.shape[1])
             optimizer.zero_grad()
             loss(network(inputs[batch] + noise), targets[batch]).backward()
             optimizer.step()
@@ -128,7 +129,7 @@ def train_and_save(train: cohort.Cohort, test: cohort.Cohort, config: dict, out:
     card = {
         "name": "features-mtl",
         "title": "COVID-MTL on 375 lung features",
-        "version": "1.0",
+        "version": "1.1",
         "license": "Apache-2.0",
         "intended_use": (
             "Research use only: trained on 930 patients of two hospitals in Wuhan, early 2020, and tested on 399 of "

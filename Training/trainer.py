@@ -10,16 +10,16 @@ import torch
 from batches import Micro, Samples, finish, load_training, schedule, steps_per_epoch
 from COVIDMTLLib.errors import InputError
 from lightning_fabric import Fabric
-from objective import Objective, optimizer_of
+from objective import Objective, optimizer_of, schedule_of
 from prefetch import prefetch
-from recipe import loss_of
+from recipe import loss_of, sees_volume, tasks_of
 from run_card import export
 from run_log import line, to_tensorboard, write_log
 from run_state import load, save
 from splits import Rows
 from store import Store
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from watch import Watched, watch
@@ -37,7 +37,7 @@ class Trainer:
     store : Store
     recipe : dict
     rows : Rows
-    network : CovidMTLNet
+    network : CovidMTLNet or FeaturesMTL
         Trained in place.
     scaling : dict or None
         Of the features.
@@ -70,7 +70,11 @@ class Trainer:
         self.scaling, self.out, self.fingerprint, self.source = scaling, out, fingerprint, source
         self.objective = Objective(network, loss_of(recipe)).to(fabric.device)
         optimizer = optimizer_of(self.objective, recipe)
-        self.scheduler = CosineAnnealingLR(optimizer, recipe["epochs"], recipe["optimizer"]["lr_min"])
+        self.scheduler = schedule_of(optimizer, recipe)
+        self.answering, self.average = self.objective, None
+        if recipe["ema"]:
+            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe["ema"]), use_buffers=True)
+            self.answering = Objective(self.average.module, self.objective.loss)
         self.module, self.optimizer = fabric.setup(self.objective, optimizer)
         self.samples = Samples(store, recipe, scaling)
         splits = [split for split in ("validation", "test") if split == "validation" or recipe["watch_test"]]
@@ -110,6 +114,8 @@ class Trainer:
 
     def _check(self, smallest: int) -> None:
         """Raise `InputError` unless the smallest part of a batch is enough for the network."""
+        if not sees_volume(self.recipe):
+            return
         size, stride = self.recipe["input"]["size"], self.objective.network.backbone.stride
         # Batch normalisation wants more than one number of each map.
         least = 2 if all(voxels <= one for voxels, one in zip(size, stride, strict=True)) else 1
@@ -130,6 +136,8 @@ class Trainer:
     def _take_step(self) -> None:
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.objective.network)
         self.step += 1
         self.screen.update()
         if self.fabric.is_global_zero and time.monotonic() - self.shown > SHOWN_EVERY:
@@ -146,12 +154,12 @@ class Trainer:
         self.started = self.shown = time.monotonic()
 
     def _end_epoch(self) -> None:
-        names, losses = self.recipe["tasks"], self._losses(self._all_sums())
+        names, losses = [task.name for task in tasks_of(self.recipe)], self._losses(self._all_sums())
         row = {"epoch": self.epoch, "step": self.step, "lr": self.scheduler.get_last_lr()[0]}
         row |= {"seconds": time.monotonic() - self.started, "loss": losses.mean().item()}
         row |= {f"loss_{name}": loss for name, loss in zip(names, losses.tolist(), strict=True)}
         for split, watched in self.watched.items():
-            found = watch(self.fabric, self.objective, watched, names)
+            found = watch(self.fabric, self.answering, watched)
             row |= {f"{split}_{name}": value for name, value in found.items()}
         self.scheduler.step()
         self.log.append(row)
@@ -165,7 +173,7 @@ class Trainer:
         tqdm.write(line(row, self.recipe["epochs"]))
         to_tensorboard(self.writer, row)
         write_log(self.out, self.log)
-        model = self.objective.network, self.recipe, self.store, self.rows, self.scaling, row, self.source
+        model = self.answering.network, self.recipe, self.store, self.rows, self.scaling, row, self.source
         export(self.out / "last", *model)
         if row.get("validation_loss", self.best) < self.best:
             export(self.out / "best", *model)
@@ -187,6 +195,7 @@ class Trainer:
                 "log": self.log,
                 "sums": sums,
                 "objective": self.objective.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
                 "precision": self.fabric.strategy.precision.state_dict(),
@@ -203,6 +212,8 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.sums.copy_(content["sums"])
         self.objective.load_state_dict(content["objective"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.scheduler.load_state_dict(content["scheduler"])
         self.fabric.strategy.precision.load_state_dict(content["precision"])

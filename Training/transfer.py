@@ -20,10 +20,12 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model_cards import takes_features, takes_volume
 from COVIDMTLLib.models import load_network
+from COVIDMTLLib.scaling import scaling_options
 from COVIDMTLLib.transfer import transfer as with_new_heads
 from COVIDMTLLib.volume import WORKING_SPACING
 from fit import Run, fit
-from recipe import PAPER, TASK_NAMES, make_network, read_recipe, tasks_of
+from recipe import PAPER, make_network, read_recipe, tasks_of
+from recipe_tasks import PAPER as PAPER_TASKS
 from store import open_store
 
 EPOCHS = 50
@@ -71,7 +73,7 @@ def transfer(
         raise InputError(f"Model {card['name']} takes other features, or in another order, than a store has.")
     recipe = transfer_recipe(card, tasks, config, overrides)
     torch.manual_seed(recipe["seed"])
-    network = with_new_heads(network, [len(task["classes"]) for task in tasks_of(recipe)])
+    network = with_new_heads(network, [len(task.classes) or 1 for task in tasks_of(recipe)])
     network.backbone.shift = make_network(recipe).backbone.shift
     source = {"name": card["name"], "weights": card["weights"]["sha256"]}
     return fit(
@@ -106,7 +108,7 @@ def transfer_recipe(
         network["shift"] = card["network"]["shift"]
     kept = {"tasks": list(tasks), "network": network, "input": {"spacing": WORKING_SPACING} | card["input"]}
     if takes_features(card):
-        kept["scaling"] = {key: card["scaling"][key] for key in ("clip", "gain")}
+        kept["scaling"] = scaling_options(card["scaling"])
     changes = (_recipe_of(card) if config is None else {}) | {"epochs": EPOCHS} | kept
     own = [f"{key}={yaml.safe_dump(value, default_flow_style=True)}" for key, value in changes.items()]
     expected = read_recipe(config or PAPER, own)
@@ -130,7 +132,7 @@ def main() -> int:
     parser.add_argument("model", type=Path, help="folder of a trained model, such as RUN/last")
     parser.add_argument("store", type=Path, help="prepared cases (see prepare.py)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the new run")
-    parser.add_argument("--tasks", nargs="+", required=True, choices=TASK_NAMES, help="new tasks")
+    parser.add_argument("--tasks", nargs="+", required=True, choices=list(PAPER_TASKS), help="new tasks")
     parser.add_argument("--config", type=Path, help="a recipe in place of the model's own, but for its epochs")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the recipe")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")

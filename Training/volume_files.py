@@ -44,6 +44,7 @@ def write_volume(path: Path, volume: np.ndarray, source: str = "", features: np.
     chunks = tuple(-(-n // max(1, round(n / target))) for n, target in zip(volume.shape, CHUNK, strict=True))
     with staged_file(path) as staged, h5py.File(staged, "w", libver=FORMAT) as file:
         file.attrs["source"] = source
+        file.attrs["moments"] = _moments(volume)
         if features is not None:
             file.attrs["features"] = features
         dataset = file.create_dataset(
@@ -71,6 +72,17 @@ def read_source(path: Path) -> str:
     """What a file says that its volume is made of; raises one of `DAMAGED`."""
     with h5py.File(path, "r", locking=False) as file:
         return str(file.attrs["source"])
+
+
+def read_moments(path: Path) -> np.ndarray:
+    """Mean and standard deviation (2,) of a volume over its whole box; raises one of `DAMAGED`."""
+    with h5py.File(path, "r", locking=False) as file:
+        known = file.attrs.get("moments")
+        return _moments(file["volume"][()]) if known is None else known
+
+
+def _moments(volume: np.ndarray) -> np.ndarray:
+    return np.array([volume.mean(dtype=np.float64), volume.std(dtype=np.float64)])
 
 
 def read_kept(path: Path, source: str) -> Kept | None:

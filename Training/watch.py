@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from batches import Samples, finish, load_rows
-from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.losses import CRITERIA, is_known
 from lightning_fabric import Fabric
 from metrics import auc
 from objective import Objective
 from prefetch import prefetch
-from torch.nn import functional
+from recipe import tasks_of
 
 
 class Watched:
@@ -33,7 +32,7 @@ class Watched:
         self.loader = load_rows(samples, rows[self.own])
 
 
-def watch(fabric: Fabric, objective: Objective, watched: Watched, tasks: Sequence[str]) -> dict[str, float]:
+def watch(fabric: Fabric, objective: Objective, watched: Watched) -> dict[str, float]:
     """Measures of a network on rows.
 
     Parameters
@@ -41,29 +40,38 @@ def watch(fabric: Fabric, objective: Objective, watched: Watched, tasks: Sequenc
     fabric : Fabric
     objective : Objective
     watched : Watched
-    tasks : sequence of str
 
     Returns
     -------
     dict
-        ``loss``, the mean over the tasks that have labels of their cross-entropies, whatever the loss of the training
-        is, and ``loss_TASK``, ``auc_TASK`` and ``accuracy_TASK``; NaN where the rows do not tell.
+        ``loss``, the mean over the tasks that have labels of their losses, whatever the loss of the training is, and
+        ``loss_TASK`` and ``auc_TASK`` and ``accuracy_TASK``, or of a regression ``mae_TASK``, the mean absolute error
+        in its unit; NaN where the rows do not tell.
     """
-    logits = _logits(fabric, objective, watched)
+    logits, tasks = _logits(fabric, objective, watched), tasks_of(watched.recipe)
     found: dict[str, Any] = {"loss": np.nan}
     for task, of_task, labels in zip(tasks, logits, watched.labels.T, strict=True):
-        labelled = labels != MISSING
-        of_task, labels = of_task[labelled], labels[labelled]
-        if not len(labels):
-            found |= {f"loss_{task}": np.nan, f"auc_{task}": np.nan, f"accuracy_{task}": np.nan}
-            continue
-        probabilities = torch.softmax(of_task.double(), 1).numpy()
-        every = len(labels.unique()) == of_task.shape[1]
-        found[f"loss_{task}"] = float(functional.cross_entropy(of_task, labels))
-        found[f"auc_{task}"] = auc(labels.numpy(), probabilities) if every else np.nan
-        found[f"accuracy_{task}"] = float(np.mean(probabilities.argmax(1) == labels.numpy()))
-    found["loss"] = float(np.nanmean([found[f"loss_{task}"] for task in tasks]))
+        known = is_known(labels)
+        of_task, labels = of_task[known], labels[known]
+        found[f"loss_{task.name}"] = float(CRITERIA[task.loss](of_task, labels)) if len(labels) else np.nan
+        found |= {f"{name}_{task.name}": value for name, value in _measures(task, of_task, labels, watched.recipe)}
+    of_tasks = [found[f"loss_{task.name}"] for task in tasks]
+    found["loss"] = float(np.nanmean(of_tasks)) if np.isfinite(of_tasks).any() else np.nan
     return found
+
+
+def _measures(task, outputs, labels, recipe):
+    if not task.classes:
+        error = (outputs[:, 0] - labels).abs().mean().item() * recipe["values"][task.name]["std"]
+        return [("mae", error if len(labels) else np.nan)]
+    if not len(labels):
+        return [("auc", np.nan), ("accuracy", np.nan)]
+    probabilities, labels = torch.softmax(outputs.double(), 1).numpy(), labels.long().numpy()
+    every = len(np.unique(labels)) == outputs.shape[1]
+    return [
+        ("auc", auc(labels, probabilities) if every else np.nan),
+        ("accuracy", float(np.mean(probabilities.argmax(1) == labels))),
+    ]
 
 
 def _logits(fabric, objective, watched) -> list[torch.Tensor]:

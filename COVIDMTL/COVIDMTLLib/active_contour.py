@@ -97,5 +97,18 @@ def _enclosed_by_snakes(ct: np.ndarray, lung: np.ndarray, parameters: Parameters
     alpha, beta, iterations = parameters.alpha, parameters.beta, int(parameters.iterations)
     found = np.zeros_like(lung)
     for contour in find_contours(isotropic_closing(lung, parameters.closing).astype(float), 0.8):
-        found |= enclosed(moved(contour, edges, alpha, beta, iterations), lung.shape)
+        snake = moved(contour, edges, alpha, beta, iterations)
+        found |= _filled_after_truncation(snake, lung.shape) if parameters.truncate else enclosed(snake, lung.shape)
     return found
+
+
+def _filled_after_truncation(snake: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The pixels that the points of a snake are truncated to, and the holes that they enclose.
+
+    Points that come to lie further apart than neighbouring pixels enclose nothing, as in the authors' implementation.
+    """
+    from scipy.ndimage import binary_fill_holes
+
+    points = np.zeros(shape, bool)
+    points[tuple(snake.astype(int).T)] = True
+    return binary_fill_holes(points)

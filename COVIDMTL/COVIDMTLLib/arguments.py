@@ -86,6 +86,11 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         default = getattr(PUBLISHED, name)
         kind = int if name == "iterations" else float
         group.add_argument(f"--{name}", type=kind, default=default, metavar=metavars[name], help=text)
+    group.add_argument(
+        "--truncate",
+        action="store_true",
+        help="truncate the points of the snakes to integers, as the paper's authors did, for parity voxel by voxel",
+    )
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:

@@ -11,17 +11,7 @@ import torch
 
 from .errors import InputError
 from .networks import build_network
-
-TASKS = [
-    {"name": "covid_ct", "title": "COVID-19 by radiology (CT)", "classes": ["negative", "positive"]},
-    {"name": "covid_nat", "title": "COVID-19 by nucleic acid test", "classes": ["negative", "positive"]},
-    {
-        "name": "severity",
-        "title": "Severity of COVID-19",
-        "classes": ["control/suspected", "mild/regular", "severe/critically ill"],
-    },
-]
-"""The tasks of the paper, in the order of its release."""
+from .tasks import TASKS
 
 NAMES = (
     (r"(?:features\.)?convbn\.(.+)", lambda of: f"backbone.stem.0.{of[1]}"),

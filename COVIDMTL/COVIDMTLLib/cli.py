@@ -237,7 +237,8 @@ def _segment(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
     writing.check_apart(options.out, options.ct, options.initial, options.measures)
     _check_outputs(options.ct, options.out, options.measures)
-    parameters = Parameters(options.threshold, options.alpha, options.beta, options.iterations, options.closing)
+    names = ("threshold", "alpha", "beta", "iterations", "closing", "truncate")
+    parameters = Parameters(**{name: getattr(options, name) for name in names})
     if options.measures and options.through:
         raise InputError("Measures are of whole lungs; leave out --measures or --through.")
     if options.measures:

@@ -81,7 +81,8 @@ def judge_all(
     Returns
     -------
     dict
-        ``tasks`` and ``aggregate``, of the model or of all (see `combine`); ``ensemble``: ``rule`` and ``apart`` of
+        ``tasks`` and ``aggregate``, of the model or of all (see `combine`); ``regression``, if a model says values, of
+        the first that says each; ``ensemble``: ``rule`` and ``apart`` of
         `combine`, or None for one model; ``models``: name, version, title, device, type of numbers, and what
         `verdicts.judge` says, of each.
     """
@@ -91,11 +92,15 @@ def judge_all(
         {key: model.card.get(key, "") for key in ("name", "version", "title")} | model.runner.used | one
         for model, one in zip(models, judged, strict=True)
     ]
+    values = {name: one for of_model in reversed(judged) for name, one in of_model.get("regression", {}).items()}
+    said = {"regression": values} if values else {}
     if len(each) == 1:
-        return {"tasks": judged[0]["tasks"], "aggregate": judged[0]["aggregate"], "ensemble": None, "models": each}
+        found = {key: judged[0][key] for key in ("tasks", "aggregate")}
+        return found | said | {"ensemble": None, "models": each}
     together = combine([one["tasks"] for one in judged])
     ensemble = {key: together[key] for key in ("rule", "apart")}
-    return {"tasks": together["tasks"], "aggregate": together["aggregate"], "ensemble": ensemble, "models": each}
+    found = {key: together[key] for key in ("tasks", "aggregate")}
+    return found | said | {"ensemble": ensemble, "models": each}
 
 
 def not_given(models: Sequence[Model], tasks: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -267,7 +267,8 @@ class FeaturesMTL:
 
     def __init__(self, config: dict[str, Any], weights: Weights):
         self.layers = [_linear(weights, f"fnn.{number}") for number in range(0, len(_below(weights, "fnn")), 2)]
-        self.heads = [_linear(weights, f"heads.{number}.1") for number in range(len(config["tasks"]))]
+        heads = len(config["tasks"]) + len(config.get("regression", []))
+        self.heads = [_linear(weights, f"heads.{number}.1") for number in range(heads)]
 
     def __call__(self, features: np.ndarray) -> list[np.ndarray]:
         """Logits (classes,) of each task for scaled features (features,)."""

@@ -156,10 +156,13 @@ class Runner:
         features: np.ndarray | None = None,
         patient: np.ndarray | None = None,
     ) -> list[np.ndarray]:
-        """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `tensors` takes it."""
+        """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `tensors` takes it.
+
+        Of a regression, the one output (1,) as it is.
+        """
         with torch.inference_mode():
-            logits = self.network(**self.tensors(volume, features, patient))
-        return [to_array(torch.softmax(one[0].cpu().double(), 0)) for one in logits]
+            outputs = [one[0].cpu().double() for one in self.network(**self.tensors(volume, features, patient))]
+        return [to_array(torch.softmax(one, 0) if len(one) > 1 else one) for one in outputs]
 
 
 def _as_tensor(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -34,6 +34,11 @@ class Parameters:
     closing : float
         Radius in mm of the closing of the lungs before and after the snakes. Slices with little lung have
         no snakes and are closed with half of it.
+    truncate : bool
+        Whether the points of the snakes are truncated to integers and what these enclose is filled, as in the
+        implementation of the paper's authors: for parity with it voxel by voxel. By default the polygon of the snake is
+        filled as it is, since truncation moves every outline by half a pixel towards the first row and column, and
+        loses a lung whose points have come to lie apart.
 
     Raises
     ------
@@ -46,6 +51,7 @@ class Parameters:
     beta: float = 20
     iterations: int = 20
     closing: float = 10
+    truncate: bool = False
 
     def __post_init__(self):
         for name, (lowest, highest, unit) in RANGES.items():

@@ -37,10 +37,13 @@ class FeatureRunner:
         self.network = network
 
     def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
-        """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `Model.case` has it."""
+        """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `Model.case` has it.
+
+        Of a regression, the one output (1,) as it is.
+        """
         from scipy.special import softmax
 
-        return [softmax(logits) for logits in self.network(**case)]
+        return [softmax(logits) if len(logits) > 1 else logits for logits in self.network(**case)]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,11 @@ class Model:
         return self.card.get("patient_values", [])
 
     @property
+    def regression(self) -> list[dict[str, Any]]:
+        """The values that the model says besides verdicts: name, title, unit, mean and standard deviation of each."""
+        return self.card.get("network", {}).get("regression", [])
+
+    @property
     def network(self) -> CovidMTLNet | FeatureNetwork:
         """The network as it runs; see `load_network` for one to train."""
         return self.runner.network
@@ -113,7 +121,8 @@ class Model:
         Returns
         -------
         dict
-            For each task the probabilities of its classes, float64 of shape (classes,).
+            For each task the probabilities of its classes, float64 of shape (classes,), and for each regression its
+            value in its unit, float64 of shape (1,).
 
         Raises
         ------
@@ -123,7 +132,11 @@ class Model:
         found = self.runner.probabilities(**self.case(features, volume, patient))
         if not all(np.isfinite(one).all() for one in found):
             raise InputError(f"Model {self.card['name']} gives no numbers for this case; its weights make no sense.")
-        return {task["name"]: one for task, one in zip(self.card["tasks"], found, strict=True)}
+        regression = self.regression
+        for output, one in zip(found[len(found) - len(regression) :], regression, strict=True):
+            output *= one["std"]
+            output += one["mean"]
+        return {one["name"]: output for one, output in zip([*self.card["tasks"], *regression], found, strict=True)}
 
     def case(
         self,

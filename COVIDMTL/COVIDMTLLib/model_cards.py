@@ -160,8 +160,12 @@ def _check_keys(card, model, needed):
 
 def _check_tasks(card, model):
     tasks = card["tasks"]
-    if not isinstance(tasks, list) or not tasks:
+    regression = card.get("network", {}).get("regression", [])
+    if not isinstance(tasks, list) or not isinstance(regression, list) or not (tasks or regression):
         _refuse(model, "tasks")
+    for one in regression:
+        if not isinstance(one, dict) or not re.fullmatch(TASK_NAME, str(one.get("name"))):
+            _refuse(model, "regression")
     for task in tasks:
         classes = task.get("classes") if isinstance(task, dict) else None
         if not isinstance(classes, list) or len(classes) < 2:
@@ -187,12 +191,7 @@ def _check_features(card, model):
     count = len(names)
     if len(set(names)) < count or (card["format_version"] > 1 and card["network"]["features"] != count):
         raise InputError(f"The {CARD} of model {model} names other features than its network has; get the model again.")
-    if (
-        not isinstance(scaling, dict)
-        or not all(_numbers(scaling.get(key), (count,)) for key in ("mean", "std"))
-        or not all(_numbers(scaling.get(key)) for key in ("clip", "gain"))
-        or min(*scaling["std"], scaling["clip"]) <= 0
-    ):
+    if not _sensible_scaling(scaling, count):
         _refuse(model, "scaling")
     shares = distribution.get("unusual_share") if isinstance(distribution, dict) else None
     if (
@@ -201,6 +200,17 @@ def _check_features(card, model):
         or not all(_numbers(shares.get(key)) for key in ("unusual", "outside"))
     ):
         _refuse(model, "training_distribution")
+
+
+def _sensible_scaling(scaling: Any, count: int) -> bool:
+    """Whether this is a scaling of so many features; see `scaling.scale`."""
+    if not isinstance(scaling, dict):
+        return False
+    shift, width = ("minimum", "range") if "minimum" in scaling else ("mean", "std")
+    alone = ("clip", "gain") if width == "std" else ()
+    if not all(_numbers(scaling.get(key), (count,)) for key in (shift, width)):
+        return False
+    return all(_numbers(scaling.get(key)) for key in alone) and min(*scaling[width], scaling.get("clip", 1)) > 0
 
 
 def _check_patient(card, model):

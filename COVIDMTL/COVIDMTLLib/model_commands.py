@@ -14,10 +14,11 @@ from . import RESEARCH_USE_ONLY, terminal
 from .arguments import add_end_with_input
 from .errors import InputError
 from .model_cards import network_config, takes_features, takes_patient, takes_volume
-from .model_import import import_checkpoint
+from .model_import import RELEASE, import_checkpoint
 from .models import load_model, load_network, read_card, shipped_models
 from .network_config import weights_wanted
 from .tables import read_text
+from .training_range import QUANTILES
 from .wording import printable
 
 LONGEST_LIST = 20
@@ -66,7 +67,10 @@ def check_model(options: argparse.Namespace) -> None:
     """Load a model and run it once, on an average case or an empty volume."""
     model = load_model(options.model, "cpu")
     card = model.card
-    features = dict(zip(model.features, card["scaling"]["mean"], strict=True)) if model.takes_features else None
+    features = None
+    if model.takes_features:
+        medians = [of_one[QUANTILES.index(0.5)] for of_one in card["training_distribution"]["values"]]
+        features = dict(zip(model.features, medians, strict=True))
     model.predict(features, np.zeros(card["input"]["size"], np.float32) if model.takes_volume else None)
     if model.takes_volume:
         parameters = sum(tensor.numel() for tensor in load_network(options.model)[1].parameters())
@@ -128,8 +132,9 @@ def _import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features-from",
         metavar="MODEL",
-        help="for a network that takes features: the model whose feature names and scaling it is to have, such as "
-        "features-mtl; a checkpoint does not hold them",
+        default=RELEASE,
+        help="for a network that takes features, whose names and scaling a checkpoint does not hold: release, as the "
+        "paper's authors scaled them, or the model whose it is to have (default: release)",
     )
     parser.add_argument(
         "--progress",
@@ -161,6 +166,9 @@ def _tasks(card: dict[str, Any]) -> list[str]:
         f"  {task['name']}: {task['title']} ({', '.join(task['classes'])})"
         + (f", {where} {auc[task['name']]:.3f}" if task["name"] in auc else "")
         for task in card["tasks"]
+    ] + [
+        f"  {one['name']}: {one['title']} (a value{' in ' + one['unit'] if one['unit'] else ''})"
+        for one in card.get("network", {}).get("regression", [])
     ]
 
 

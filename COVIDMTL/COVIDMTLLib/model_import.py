@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,13 @@ from .errors import InputError
 from .model_cards import OF_FEATURES, published_input
 from .models import read_card, save_model
 from .packages import require
+from .tables import read_text
+
+RELEASE = "release"
+"""In place of a model: the features as the networks of the release saw them."""
+
+RELEASE_FEATURES = Path(__file__).parent / "release_features.json"
+"""Names, scaling and distribution of the features in the release's cohort, by ``Training/release_features.py``."""
 
 
 def import_checkpoint(
@@ -19,7 +27,7 @@ def import_checkpoint(
     name: str | None = None,
     title: str | None = None,
     tasks: list[dict[str, Any]] | None = None,
-    features_from: str | None = None,
+    features_from: str = RELEASE,
 ) -> list[str]:
     """Make a model folder of a checkpoint that the paper's authors, or somebody with their program, trained.
 
@@ -33,9 +41,9 @@ def import_checkpoint(
         Of the model; by default the name of the folder and what the checkpoint turns out to be.
     tasks : list of dict, optional
         See `checkpoints.recognise`.
-    features_from : str, optional
-        For a network that takes features, the name or path of a model that has their names, scaling and training
-        distribution, which are in no checkpoint.
+    features_from : str
+        For a network that takes features, where their names, scaling and training distribution are from, which no
+        checkpoint holds: `RELEASE`, as the networks of the release have them, or the name or path of a model.
 
     Returns
     -------
@@ -45,8 +53,7 @@ def import_checkpoint(
     Raises
     ------
     InputError
-        If the checkpoint is of no network of the paper, ``out`` is not empty, or ``features_from`` is missing or
-        does not fit.
+        If the checkpoint is of no network of the paper, ``out`` is not empty, or ``features_from`` does not fit.
     """
     require("torch", "safetensors.torch")
     from .checkpoints import read_checkpoint
@@ -74,14 +81,15 @@ def import_checkpoint(
     }
     if config.get("features") is not None:
         given = _features(config["features"], features_from)
+        whose = "those of the release's cohort" if features_from == RELEASE else f"those of the model {given['name']}"
         borrowed = (
-            f"Names and scaling of its features are those of the model {given['name']}, since the checkpoint does not "
-            "hold its own: if it was trained with others, its probabilities are wrong."
+            f"Names and scaling of its features are {whose}, since the checkpoint does not hold its own: if it was "
+            "trained with others, its probabilities are wrong."
         )
         said.append(borrowed)
         card["intended_use"] += f" {borrowed}"
         card |= {key: given[key] for key in OF_FEATURES}
-    elif features_from is not None:
+    elif features_from != RELEASE:
         said.append(f"The network takes no features, so that {features_from} was not needed.")
     with writing.staged_folder(out) as folder:
         save_model(folder, card, weights)
@@ -97,17 +105,14 @@ def _check_empty(folder: Path) -> None:
         raise InputError(f"The folder {folder} is not empty; give the name of a new one.")
 
 
-def _features(count: int, model: str | None) -> dict[str, Any]:
-    """The card of a model that takes so many features."""
-    if model is None:
-        raise InputError(
-            f"This network takes {count} features, whose names and scaling no checkpoint holds; say with "
-            "--features-from which model has them, such as features-mtl."
-        )
-    card = read_card(model)
+def _features(count: int, source: str) -> dict[str, Any]:
+    """What has names, scaling and distribution of so many features: the release's, or the card of a model."""
+    card = json.loads(read_text(RELEASE_FEATURES)) if source == RELEASE else read_card(source)
     given = len(card.get("features", []))
     if given != count:
+        whose = "the release" if source == RELEASE else f"the model {card['name']}"
         raise InputError(
-            f"This network takes {count} features, and the model {card['name']} has {given}; give another."
+            f"This network takes {count} features, and {whose} has {given}; name a model that has as many with "
+            "--features-from."
         )
     return card

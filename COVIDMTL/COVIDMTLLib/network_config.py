@@ -22,9 +22,9 @@ EXPERTS = {
 """The experts of a tabular network and what is said of each; those on laboratory values may be missing."""
 
 KEYS = {
-    "covid-mtl": ("backbone", "tasks", "shift", "features", "head"),
-    "single-task": ("backbone", "tasks", "shift"),
-    "features-mtl": ("features", "tasks"),
+    "covid-mtl": ("backbone", "tasks", "regression", "shift", "features", "head"),
+    "single-task": ("backbone", "tasks", "regression", "shift"),
+    "features-mtl": ("features", "tasks", "regression"),
     "tabular": ("features", "patient", "tasks", "groups", *EXPERTS),
     "kernel-ridge": ("features", "tasks", "cases", "penalty"),
 }
@@ -58,7 +58,9 @@ EMBEDDING = 32
 
 
 def read_config(config: dict[str, Any]) -> tuple[str, list[int], int | None]:
-    """The architecture of a network, the number of classes of each task, and the number of its lung features, if any.
+    """The architecture of a network, the number of outputs of each task, and the number of its lung features, if any.
+
+    A task has as many outputs as classes, and after the tasks each regression has one.
 
     Raises
     ------
@@ -157,9 +159,11 @@ def tabular_experts(config: dict[str, Any], classes: list[int]) -> dict[str, dic
 
 
 def _classes(config: dict[str, Any]) -> list[int]:
-    """Number of classes of each task."""
-    tasks = config.get("tasks")
-    if not isinstance(tasks, list) or not 1 <= len(tasks) <= LARGEST["tasks"]:
+    """Number of outputs of each task, and of each regression, which is 1."""
+    tasks, regression = config.get("tasks"), config.get("regression", [])
+    if not all(isinstance(one, list) for one in (tasks, regression)) or not (
+        1 <= len(tasks) + len(regression) <= LARGEST["tasks"]
+    ):
         raise InputError(f"A network has to have a list of 1 to {LARGEST['tasks']} tasks, and this one has not.")
     for task in tasks:
         if not isinstance(task, dict):
@@ -173,9 +177,24 @@ def _classes(config: dict[str, Any]) -> list[int]:
             raise InputError(
                 f"Task {task['name']} has to have 2 to {LARGEST['classes']} classes, each with a name of its own."
             )
-    if len({task["name"] for task in tasks}) < len(tasks):
+    for one in regression:
+        _check_regression(one)
+    if len({one["name"] for one in (*tasks, *regression)}) < len(tasks) + len(regression):
         raise InputError("Two tasks of the network have the same name; give each its own.")
-    return [len(task["classes"]) for task in tasks]
+    return [len(task["classes"]) for task in tasks] + [1] * len(regression)
+
+
+def _check_regression(one: Any) -> None:
+    """Raise `InputError` unless this describes a regression: its output times ``std`` plus ``mean`` is in ``unit``."""
+    if not isinstance(one, dict) or one.keys() != {"name", "title", "unit", "mean", "std"}:
+        raise InputError("A regression of the network is described by its name, title, unit, mean and std.")
+    if not all(isinstance(one[key], str) for key in ("name", "title", "unit")) or not (one["name"] and one["title"]):
+        raise InputError("A regression of the network lacks a name or a title, or its unit is no text.")
+    for key in ("mean", "std"):
+        if isinstance(one[key], bool) or not isinstance(one[key], (int, float)) or not abs(one[key]) < 1e300:
+            raise InputError(f"The {key} of the regression {one['name']} is no number.")
+    if one["std"] <= 0:
+        raise InputError(f"The std of the regression {one['name']} has to be above 0, and {one['std']} is not.")
 
 
 def check_keys(values: dict[str, Any], what: str, known: tuple[str, ...]) -> None:

@@ -41,6 +41,7 @@ def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
             row[f"{task}: stable"] = "yes" if answer.get("stability", {"stable": True})["stable"] else "no"
         else:
             row |= {f"{task}: {c}": p for c, p in zip(answer["classes"], answer["probabilities"], strict=True)}
+    row |= {name: one["value"] for name, one in result.get("regression", {}).items()}
     return row | {"warnings": len(result["warnings"])}
 
 

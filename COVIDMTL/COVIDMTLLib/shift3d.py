@@ -62,6 +62,9 @@ class Shift3D(nn.Module):
         distribution.
     """
 
+    axes = 3
+    """How many dimensions, of the last ones, are shifted along."""
+
     def __init__(
         self,
         max_share: float = 0.2,
@@ -122,13 +125,15 @@ class Shift3D(nn.Module):
         shifts : ndarray of int, shape (N, C)
             Lines; positive towards higher indices, 0 throughout a sample that is not shifted.
         """
-        (samples, maps), sizes = shape[:2], shape[2:]
+        (samples, maps), sizes = shape[:2], shape[2:][-self.axes :]
+        skipped = len(shape) - 2 - len(sizes)
         throws = samples if self.per_sample else 1
         shifted = self.generator.random(throws) < self.current_chance()
         dimensions, shifts = np.zeros((2, throws, maps), np.int64)
         drawn = (np.count_nonzero(shifted), maps)
-        dimensions[shifted] = self.generator.integers(len(sizes), size=drawn)
-        limits = np.array([int(self.max_share * size) for size in sizes])[dimensions[shifted]]
+        drawn_dimensions = self.generator.integers(len(sizes), size=drawn)
+        dimensions[shifted] = drawn_dimensions + skipped
+        limits = np.array([int(self.max_share * size) for size in sizes])[drawn_dimensions]
         if self.distribution == "uniform":
             lines = self.generator.integers(limits, endpoint=True)
         else:
@@ -143,6 +148,15 @@ class Shift3D(nn.Module):
         dimensions, shifts = self.draw(x.shape)
         self.iteration += 1
         return _Roll.apply(x, dimensions, shifts, self.fill) if shifts.any() else x
+
+
+class Shift2D(Shift3D):
+    """`Shift3D` for networks on slices: maps are shifted within the plane alone, those of all slices of a CT alike.
+
+    Takes a tensor (N, C, slices, H, W), or (N, C, H, W) of single images; parameters are those of `Shift3D`.
+    """
+
+    axes = 2
 
 
 class _Roll(torch.autograd.Function):

@@ -124,6 +124,8 @@ def summary(result: dict[str, Any], folder: Path) -> str:
                 f"  {task['prediction_set']['coverage']:.0%} set: {' or '.join(task['prediction_set']['classes'])}"
             )
     lines += [f"{one['title']}: no verdict. {one['reason']}" for one in result["not_given"]]
+    for one in result.get("regression", {}).values():
+        lines.append(f"{one['title']}: {one['value']:.4g} {one['unit']}".rstrip())
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {verdict_in_words(result['aggregate'])}")
     lines.append(lungs_line(result["lungs"]))

@@ -16,9 +16,10 @@ from .networks.heads import Head
 def transfer(network: CovidMTLNet | FeaturesMTL, classes: Sequence[int]) -> CovidMTLNet | FeaturesMTL:
     """A copy of a network for other tasks: what its tasks share is frozen, their own layers are new.
 
-    The new heads are the paper's, with He initialisation, and alone in having parameters that take a gradient.
-    The batch normalisation of the shared layers stays in evaluation, also when the network is put into training,
-    so that training changes none of their numbers. Shift3D goes on shifting: without it the paper saw no gain.
+    The new heads are the paper's, start as those of a new network do (`networks.initialise`), and alone have parameters
+    that take a gradient. The batch normalisation of the shared layers stays in evaluation, also when the network is
+    put into training, so that training changes none of their numbers. Shift3D goes on shifting: without it the paper
+    saw no gain.
 
     Parameters
     ----------

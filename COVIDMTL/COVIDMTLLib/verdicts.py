@@ -44,9 +44,9 @@ def judge(
         `prediction_sets`); of one that can use what is known of the patient also ``contributions`` and
         ``contribution_sums`` (see `explanation.explain`). Of a model for sites that it has not seen, in place of
         probabilities ``evidence``, see `evidence.weigh`, and ``measures``, each with ``name``, ``title``, ``value``,
-        ``unit`` and ``evidence``; the verdict is what the evidence and all
-        measures say, or that they say nothing.
-        ``aggregate``: see `aggregate`; ``training_range``: see `training_range.compare`, or None for a model that
+        ``unit`` and ``evidence``; the verdict is what the evidence and all measures say, or that they say nothing.
+        ``regression``, of a model that says values: title, unit and value of each; ``aggregate``: see `aggregate`;
+        ``training_range``: see `training_range.compare`, or None for a model that
         takes no features.
 
     Raises
@@ -75,7 +75,13 @@ def judge(
     comparison = None
     if model.takes_features:
         comparison = training_range.compare(features, model.features, model.card["training_distribution"])
-    return {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
+    found = {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
+    if model.regression:
+        found["regression"] = {
+            one["name"]: {"title": one["title"], "unit": one["unit"], "value": float(probabilities[one["name"]][0])}
+            for one in model.regression
+        }
+    return found
 
 
 def _weighed(

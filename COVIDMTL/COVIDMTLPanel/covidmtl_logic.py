@@ -8,6 +8,7 @@ import slicer
 from COVIDMTLLib.batch import assess_folder, assess_in_child
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.cohort.results import TABLE
+from COVIDMTLLib.model_import import RELEASE
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import check_patient
 from COVIDMTLLib.progress import silent
@@ -107,12 +108,13 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         """
         return assess_folder(folder, out, progress=progress, assess=assess_in_child, python=job_python(), **options)
 
-    def importModel(self, checkpoint, folder, *, featuresFrom: str = "features-mtl", progress=silent) -> Path:
+    def importModel(self, checkpoint, folder, *, featuresFrom: str = RELEASE, progress=silent) -> Path:
         """Make a model folder of a published checkpoint, as ``covid-mtl model import`` does.
 
         :param checkpoint: state dict that PyTorch saved; nothing in it is executed.
         :param folder: a new folder.
-        :param featuresFrom: the model whose features and scaling a network that takes features is to have.
+        :param featuresFrom: whose features and scaling a network that takes features is to have: release, as the
+            paper's authors scaled them, or a model.
         :returns: the folder.
         """
         options = [f"--out={folder}", f"--features-from={featuresFrom}"]

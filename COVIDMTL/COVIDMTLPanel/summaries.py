@@ -90,6 +90,9 @@ def verdicts_html(result: dict[str, Any]) -> str:
         parts += [bars_html(bars), prediction_set_html(task)]
     for one in result.get("not_given", ()):
         parts.append(reason_html(f"{one['title']}: {_('no verdict')}", one["reason"]))
+    for one in result.get("regression", {}).values():
+        value = f"{one['value']:.4g} {one['unit']}".strip()
+        parts.append(f"{HEADING}<b>{escape(one['title'])}: {escape(value)}</b></p>")
     if result["aggregate"]:
         verdict = escape(in_words(result["aggregate"]))
         parts.append(f"{HEADING}<b>{_('Both diagnoses together')}: {verdict}</b></p>")
@@ -145,6 +148,10 @@ def card_html(card: dict[str, Any]) -> str:
     for task in card["tasks"]:
         auc = card.get("metrics", {}).get(task["name"], {}).get("auc")
         rows.append([task["title"], ", ".join(task["classes"]), "-" if auc is None else f"{auc:.3f}"])
+    for one in card.get("network", {}).get("regression", []):
+        rows.append(
+            [one["title"], _("a value in {unit}").format(unit=one["unit"]) if one["unit"] else _("a value"), "-"]
+        )
     lines.append(unseen_html(card))
     lines.append(table_html([_("Task"), _("Classes"), _("AUC at home")], rows))
     if card.get("license"):

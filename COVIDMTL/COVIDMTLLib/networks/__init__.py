@@ -7,7 +7,7 @@ from .decovnet import DeCoVNet
 from .features_mtl import FeaturesMTL
 from .initialisation import initialise
 from .resnet3d import ResNet3D34
-from .squeezenet3d import SqueezeNet3D
+from .squeezenet3d import SqueezeNet2D, SqueezeNet3D
 from .tabular import TabularNetwork
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "DeCoVNet",
     "FeaturesMTL",
     "ResNet3D34",
+    "SqueezeNet2D",
     "SqueezeNet3D",
     "TabularNetwork",
     "build_network",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..shift3d import Shift3D
 from .recompute import recomputed
 
 Size = int | tuple[int, int, int]
@@ -40,6 +41,10 @@ class Backbone(nn.Module):
     shift : nn.Module or None
     pool : nn.MaxPool3d
     body : nn.Module
+    fan : str
+        Which side's number of maps He initialisation takes, ``fan_out`` or ``fan_in``; see `initialise`.
+    shift_layer : type
+        `Shift3D`, or what goes between stem and pooling in its place.
     recompute : bool
         Whether, in training, the large maps up to the pooling are computed again in the backward pass instead of
         being kept. By then those of the body are gone, so that keeping these adds nothing to the peak of memory.
@@ -48,6 +53,8 @@ class Backbone(nn.Module):
 
     channels: int
     stride: tuple[int, int, int]
+    fan = "fan_out"
+    shift_layer = Shift3D
     recompute = False
 
     def __init__(self, stem: nn.Sequential, shift: nn.Module | None, pool: nn.MaxPool3d, body: nn.Module):

@@ -8,17 +8,23 @@ from torch import nn
 
 from ..errors import InputError
 from ..network_config import EMBEDDING, check_keys, check_whole, read_config, tabular_experts
-from ..shift3d import Shift3D
 from .auxiliary import AuxiliaryFNN
+from .backbone import Backbone
 from .covid_mtl import CovidMTLNet
 from .decovnet import DeCoVNet
 from .features_mtl import FeaturesMTL
 from .heads import Head
 from .resnet3d import ResNet3D34
-from .squeezenet3d import SqueezeNet3D
+from .squeezenet3d import SqueezeNet2D, SqueezeNet3D
 from .tabular import TabularNetwork
 
-BACKBONES = {"squeezenet3d": SqueezeNet3D, "resnet3d34": ResNet3D34, "decovnet": DeCoVNet}
+BACKBONES: dict[str, type[Backbone]] = {
+    "squeezenet3d": SqueezeNet3D,
+    "resnet3d34": ResNet3D34,
+    "decovnet": DeCoVNet,
+    "squeezenet2d": SqueezeNet2D,
+}
+"""Backbones by the names that configurations use; see CONTRIBUTING.md for how to add one."""
 
 
 def build_network(config: dict[str, Any]) -> nn.Module:
@@ -32,8 +38,10 @@ def build_network(config: dict[str, Any]) -> nn.Module:
         - ``architecture``: ``covid-mtl``, ``single-task`` (a backbone with the head that its authors gave it), or
           ``features-mtl`` or ``tabular`` (`TabularNetwork`), which see no volume;
         - ``tasks``: a list of ``{"name", "title", "classes"}``, classes by name;
-        - ``backbone``: ``squeezenet3d``, ``resnet3d34`` or ``decovnet``;
-        - ``shift``: the options of `Shift3D` to put it after the stem, or null, the default;
+        - ``regression``: a list of ``{"name", "title", "unit", "mean", "std"}`` of values that the network says, one
+          output each, in standard deviations from the mean; by default none;
+        - ``backbone``: one of `BACKBONES`;
+        - ``shift``: the options of `Shift3D` to put it (or, on slices, `Shift2D`) after the stem, or null, the default;
         - ``features``: number of lung features, or null, the default, for a network on the volume alone;
         - of ``tabular``: ``patient``, number of values of the patient; ``groups``, for each a list of the number of
           its class in each task; ``ct_forest`` and ``labs_forest``, ``{"trees", "nodes"}``, ``ct_kernel`` and
@@ -64,7 +72,7 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     name = config.get("backbone")
     if name not in tuple(BACKBONES):
         raise InputError(f"There is no backbone {name}; choose one of {', '.join(BACKBONES)}.")
-    backbone = BACKBONES[name](_shift(config.get("shift")))
+    backbone = BACKBONES[name](_shift(config.get("shift"), BACKBONES[name].shift_layer))
     if architecture == "single-task":
         if len(classes) > 1:
             raise InputError("A network of the architecture single-task has one task; choose covid-mtl for several.")
@@ -81,13 +89,13 @@ def _own_head(backbone: nn.Module, classes: int) -> Head:
     return Head(backbone.channels, classes, maps=None, dropout=0.0, largest=isinstance(backbone, DeCoVNet))
 
 
-def _shift(options: dict[str, Any] | None) -> Shift3D | None:
+def _shift(options: dict[str, Any] | None, layer: type[nn.Module]) -> nn.Module | None:
     if options is None:
         return None
     if not isinstance(options, dict):
         raise InputError("The shift of a network is null or the options of Shift3D by name, and this is neither.")
     try:
-        return Shift3D(**options)
+        return layer(**options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:

@@ -49,6 +49,7 @@ class ResNet3D34(Backbone):
 
     channels = STAGES[-1][0]
     stride = (64, 64, 64)
+    fan = "fan_in"
 
     def __init__(self, shift: nn.Module | None = None):
         stages = []

@@ -1,11 +1,12 @@
-"""SqueezeNet3D, which with Shift3D is ShiftNet3D (section 4.2)."""
+"""SqueezeNet3D, which with Shift3D is ShiftNet3D (section 4.2), and the same network on slices."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from .backbone import Backbone, ConvBN, max_pool
+from ..shift3d import Shift2D
+from .backbone import Backbone, ConvBN, Size, max_pool
 
 MAPS = (128, 256, 384, 512)
 """Maps out of each of the four pairs of Fire modules (section 5.1)."""
@@ -22,14 +23,16 @@ class Fire(nn.Module):
         Numbers of maps.
     residual : bool
         Whether what goes in is added before the last ReLU.
+    kernel : int or tuple of 3 int
+        Of the larger ones.
     """
 
-    def __init__(self, into: int, squeeze: int, out: int, residual: bool):
+    def __init__(self, into: int, squeeze: int, out: int, residual: bool, kernel: Size = 3):
         super().__init__()
         self.residual = residual
         self.squeeze = ConvBN(into, squeeze, 1)
         self.expand1x1 = ConvBN(squeeze, out // 2, 1)
-        self.expand3x3 = ConvBN(squeeze, out // 2, 3)
+        self.expand3x3 = ConvBN(squeeze, out // 2, kernel)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         few = self.squeeze(x).relu_()
@@ -51,11 +54,30 @@ class SqueezeNet3D(Backbone):
     channels = MAPS[-1]
     stride = (32, 32, 32)
 
+    kernel: tuple[int, int, int] = (3, 3, 3)
+    steps: tuple[tuple[int, int, int], ...] = ((2, 2, 2),) * 5
+    """Strides of the stem and of the four poolings."""
+
     def __init__(self, shift: nn.Module | None = None):
         body = []
         into = 64
-        for out in MAPS:
-            body += [max_pool(), Fire(into, out // 4, out, False), Fire(out, out // 4, out, True)]
+        for out, step in zip(MAPS, self.steps[1:], strict=True):
+            body += [max_pool(self.kernel, step), Fire(into, out // 4, out, False, self.kernel)]
+            body.append(Fire(out, out // 4, out, True, self.kernel))
             into = out
-        stem = nn.Sequential(ConvBN(1, 64, 3, stride=2), nn.ReLU(inplace=True))
+        stem = nn.Sequential(ConvBN(1, 64, self.kernel, stride=self.steps[0]), nn.ReLU(inplace=True))
         super().__init__(stem, shift, body[0], nn.Sequential(*body[1:]))
+
+
+class SqueezeNet2D(SqueezeNet3D):
+    """SqueezeNet on axial slices, every fourth of a volume; with `Shift2D`, ShiftNet in 2D (the paper's future work).
+
+    Its kernels are 1 x 3 x 3, so that no slice knows of another; heads average over all places of all slices. It has
+    the weights of a 2D network, a third of those of `SqueezeNet3D`, and gives 512 maps at a stride of 4 in depth and
+    of 32 in the plane.
+    """
+
+    stride = (4, 32, 32)
+    kernel = (1, 3, 3)
+    steps = ((4, 2, 2), *((1, 2, 2),) * 4)
+    shift_layer = Shift2D
