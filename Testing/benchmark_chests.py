@@ -3,8 +3,8 @@
     python Testing/benchmark_chests.py FOLDER --out DIR [--planted] [--seed 31]
 
 FOLDER holds CTs, NAME_image.nrrd or a folder NAME of DICOM slices, each with NAME_mask.nrrd or
-NAME_reference_lung.nrrd, its lungs, or NAME_trimap.nrrd: 1 surely lung, 0 surely not lung, 2 not judged. Where there are
-lungs, what lies over 14 mm from them, closed by 20 mm, counts as surely not lung.
+NAME_reference_lung.nrrd, its lungs, or NAME_trimap.nrrd: 1 surely lung, 0 surely not lung, 2 not judged. Where there
+are lungs, what lies over 14 mm from them, closed by 20 mm, counts as surely not lung.
 
 Writes to DIR: cases.csv, a row a case, and page-1.png and so on, with the outlines of what was found in colour.
 """
