@@ -12,6 +12,7 @@ left out.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -278,7 +279,8 @@ def check(device: str, limit: float = LIMIT) -> dict[str, Any]:
                 found[name] = {"passed": None, "said": "left out, since no time was left"}
                 continue
             try:
-                result = one()
+                with contextlib.redirect_stdout(sys.stderr):  # where runs say how they go
+                    result = one()
             except (RuntimeError, InputError) as error:
                 result = {"passed": False, "said": f"{type(error).__name__}: {error}"}
             found[name] = result | {"seconds_of_check": time.perf_counter() - start}

@@ -46,7 +46,7 @@ def published(tmp_path):
 
 def test_shipped_models_are_listed_and_shown(run):
     code, text, _ = run("list")
-    assert code == 0 and "features-mtl 1.0: COVID-MTL on 375" in text and "AUC at home 0.901" in text
+    assert code == 0 and "features-mtl 1.1: COVID-MTL on 375" in text and "AUC at home 0.891" in text
     assert RESEARCH_USE_ONLY in text
     listed = json.loads(run("list", "--json")[1])
     assert listed["research_use_only"] == RESEARCH_USE_ONLY
@@ -69,7 +69,7 @@ def test_check_runs_the_model(run):
     assert code == 0 and "Takes: 375 features and if known age, sex, any of 81 laboratory values" in text
     ran = covid_mtl("model", "check", "features-mtl")
     assert ran.returncode == 0 and ran.stderr == ""
-    assert ran.stdout.startswith("OK: features-mtl 1.0, 139,719 parameters\nTakes: 375 features\n")
+    assert ran.stdout.startswith("OK: features-mtl 1.1, 139,719 parameters\nTakes: 375 features\n")
     assert RESEARCH_USE_ONLY in ran.stdout
     ran = covid_mtl("model", "check", "nothing")
     assert (ran.returncode, ran.stdout) == (2, "") and ran.stderr.startswith("covid-mtl: There is no model nothing;")

@@ -53,11 +53,10 @@ def test_card_of_the_first_format_means_what_it_did():
     assert model.card["format_version"] == 1 and model.takes_features and not model.takes_volume
     network = FeaturesMTL(375, [2, 2, 3]).eval()
     network.load_state_dict(load_file(shipped_models()["features-mtl"] / WEIGHTS))
-    mean, std = (np.array(model.card["scaling"][key]) for key in ("mean", "std"))
-    for values in mean + std * np.random.default_rng(0).normal(0, 2, (20, 375)):
-        z = 0.1 * np.clip((values - mean) / std, -3, 3)
+    lowest, width = (np.array(model.card["scaling"][key]) for key in ("minimum", "range"))
+    for values in lowest + width * np.random.default_rng(0).normal(0.5, 0.5, (20, 375)):
         with torch.inference_mode():
-            logits = network(torch.from_numpy(z[None]).float())
+            logits = network(torch.from_numpy((values - lowest)[None] / width).float())
         found = model.predict(dict(zip(FEATURE_NAMES, values, strict=True)))
         for one, expected in zip(found.values(), logits, strict=True):
             np.testing.assert_allclose(one, torch.softmax(expected[0].double(), 0), rtol=0, atol=1e-6)

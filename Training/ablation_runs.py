@@ -21,6 +21,7 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.writing import staged_file
 from fit import fit
 from recipe import read_recipe
+from recipe_tasks import read_tasks
 from run_state import known_of
 from store import make_folder, open_store
 from tqdm import tqdm
@@ -76,9 +77,10 @@ class Study:
     @cached_property
     def cases(self) -> dict[str, list[str]]:
         """What is known of the cases of each store, split by split, in short."""
+        tasks = read_tasks(list(ALL_TASKS))
         stores = {lungs: open_store(folder) for lungs, folder in self.stores.items()}
         return {
-            lungs: [known_of(store, store.rows(split), ALL_TASKS, features=True) for split in SPLITS]
+            lungs: [known_of(store, store.rows(split), tasks, features=True) for split in SPLITS]
             for lungs, store in stores.items()
         }
 

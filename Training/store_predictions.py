@@ -13,7 +13,7 @@ from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_model
 from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.volume import WORKING_SPACING
-from predictions import Predictions
+from predictions import CLASSES, Predictions
 from recipe_tasks import Task
 from store import Store, open_store
 from tqdm import tqdm
@@ -112,6 +112,12 @@ def _tasks_of(model: Model) -> list[Task]:
     given = recipe.get("tasks") if isinstance(recipe, dict) else None
     described = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
     columns = {one.get("name"): one.get("column", one.get("name")) for one in described}
+    for task in model.card["tasks"]:
+        if task["name"] not in columns and task["classes"] != CLASSES.get(task["name"], task["classes"]):
+            raise InputError(
+                f"Model {model.card['name']} has a task {task['name']} of the classes {', '.join(task['classes'])}, of "
+                f"which a store has no labels; its own are {', '.join(CLASSES[task['name']])}."
+            )
     found = [
         Task(task["name"], task["title"], columns.get(task["name"], task["name"]), tuple(task["classes"]))
         for task in model.card["tasks"]
