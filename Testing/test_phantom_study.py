@@ -31,7 +31,7 @@ def test_network_learns_what_decides_the_labels(study):
     # Of 24 test cases; the whole study, which the README has, reaches more.
     assert auc.covid_ct >= 0.8 and auc.severity >= 0.7
     log = pd.read_csv(out / "run" / "log.csv")
-    assert log.loss.iloc[-1] < log.loss.iloc[0] / 2
+    assert log.loss.iloc[0] < 1.5 and log.loss.iloc[-1] < 0.8 * log.loss.iloc[0]
     assert {path.name for path in (out / "evaluation").iterdir()} >= {"measures.csv", "roc.png", "reliability.svg"}
 
 
