@@ -37,8 +37,8 @@ def small_cohort(tmp_path_factory):
     positive = (severity > 0).astype(int)
     patients = {"PID": range(200), "COVID_CT": positive, "COVID_NAT": positive, "COVID_Severity": severity}
     pd.DataFrame(patients).to_csv(folder / "patients.csv", index=False)
-    recipe = (TRAINING / "features_mtl.yaml").read_text().replace("epochs: 80 ", "epochs: 12 ")
-    (folder / "recipe.yaml").write_text(recipe.replace("average_from: 40 ", "average_from: 6 "))
+    recipe = (TRAINING / "features_mtl.yaml").read_text().replace("epochs: 80 ", "epochs: 30 ")
+    (folder / "recipe.yaml").write_text(recipe.replace("average_from: 40 ", "average_from: 15 "))
     return folder
 
 

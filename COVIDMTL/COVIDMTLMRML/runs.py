@@ -47,7 +47,11 @@ def segmentation_options(
     """The options of ``covid-mtl segment`` for a method, its parameters, a file with lungs to start from, airways."""
     options = ["--method", method, *(["--airways"] if airways else [])]
     for field in fields(parameters):
-        options += [f"--{field.name}", repr(getattr(parameters, field.name))]
+        value = getattr(parameters, field.name)
+        if isinstance(value, bool):
+            options += [f"--{field.name}"] if value else []
+        else:
+            options += [f"--{field.name}", repr(value)]
     return options if initial is None else [*options, f"--initial={initial}"]
 
 
