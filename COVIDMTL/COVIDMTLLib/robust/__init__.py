@@ -60,11 +60,11 @@ def segment_robust(
         lung |= (block_mean(initial) > 0.5) & ~in_airways
     if not lung.any():
         return np.zeros(ct.shape, bool)
+    place = expected(*halves_of(coarse, lung))
+    progress(0.3)
     # Air that is no gas and too little for a lung may lie within consolidation.
     other_air = ((coarse < AERATED) & ~(chest.air & (coarse > DARK))) | chest.unknown | in_airways
     other_air &= ~lung
-    place = expected(*halves_of(coarse, lung), lung, other_air)
-    progress(0.3)
     probability = lung_field(
         ct, coarse, lung, other_air, coarse > BONE, place, lambda fraction: progress(0.3 + 0.5 * fraction)
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from .chest_wall import DIRECTIONS
 from .frame import Frame
-from .grid import STEP
 from .halves import Half
 
 FILE = Path(__file__).parent / "atlas.npy"
@@ -23,18 +21,6 @@ LEVELS = -0.3, 0.1, 43
 ANGLES = 24
 RADII = 0.05, 22
 """Step and number of radii, as shares of the distance of the wall."""
-
-HEIGHTS = np.arange(0.5, 1.75, 0.05)
-"""Heights of a chest that are tried, as multiples of that in the atlas of one as wide."""
-
-ABOVE = 0.0, 0.1, 0.2, 0.3, 0.4
-"""Where above the highest aerated lung the apex is tried, as shares of the width of a half of the chest."""
-
-TISSUE_COUNTS, CLIPPED = 0.2, (0.02, 0.98)
-"""How much tissue counts against aerated lung where the atlas is fitted, and the bounds of what it says."""
-
-MEDIASTINUM = 20.0
-"""mm from the middle within which there is lung only where aerated lung shows it."""
 
 COSTAL = 0.92
 """Radius at which lung means that the lung there lies against the wall, and not against heart or diaphragm."""
@@ -52,8 +38,6 @@ class Expected:
         The same for the place at the wall in that direction.
     radius, behind, beyond, dense : ndarray
         As of `Half`.
-    lateral : ndarray of bool, shape (x,)
-        Beside the mediastinum.
     """
 
     lung: np.ndarray
@@ -62,22 +46,12 @@ class Expected:
     behind: np.ndarray
     beyond: np.ndarray
     dense: np.ndarray
-    lateral: np.ndarray
 
 
-def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.ndarray) -> Expected:
-    """The atlas laid over a chest; each voxel goes with the half in which it is likelier lung.
-
-    Parameters
-    ----------
-    frame, halves
-        As of `halves_of`.
-    lung, other_air : ndarray of bool, shape (z, y, x)
-        Aerated lung, and what says nothing: other air and what lies outside the field of view.
-    """
+def expected(frame: Frame, halves: list[Half]) -> Expected:
+    """The atlas laid over a chest; each voxel goes with the half in which it is likelier lung."""
     from scipy import ndimage
 
-    frame = _over_lung(frame, halves, lung, other_air)
     parts = []
     for half, shares in zip(halves, _shares(), strict=True):
         level, angle, radius = places(frame, half)
@@ -95,51 +69,13 @@ def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.n
         np.where(is_left, other.behind, one.behind),
         np.where(is_left, other.beyond, one.beyond),
         np.where(is_left, other.dense, one.dense),
-        np.abs(np.arange(left.shape[2]) - frame.middle) * STEP > MEDIASTINUM,
     )
-
-
-def _over_lung(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.ndarray) -> Frame:
-    """The frame with the apex and the height with which the atlas fits the aerated lung best: chests of the same width
-    differ in height by more than half, and tissue counts for little, for it may be dense lung."""
-    cells = [_cells(frame, half, which, lung, other_air) for which, half in enumerate(halves)]
-    z = np.arange(len(lung))
-
-    def likelihood(apex: float, height: float) -> float:
-        level = (apex - z) / (frame.width * height)
-        found = 0.0
-        for shares, (aerated, tissue) in zip(_shares(), cells, strict=True):
-            at = np.clip((level - LEVELS[0]) / LEVELS[1], 0, LEVELS[2] - 1)
-            before = np.minimum(at.astype(int), LEVELS[2] - 2)
-            after = (at - before)[:, None, None]
-            share = np.clip(shares[before] * (1 - after) + shares[before + 1] * after, *CLIPPED)[:, :ANGLES]
-            found += np.sum(aerated * np.log(share)) + TISSUE_COUNTS * np.sum(tissue * np.log(1 - share))
-        return found
-
-    tried = itertools.product([frame.apex + shift * frame.width for shift in ABOVE], HEIGHTS)
-    apex, height = max(tried, key=lambda both: likelihood(*both))
-    return replace(frame, apex=apex, height=height)
-
-
-def _cells(
-    frame: Frame, half: Half, which: int, lung: np.ndarray, other_air: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many voxels of one half are aerated lung, and tissue, in each cell of the atlas: (z, ANGLES, radii)."""
-    on_side = (np.arange(lung.shape[2]) >= frame.middle) == bool(which)
-    _, angle, radius = places(frame, half)
-    known = on_side & (half.radius < COSTAL) & ~other_air
-    z = np.broadcast_to(np.arange(len(lung))[:, None, None], lung.shape)[known]
-    cells = z, angle[known].astype(int) % ANGLES, np.maximum(np.rint(radius[known]), 0).astype(int)
-    shape = len(lung), ANGLES, RADII[1]
-    index, size = np.ravel_multi_index(cells, shape), int(np.prod(shape))
-    aerated = np.bincount(index[lung[known]], minlength=size)
-    return aerated.reshape(shape), (np.bincount(index, minlength=size) - aerated).reshape(shape)
 
 
 def places(frame: Frame, half: Half) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the voxels lie in the atlas: level, angle, radius, as float32 of shape (z, y, x), whole at its cells."""
     first, step, _ = LEVELS
-    below = (frame.apex - np.arange(len(half.angle))) / (frame.width * frame.height)
+    below = (frame.apex - np.arange(len(half.angle))) / frame.width
     level = np.broadcast_to(((below - first) / step).astype(np.float32)[:, None, None], half.angle.shape)
     return level, half.angle * np.float32(ANGLES / DIRECTIONS), half.radius / np.float32(RADII[0]) - np.float32(0.5)
 

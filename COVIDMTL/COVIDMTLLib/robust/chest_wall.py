@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .frame import Frame
-from .grid import STEP, dilated, eroded, without_small
+from .frame import BONE, Frame
+from .grid import STEP
 
 DIRECTIONS = 96
 ANGLES = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
@@ -30,15 +30,6 @@ GAP = 12
 
 MUCH_MISSING = 0.2
 """Share of the directions to the wall without aerated lung, from which lung is dense."""
-
-SMALLEST_RIB = 1.0
-"""ml of a piece of a rib, at least; vessels with contrast medium in dense lung fall into smaller ones."""
-
-THICKEST_RIB, SPINE = 14.0, 36.0
-"""mm through a rib, at most, and to the sides of the middle up to which what is thicker is spine."""
-
-INTERCOSTAL = 11, 5
-"""Slices and directions that more than span the gap between two ribs."""
 
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
@@ -82,18 +73,10 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, cert
     aerated &= steps < to_middle[..., None]
     some = aerated.any(axis=2)
     last = np.where(some, reach - 1 - aerated[:, :, ::-1].argmax(axis=2), 0)
-    bone = _along_rays(frame, which, _ribs(frame, coarse), reach)
+    bone = _along_rays(frame, which, coarse > (RIB if certain else BONE), reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
     return Rays(wall, _first(aerated), np.where(some, last, FAR), _first(bone))
-
-
-def _ribs(frame: Frame, coarse: np.ndarray) -> np.ndarray:
-    """Bone with neither vessels nor organs that contrast medium makes as dense: those are small or thick."""
-    bone = without_small(coarse > RIB, SMALLEST_RIB)
-    thick = dilated(eroded(bone, THICKEST_RIB / 2), THICKEST_RIB)
-    thick[:, :, np.abs(np.arange(bone.shape[2]) - frame.middle) * STEP < SPINE] = False
-    return bone & ~thick
 
 
 def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:
@@ -161,20 +144,20 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: 
     certainly : float
         How much bone right behind aerated lung counts.
     """
-    from scipy import ndimage
-
     hit = bone.any(axis=2)
-    ribs = np.where(hit, bone.argmax(axis=2) - 1, FAR).astype(np.float32)
-    # Between two ribs a ray goes on to the shoulder blade, the arm or nothing.
-    ribs = ndimage.grey_opening(ribs, INTERCOSTAL, mode=WRAP)
-    hit = ribs < FAR
-    ribs[~hit] = 0
+    ribs = np.where(hit, bone.argmax(axis=2) - 1, 0).astype(np.float32)
     usable = (hit & (ribs < to_middle)).astype(np.float32)
     if usable.sum() < DIRECTIONS:
         return lung + 1
-    # Bone right behind aerated lung is a rib for certain.
-    weight = usable * np.where((lung > 0) & (ribs - lung < BEHIND / STEP), certainly, 1).astype(np.float32)
-    wall = _fitted(ribs, weight, (8, 4, 2))
+    # Between the ribs a ray meets the shoulder blade or nothing, so the nearer hits count for more; beside the
+    # spine there is no shoulder blade, and what is nearer may be the spine itself.
+    farther = np.where((np.sin(ANGLES) > 0) & (np.cos(ANGLES) < -0.1), 0.5, 0.1)
+    # Bone right behind aerated lung is a rib for certain, and nothing beyond it is.
+    usable = usable * np.where((lung > 0) & (ribs - lung < BEHIND / STEP), certainly, 1).astype(np.float32)
+    weight, wall = usable, ribs
+    for sigma in (8, 6, 4, 3, 3):
+        wall, _ = _smoothed(ribs, weight, sigma)
+        weight = usable * np.where(ribs > wall + 1, farther, 1) * (ribs < wall + 5) * (ribs > wall - 4)
 
     # How far the lung lies from the ribs. Where it is dense it seems to lie farther.
     gap = (lung - wall)[:, np.cos(ANGLES) > -0.3]
@@ -185,15 +168,8 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: 
     touching = 2.0 * ((lung > 0) & (lung > wall - 0.3))
     weight = (near_ribs + touching).astype(np.float32)
     values = (ribs * near_ribs + (lung + 0.3) * touching) / np.maximum(weight, 1e-6)
-    return _fitted(values.astype(np.float32), weight, (5, 3, 2, 1), wall)
-
-
-def _fitted(
-    values: np.ndarray, weight: np.ndarray, sigmas: tuple[float, ...], found: np.ndarray | None = None
-) -> np.ndarray:
-    """A smooth surface through values: the smoother, the fewer there are around."""
-    for sigma in sigmas:
-        mean, around = _smoothed(values, weight, sigma)
+    for sigma in (5, 3, 2, 1):
+        found, around = _smoothed(values.astype(np.float32), weight, sigma)
         share = np.clip(4 * around, 0, 1)
-        found = mean if found is None else share * mean + (1 - share) * found
-    return found
+        wall = share * found + (1 - share) * wall
+    return wall

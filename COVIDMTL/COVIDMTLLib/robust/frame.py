@@ -25,9 +25,7 @@ class Frame:
     width : float
         From the plane to the sides of the lungs.
     apex : float
-        Highest slice with aerated lung; once the atlas is laid over the chest, that with any lung.
-    height : float
-        What the heights of the atlas, which are shares of the width, are multiplied with in this chest.
+        Highest slice with aerated lung; in the end that with any, which may lie above the CT.
     """
 
     middle: float
@@ -35,7 +33,6 @@ class Frame:
     depth: np.ndarray
     width: float
     apex: float
-    height: float = 1.0
 
 
 def frame_of(coarse: np.ndarray, lung: np.ndarray) -> Frame:

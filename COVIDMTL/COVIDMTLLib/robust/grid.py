@@ -70,13 +70,3 @@ def eroded(mask: np.ndarray, radius: float, spacing: float = STEP) -> np.ndarray
 def opened(mask: np.ndarray, radius: float, spacing: float = STEP) -> np.ndarray:
     """The parts of a mask that are more than about twice ``radius`` mm thick."""
     return dilated(eroded(mask, radius, spacing), radius, spacing)
-
-
-def without_small(mask: np.ndarray, least: float, spacing: float = STEP) -> np.ndarray:
-    """The connected parts of a mask that have at least so many ml."""
-    from scipy import ndimage
-
-    parts, _ = ndimage.label(mask, np.ones((3, 3, 3)))
-    large = np.bincount(parts.ravel()) * spacing**3 / 1000 >= least
-    large[0] = False
-    return large[parts]

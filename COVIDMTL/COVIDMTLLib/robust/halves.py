@@ -12,6 +12,10 @@ from .frame import Frame, frame_of
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""
 
+MISSING = (0.2, 0.25, 0.36, 0.46, 0.57, 0.67, 0.75, 0.84, 0.93), (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1)
+"""Area within the chest wall in the highest slice with aerated lung, as a share of the largest, and how much lung lies
+above it, as a share of the width of a half of the chest."""
+
 MUCH_AWAY, LITTLE_AWAY = 0.045, 0.01
 """Share of the directions in which aerated lung lies away from the chest wall, from which lung is dense in one half of
 the chest, and in the other then."""
@@ -63,7 +67,16 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
     least = MUCH_AWAY if max(away.values()) < MUCH_AWAY else LITTLE_AWAY
     dense = {which: share > least for which, share in away.items()}
     rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if dense[which]}
+    frame = replace(frame, apex=_apex(frame, [one.wall for one in rays.values()]))
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
+
+
+def _apex(frame: Frame, walls: list[np.ndarray]) -> float:
+    """The slice with the apex: where the chest is still wide above all aerated lung, it is dense or not in the CT."""
+    highest = int(frame.apex)
+    radii = np.concatenate(walls, axis=1)[: highest + 1, np.tile(np.cos(ANGLES) > -0.5, len(walls))]
+    area = (radii**2).sum(axis=1)
+    return highest + frame.width * float(np.interp(area[-1] / np.percentile(area, 95), *MISSING))
 
 
 def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:

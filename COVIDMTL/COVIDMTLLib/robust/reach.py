@@ -7,11 +7,8 @@ import numpy as np
 from .atlas import Expected
 from .grid import STEP, dilated, eroded
 
-LEAST = 0.08
-"""Aerated lung in a slice as a share of that in the slice with most, from which there is dense lung no higher."""
-
-OFTEN = 0.3
-"""Share of the anatomies from which a place may be dense lung that nothing but the chest wall encloses."""
+LEAST = 0.02
+"""Aerated lung in a slice as a share of that in the slice with most, from which dense lung may lie beside it."""
 
 CLOSED = 9.0
 """mm by which aerated lung is closed: vessels, fissures and small opacities lie within."""
@@ -41,6 +38,5 @@ def within_reach(lung: np.ndarray, place: Expected) -> np.ndarray:
     above = np.logical_or.accumulate(lung[::-1], axis=0)[::-1]
     below = np.logical_or.accumulate(lung, axis=0)
     areas = lung.sum(axis=(1, 2))
-    levels = np.arange(len(lung)) <= np.flatnonzero(areas > LEAST * areas.max())[-1]
-    inferred = place.dense & levels[:, None, None] & (place.lung > OFTEN)
-    return lung | closed(lung) | (((above & below) | inferred) & place.lateral)
+    levels = (areas > LEAST * areas.max())[:, None, None]
+    return lung | closed(lung) | (above & below) | (place.dense & levels)
