@@ -1,10 +1,14 @@
 """Every kind of bad input gets its sentence, exit code 2 and an empty output folder."""
 
+import bz2
 import json
 import os
 import re
+import shutil
+import zipfile
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from bright_model import write_bright_model
@@ -163,6 +167,43 @@ def frames(**changes):
     return lambda phantom, folder: write_frames(phantom.ct, folder / "study.dcm", **changes)
 
 
+def ends_early(phantom, folder):
+    """By less than its header is long."""
+    study = write_dicom(phantom.ct, folder / "study")
+    path = min(study.iterdir())
+    path.write_bytes(path.read_bytes()[:-200])
+    return study
+
+
+def frames_of_old(phantom, folder):
+    """Many frames in a file whose header has one place for all of them."""
+    data = pydicom.dcmread(min(write_dicom(phantom.ct, folder / "study").iterdir()))
+    data.NumberOfFrames = len(phantom.ct.array)
+    data.PixelData = (phantom.ct.array.astype(np.int32) + 1024).astype(np.uint16).tobytes()
+    data.save_as(folder / "study.dcm")
+    return folder / "study.dcm"
+
+
+def packed_otherwise(phantom, folder):
+    path = folder / "ct.nii.bz2"
+    path.write_bytes(bz2.compress(write(phantom.ct, folder / "ct.nii").read_bytes()))
+    return path
+
+
+def two_images(phantom, folder):
+    (folder / "cts").mkdir()
+    for name in "ab":
+        write(phantom.ct, folder / "cts" / f"{name}.nrrd")
+    return folder / "cts"
+
+
+def archive_in_archive(phantom, folder):
+    shutil.make_archive(str(folder / "inner"), "zip", write_dicom(phantom.ct, folder / "study"))
+    with zipfile.ZipFile(folder / "outer.zip", "w") as outer:
+        outer.write(folder / "inner.zip", "inner.zip")
+    return folder / "outer.zip"
+
+
 def empty_folder(phantom, folder):
     (folder / "study").mkdir()
     return folder / "study"
@@ -226,6 +267,19 @@ BAD_CTS = {
         series(ImagePositionPatient=lambda z: [0.0, 0.0, 2.0 * z if z != 40 else 0.0]),
         "several slices at one position",
     ),
+    "a slice shifted sideways": (
+        series(ImagePositionPatient=lambda z: [30.0 * (z == 20), 0.0, 2.0 * z]),
+        "has slices shifted sideways",
+    ),
+    "places as whole mm": (
+        series(ImagePositionPatient=lambda z: [0.0, 0.0, float(round(1.25 * z))], SliceThickness=1.25),
+        "slices at uneven places",
+    ),
+    "pixels that end early in DICOM": (ends_early, "an element of it is longer than the file"),
+    "frames without places of their own": (frames_of_old, "lacks positions or orientations"),
+    "packed otherwise": (packed_otherwise, "ct.nii.bz2 is packed in a way that is not read here"),
+    "several images in a folder": (two_images, "cts holds 2 images, a.nrrd, b.nrrd; give one of them"),
+    "an archive in an archive": (archive_in_archive, "outer.zip holds an archive, inner.zip"),
     "rescale of some slices": (series(RescaleSlope=lambda z: 1 + (z > 20)), "differ in rescale"),
     "no positions": (series(ImagePositionPatient=None), "lacks positions or orientations"),
     "no pixel spacing": (series(PixelSpacing=None), "has no pixel spacing"),

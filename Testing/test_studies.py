@@ -1,13 +1,15 @@
 """Studies as hospitals have them: the one chest CT in them is read as if it were alone."""
 
 import json
+import struct
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from conftest import covid_mtl, write_dicom
+import SimpleITK as sitk
+from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.inspection import inspect
 from COVIDMTLLib.reading import read_study
@@ -259,6 +261,63 @@ def nifti(ct, path, sform=STRAIGHT, qform=None, version=1, packed=None):
 
 def sheared(share):
     return np.eye(3) + share * np.outer([0, 1, 0], [0, 0, 1])
+
+
+def with_negative_size(ct, path):
+    """The first size of voxels in the header is negative, which some programs write; sform says how the axes lie."""
+    nifti(ct, path)
+    content = bytearray(path.read_bytes())
+    content[80:84] = struct.pack("<f", -ct.geometry.spacing[0])
+    path.write_bytes(content)
+    return path
+
+
+def from_a_mac(ct, folder):
+    """Zipped together with what macOS knows of the file."""
+    with zipfile.ZipFile(folder / "ct.zip", "w") as archive:
+        archive.write(write(ct, folder / "ct.nrrd"), "ct.nrrd")
+        archive.writestr("__MACOSX/._ct.nrrd", bytes.fromhex("00051607") + bytes(100))
+    return folder / "ct.zip"
+
+
+def beside_its_masks(ct, folder):
+    """A folder a case, as collections of CTs have them."""
+    (folder / "s0001" / "segmentations").mkdir(parents=True)
+    write(ct, folder / "s0001" / "segmentations" / "heart.nii.gz")
+    write(ct, folder / "s0001" / "ct.nii.gz")
+    return folder / "s0001"
+
+
+FILES = {
+    "a negative size of voxels": lambda ct, folder: with_negative_size(ct, folder / "ct.nii"),
+    "an archive of macOS": from_a_mac,
+    "an image beside its masks": beside_its_masks,
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_image_is_read(kind, phantom, tmp_path):
+    study = read_study(FILES[kind](phantom.ct, tmp_path))
+    found, expected = (sitk.DICOMOrient(one.to_image(), "LPS") for one in (study.ct, phantom.ct))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
+    np.testing.assert_allclose(found.GetOrigin(), expected.GetOrigin(), atol=1e-3)
+    assert study.warnings == []
+
+
+@pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nrrd"])
+def test_axes_that_a_header_does_not_tell_of_are_warned_of(name, phantom, tmp_path):
+    if name == "ct.nrrd":
+        sitk.WriteImage(phantom.ct.to_image(), str(tmp_path / name), useCompression=False)
+        head, values = (tmp_path / name).read_bytes().split(b"\n\n", 1)
+        kept = [line for line in head.split(b"\n") if not line.startswith(b"space")]
+        spacings = " ".join(map(str, phantom.ct.geometry.spacing)).encode()
+        (tmp_path / name).write_bytes(b"\n".join([*kept, b"spacings: " + spacings]) + b"\n\n" + values)
+    else:
+        nifti(phantom.ct, tmp_path / name, sform=None)
+    study = read_study(tmp_path / name)
+    assert study.warnings == [
+        f"The header of {name} does not say how its axes lie: left and right may have changed sides."
+    ]
 
 
 NIFTI = {

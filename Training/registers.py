@@ -1,7 +1,7 @@
 """Optimisers and schedules by name: what recipes choose from, and where new ones are added.
 
 Augmentations are in `augmentation`, backbones in `COVIDMTLLib.networks.config`, losses in `COVIDMTLLib.losses`;
-CONTRIBUTING.md has an example of each.
+.github/CONTRIBUTING.md has an example of each.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ BACKBONES: dict[str, type[Backbone]] = {
     "decovnet": DeCoVNet,
     "squeezenet2d": SqueezeNet2D,
 }
-"""Backbones by the names that configurations use; see CONTRIBUTING.md for how to add one."""
+"""Backbones by the names that configurations use; see .github/CONTRIBUTING.md for how to add one."""
 
 
 def build_network(config: dict[str, Any]) -> nn.Module:
