@@ -16,7 +16,7 @@ from dicom_studies import write_frames, write_localizer, write_slices
 
 SERIES = "1.2.826.0.1.3680043.8.498.1"
 
-QUICK = {"refine": "none"}
+QUICK = {"refine": "none", "model": "features"}
 
 
 @pytest.fixture

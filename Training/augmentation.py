@@ -1,4 +1,4 @@
-"""Augmentations by name: transforms of MONAI, or like them, and where new ones are added; see .github/CONTRIBUTING.md."""
+"""Augmentations by name: transforms of MONAI, or like them. How to add one is in .github/CONTRIBUTING.md."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
 
 from .errors import InputError
 from .wording import shortened
@@ -149,7 +148,8 @@ def weigh(value: float, evidence: Mapping[str, Any], prior: float | None = None)
 
 def _after(before: float, log_ratios: tuple[float, ...]) -> list[float]:
     """Probabilities after a test by Bayes' rule."""
-    return expit(logit(before) + np.array(log_ratios)).tolist()
+    odds = before / (1 - before) * np.exp(log_ratios)
+    return (odds / (1 + odds)).tolist()
 
 
 def _log_ratio(x: np.ndarray, labels: np.ndarray, at: np.ndarray) -> np.ndarray:

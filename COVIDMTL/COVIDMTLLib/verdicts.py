@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
 
 from . import evidence, training_range
 from .model_cards import takes_patient
@@ -94,7 +93,8 @@ def _weighed(
     """A task of a model that gives evidence instead of probabilities."""
     prior = prior if name == evidence.OF_PRIOR else None
     _, positive = np.clip(found["probabilities"], 1e-9, 1)
-    weighed = evidence.weigh(float(logit(min(positive, 1 - 1e-9))), card["evidence"][name], prior)
+    positive = min(positive, 1 - 1e-9)
+    weighed = evidence.weigh(float(np.log(positive / (1 - positive))), card["evidence"][name], prior)
     measures = [
         {
             "name": one["name"],
