@@ -1,0 +1,18 @@
+"""Opacities in the lungs, ground glass and consolidation: found without training, measured and scored."""
+
+from __future__ import annotations
+
+from .detection import CONSOLIDATION, GROUND_GLASS, HIGH_OPACITY, Opacities, find_opacities
+from .measures import measure_opacities
+from .wording import in_words, warnings
+
+__all__ = [
+    "CONSOLIDATION",
+    "GROUND_GLASS",
+    "HIGH_OPACITY",
+    "Opacities",
+    "find_opacities",
+    "in_words",
+    "measure_opacities",
+    "warnings",
+]
