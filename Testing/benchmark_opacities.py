@@ -1,10 +1,10 @@
 """Measure how well planted opacities are found in real chest CTs, beside plain thresholds and Otsu's.
 
-    python Testing/benchmark_opacities.py FOLDER --out DIR [--seeds 201 202 203] [--kinds ...] [--amounts ...] [--only ...]
+    python Testing/benchmark_opacities.py FOLDER --out DIR [--seeds 201 202 203] [--only lung1 ...]
 
 FOLDER holds CTs with what is known of their lungs, as for benchmark_chests.py. Each CT is taken as it is, and with
 opacities of each kind planted in its lungs for each seed, which has an amount of its own. Lungs are those that robust
-finds in the CT with the opacities, so that what it loses counts.
+finds in the CT with the opacities, so that what it loses counts; and the known ones, so that it is seen what it costs.
 
 CTs have opacities of their own, which are not wrong. So there are two figures: Dice and error in all, where they count
 as wrong, and "beside own", where what the same method finds in the CT as it is is left out.
@@ -26,6 +26,7 @@ from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.opacities import find_opacities
 from COVIDMTLLib.reading import read_ct
 from COVIDMTLLib.segmentation import segment
+from COVIDMTLLib.sides import right_and_left
 from COVIDMTLLib.volume import Volume, to_working_grid
 from COVIDMTLLib.writing import staged_folder
 from lung_pictures import Band, band, draw_pages
@@ -52,8 +53,15 @@ def by_otsu(ct: Volume, lungs: Volume) -> np.ndarray:
     return inside & (ct.array > threshold_otsu(np.clip(ct.array[inside], -1000, 100)))
 
 
+def by_opacities(ct: Volume, lungs: Volume) -> np.ndarray:
+    return find_opacities(ct, lungs).labels.array > 0
+
+
+KNOWN = "opacities, lungs known"
+
 METHODS: dict[str, Callable[[Volume, Volume], np.ndarray]] = {
-    "opacities": lambda ct, lungs: find_opacities(ct, lungs).labels.array > 0,
+    "opacities": by_opacities,
+    KNOWN: by_opacities,
     f"above {PLAIN} HU": by_threshold,
     "Otsu": by_otsu,
 }
@@ -72,6 +80,7 @@ def of_ct(path: Path, folder: Path, options: argparse.Namespace) -> tuple[list[d
     if truth is None:
         return [], []
     lung = truth[0]
+    known = ct.with_array(right_and_left(lung, ct.array))
     rows, pictures, own = [], [], {}
     for kind, amount, seed in [("", 0.0, 0), *planned(options)]:
         changed, planted = ct, np.zeros(lung.shape, bool)
@@ -82,10 +91,11 @@ def of_ct(path: Path, folder: Path, options: argparse.Namespace) -> tuple[list[d
         shown = {}
         for method, find in METHODS.items():
             start = time.perf_counter()
-            found = find(changed, found_lungs)
+            lungs = known if method == KNOWN else found_lungs
+            found = find(changed, lungs)
             row = {"case": name, "kind": kind, "amount": amount, "seed": seed, "method": method}
             row["seconds"] = time.perf_counter() - start
-            row["share"] = np.count_nonzero(found) / np.count_nonzero(found_lungs.array)
+            row["share"] = np.count_nonzero(found) / np.count_nonzero(lungs.array)
             if not kind:
                 own[method] = found
             else:

@@ -12,7 +12,7 @@ from conftest import command, heed_interrupts
 QUICK = ("--model", "features", "--device", "cpu")
 """Options that make a case quick."""
 
-RESULTS = {"assessment.json", "features.csv", "lungs.nrrd", "report.html"}
+RESULTS = {"assessment.json", "features.csv", "lungs.nrrd", "opacities.nrrd", "report.html"}
 
 
 def start(table: Path, out: Path, *options: object) -> subprocess.Popen:

@@ -24,7 +24,7 @@ from COVIDMTLLib.volume import Volume, to_working_grid
 MODEL = ("--model", "features+labs", "--device", "cpu")
 """One that gives probabilities; what the default says is in test_evidence.py."""
 
-RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "report.html"]
+RESULTS = ["assessment.json", "features.csv", "lungs.nrrd", "opacities.nrrd", "report.html"]
 
 
 @pytest.fixture(scope="module")

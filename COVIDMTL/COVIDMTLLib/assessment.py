@@ -24,6 +24,8 @@ from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .model_cards import takes_features, takes_volume
 from .models import DEFAULT_MODEL, Model, read_card
+from .opacities import find_opacities, measure_opacities
+from .opacities import warnings as warnings_of_opacities
 from .outputs import check_not_ct, digests, keep_others
 from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
@@ -43,7 +45,7 @@ SYNTHETIC = "This CT is synthetic: it was drawn by a program to show how the sof
 NO_VERDICTS: dict[str, Any] = {"tasks": {}, "aggregate": None, "ensemble": None, "models": []}
 """What is said of a part of a chest, of which only measures are given."""
 
-STEPS = {"read": 1, "resample": 1, "lungs": 3, "features": 6, "network": 1, "report": 2}
+STEPS = {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, "features": 6, "network": 1, "report": 2}
 """The steps of an assessment and about how long each takes, in seconds on two cores."""
 
 
@@ -69,6 +71,8 @@ class Assessment:
         what they say (section 6): float32 `Volume`, 0 to 1.
     ct_geometry : Geometry
         The geometry that the CT came in.
+    opacities : Volume
+        1 ground glass, 2 consolidation, on the working grid.
     """
 
     result: dict[str, Any]
@@ -79,6 +83,7 @@ class Assessment:
     models: list[Model]
     attention: dict[str, Volume]
     ct_geometry: Geometry
+    opacities: Volume
 
 
 def assess(
@@ -108,10 +113,10 @@ def assess(
     ct : path or Volume
         Image file or DICOM study, or a volume in HU of any geometry.
     out : path, optional
-        Folder for ``assessment.json``, ``lungs.nrrd`` and ``report.html``, ``features.csv`` if a model takes
-        features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes wrong.
-        Of files there, only those that the program wrote and nobody changed are replaced; others, and ``lungs``, are
-        kept under another name, as ``lungs_kept.nrrd``.
+        Folder for ``assessment.json``, ``lungs.nrrd``, ``opacities.nrrd`` and ``report.html``, ``features.csv`` if a
+        model takes features, and ``attention_TASK.nrrd`` if one takes the volume. It is left as it was if anything goes
+        wrong. Of files there, only those that the program wrote and nobody changed are replaced; others, and ``lungs``,
+        are kept under another name, as ``lungs_kept.nrrd``.
     lungs : path or Volume, optional
         Lung mask, on any grid, as `masks.read_lungs` reads it; segmented if there is none.
     model : str, path or Model, or several
@@ -124,7 +129,7 @@ def assess(
     series : str, optional
         Series of a DICOM study, as `inspection` names it; chosen by the program if left out.
     grid : {"ct", "working"}
-        Geometry of ``lungs.nrrd``: that of the CT, or the 1 mm working grid.
+        Geometry of the masks: that of the CT, or the 1 mm working grid.
     name : str, optional
         What to call the CT; the name of its file by default.
     device : str
@@ -196,6 +201,9 @@ def assess(
         with steps.step("lungs", "Finding the lungs") as update:
             labels = _find_lungs(working, lungs, refine, name, update)
             boundary = confidence.find_boundary(working, labels)
+        with steps.step("opacities", "Finding opacities"):
+            found = find_opacities(working, labels)
+            opacities = measure_opacities(working, labels, found)
         models = loading.result()
         measures = lung_densities(working, labels)
         no_verdict = checks.no_verdict(labels.array, working.array, name)
@@ -236,6 +244,7 @@ def assess(
                 *(mask.warnings if mask else []),
                 *warn_of_lungs(working, labels, name),
                 *confidence.warnings(boundary.shares),
+                *warnings_of_opacities(opacities),
                 *_unlike(verdicts["models"]),
                 *_unused(patient, models),
             ],
@@ -248,13 +257,14 @@ def assess(
             | ({"mask": mask.taken} if mask else {})
             | measures
             | {"boundary_supported": boundary.shares},
+            "opacities": opacities,
             "features_of": next((known.name(one) for one in asked if one.takes_features), None),
             "ct": {"size": list(ct.geometry.size), "spacing_mm": list(ct.geometry.spacing), "series": series}
             | {"series_note": " ".join(of_choice)},
             "software": software(),
             "seconds": steps.seconds,
         }
-        assessment = Assessment(result, working, labels, boundary, shown, models, attention, ct.geometry)
+        assessment = Assessment(result, working, labels, boundary, shown, models, attention, ct.geometry, found.labels)
         if folder is not None:
             with steps.step("report", "Writing the report"):
                 write_files(assessment, folder, grid, source)

@@ -24,7 +24,7 @@ def write_files(assessment: Assessment, folder: Path, grid: str, source: Source 
     folder : Path
         Where to.
     grid : {"ct", "working"}
-        Geometry of ``lungs.nrrd``.
+        Geometry of ``lungs.nrrd`` and ``opacities.nrrd``.
     source : Source, optional
         The DICOM series that the CT was read from, if there are to be DICOM files.
     """
@@ -34,7 +34,9 @@ def write_files(assessment: Assessment, folder: Path, grid: str, source: Source 
         write_features(assessment.features, folder / "features.csv")
     for task, volume in assessment.attention.items():
         write_volume(linear_on(volume, assessment.ct_geometry), folder / f"attention_{task}.nrrd")
-    write_volume(assessment.lungs, folder / "lungs.nrrd", assessment.ct_geometry if grid == "ct" else None)
+    target = assessment.ct_geometry if grid == "ct" else None
+    write_volume(assessment.lungs, folder / "lungs.nrrd", target)
+    write_volume(assessment.opacities, folder / "opacities.nrrd", target)
     write_report(assessment, folder / "report.html")
     if source is not None:
         _write_dicom(assessment, folder, source)

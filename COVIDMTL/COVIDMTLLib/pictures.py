@@ -90,15 +90,9 @@ def attention_pictures(ct: Volume, lungs: Volume, boundary: Volume, attention: V
 def _png(
     hu: np.ndarray, labels: np.ndarray, boundary: np.ndarray, attention: np.ndarray | None = None, height: int = 480
 ) -> str:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import LineCollection
-    from matplotlib.figure import Figure
 
-    rows, columns = hu.shape
-    figure = Figure(figsize=(height / 100 * columns / rows, height / 100), dpi=100)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
+    axes = bare_axes(hu.shape, height)
     axes.imshow(hu, cmap="gray", vmin=LUNG_WINDOW[0], vmax=LUNG_WINDOW[1], interpolation="bicubic")
     if attention is not None:
         # Transparent where there is none, so that the lung can be judged beside what the network saw in it.
@@ -111,8 +105,26 @@ def _png(
             shown, inferred = outline_parts(line, lung & (boundary == INFERRED))
             axes.add_collection(LineCollection(shown, colors=colour, linewidths=1.2))
             axes.add_collection(LineCollection(inferred, colors=colour, linewidths=1.6, linestyles=[DASHES]))
+    return png_of(axes)
+
+
+def bare_axes(shape: tuple[int, int], height: int = 480):
+    """Matplotlib axes without anything around them for a picture of a shape (rows, columns), so many pixels high."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows, columns = shape
+    figure = Figure(figsize=(height / 100 * columns / rows, height / 100), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    return axes
+
+
+def png_of(axes) -> str:
+    """The figure of Matplotlib axes as a PNG, in a data URL."""
     png = io.BytesIO()
-    figure.savefig(png, format="png")
+    axes.figure.savefig(png, format="png")
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
 
 

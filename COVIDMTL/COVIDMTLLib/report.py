@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from . import RESEARCH_USE_ONLY, __version__, evidence, training_range
 from .feature_names import in_words
 from .laboratory import LABORATORY, LabValue
+from .opacities.pictures import COLOURS as OPACITY_COLOURS
+from .opacities.pictures import opacity_pictures, zone_map
 from .pictures import COLOURS, attention_pictures, three_planes
 from .report_reasons import reasons
 from .sides import LEFT, RIGHT
@@ -33,6 +35,9 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         patient=_patient_shown(assessment.result["patient"]),
         reasons=reasons(assessment.result["tasks"]),
         planes=three_planes(assessment.ct, assessment.lungs, assessment.boundary.labels),
+        opacity_slices=opacity_pictures(assessment.ct, assessment.lungs, assessment.opacities),
+        zone_map=zone_map(assessment.lungs, assessment.result["opacities"]),
+        opacity_colours=dict(zip(("glass", "dense"), OPACITY_COLOURS.values(), strict=True)),
         attention={
             task: attention_pictures(assessment.ct, assessment.lungs, assessment.boundary.labels, volume)
             for task, volume in assessment.attention.items()

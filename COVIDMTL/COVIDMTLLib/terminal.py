@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from . import evidence
+from .opacities import in_words as opacities_in_words
 from .packages import require
 from .progress import Callback, silent
 from .verdicts import in_words as verdict_in_words
@@ -128,7 +129,7 @@ def summary(result: dict[str, Any], folder: Path) -> str:
         lines.append(f"{one['title']}: {one['value']:.4g} {one['unit']}".rstrip())
     if result["aggregate"]:
         lines.append(f"Both diagnoses together: {verdict_in_words(result['aggregate'])}")
-    lines.append(lungs_line(result["lungs"]))
+    lines += [lungs_line(result["lungs"]), opacities_in_words(result["opacities"])]
     if "mask" in result["lungs"]:
         lines.append(f"Taken for lung: {result['lungs']['mask']}")
     lines.append(f"Report: {folder / 'report.html'}")

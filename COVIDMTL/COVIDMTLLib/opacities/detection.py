@@ -35,7 +35,7 @@ RIM = 2.0
 """mm along the boundary of the lungs whose density is mixed with that of the wall and does not count."""
 
 AROUND, NEAR = 3.0, 2.0
-"""Standard deviation in mm of the neighbourhood most of which has to be dense: to find opacities, to draw their edge."""
+"""Standard deviation in mm of the neighbourhood most of which has to be dense: to find opacities, and their edge."""
 
 EDGE = 0.6
 """Where between the densities of healthy lung and of the opacity its edge lies: partly filled voxels around it are
@@ -124,7 +124,8 @@ def _scores(hu: np.ndarray, sides: np.ndarray) -> tuple[list[np.ndarray], np.nda
     for moved in (MOVED, 0.0, -MOVED):
         score = _share((dense > threshold + moved) & core, core, NEAR)
         kept = without_small(opacities & (score > 0.5), SMALLEST, STEP)
-        scores.append(np.where(kept | beyond, score, 0))
+        # Mirrored, so that half-way between the blocks the edge is drawn where what is left out is as dense.
+        scores.append(np.where(kept | beyond, score, np.minimum(score, 1 - score)))
     return scores, _share((hu > HIGH_OPACITY) & core, core, NEAR)
 
 
@@ -135,8 +136,15 @@ def _thick(likely: np.ndarray, sides: np.ndarray) -> np.ndarray:
     central = _near_hilum(sides)
     if (likely & central).any():
         near = box_of(central, int(THICK_AT_HILUM) + STEP)
-        kept[near] &= ~central[near] | opened(likely[near], THICK_AT_HILUM, STEP)
+        wall = ~with_mediastinum(lung[near])
+        kept[near] &= ~central[near] | opened(likely[near] | wall, THICK_AT_HILUM, STEP)
     return without_small(dilated(kept, BESIDE, STEP) & likely, SMALLEST, STEP)
+
+
+def with_mediastinum(lung: np.ndarray) -> np.ndarray:
+    """Lungs with what lies between them, bool (z, y, x)."""
+    from_right, from_left = np.maximum.accumulate(lung, axis=2), np.maximum.accumulate(lung[..., ::-1], axis=2)
+    return from_right & from_left[..., ::-1]
 
 
 def _near_hilum(sides: np.ndarray) -> np.ndarray:
@@ -170,13 +178,13 @@ def _mostly(mask: np.ndarray, within: np.ndarray, sigma: float) -> np.ndarray:
 
 def _share(mask: np.ndarray, within: np.ndarray, sigma: float) -> np.ndarray:
     """The share of the neighbourhood of each voxel, as far as it lies within something, that is in a mask."""
-    return _smoothed(mask, sigma) / np.maximum(_smoothed(within, sigma), 0.02)
+    return _smoothed(mask, sigma) / np.maximum(_smoothed(within, sigma), 1e-3)
 
 
 def _smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
     from scipy import ndimage
 
-    return ndimage.gaussian_filter(values.astype(np.float32), sigma / STEP, truncate=2.5)
+    return ndimage.gaussian_filter(values.astype(np.float32), sigma / STEP, truncate=3)
 
 
 def _block_mean(array: np.ndarray) -> np.ndarray:

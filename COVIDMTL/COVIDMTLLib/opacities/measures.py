@@ -10,7 +10,7 @@ import numpy as np
 from ..boxes import box_of
 from ..sides import LEFT, RIGHT
 from ..volume import Volume
-from .detection import CONSOLIDATION, HIGH_OPACITY, MOVED, Opacities
+from .detection import CONSOLIDATION, HIGH_OPACITY, MOVED, Opacities, with_mediastinum
 
 SIDES = {"right": RIGHT, "left": LEFT}
 HEIGHTS = ("upper", "middle", "lower")
@@ -209,5 +209,5 @@ def _periphery(lung: np.ndarray) -> np.ndarray:
     """What is near the chest wall or the diaphragm; the mediastinum between the lungs is neither."""
     from scipy import ndimage
 
-    between = np.maximum.accumulate(lung, axis=2) & np.maximum.accumulate(lung[..., ::-1], axis=2)[..., ::-1]
+    between = with_mediastinum(lung)
     return lung & (ndimage.distance_transform_edt(np.pad(between, 1), sampling=STEP)[1:-1, 1:-1, 1:-1] <= PERIPHERY)

@@ -17,7 +17,7 @@ SLABS, FEWEST, LEAST_AERATED = 8, 200, 0.3
 from which it counts."""
 
 STEEPEST = 0.5
-"""HU per mm by which healthy lung gets denser from front to back, at most: a steeper line follows disease at the back."""
+"""HU per mm by which healthy lung gets denser from front to back, at most: a steeper line follows disease there."""
 
 UNKNOWN = -850.0
 """HU of healthy lung where none of a CT shows it."""
