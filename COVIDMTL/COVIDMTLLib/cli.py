@@ -20,6 +20,7 @@ from .evidence import check_prior
 from .features import BUILT_IN, ENGINES
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
+from .opacities import command as opacities_command
 from .patient import check_patient
 from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
@@ -173,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_assessment_options(demo)
 
+    opacities_command.add_options(_command(commands, "opacities", opacities_command.opacities, opacities_command.HELP))
     cohort_command.add_options(_command(commands, "cohort", cohort_command.cohort, cohort_command.HELP))
     calibration.add_options(_command(commands, "calibrate", calibration.calibrate, calibration.HELP))
     dicom_command.add_options(_command(commands, "export-dicom", dicom_command.export_dicom, dicom_command.HELP))

@@ -20,6 +20,8 @@ from .features import BUILT_IN, engine_modules, lung_features
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .method_parameters import Parameters
+from .opacities import find_opacities, measure_opacities
+from .opacities import warnings as warnings_of_opacities
 from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
@@ -124,6 +126,47 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *
         with steps.step("features", "Computing 375 features") as update:
             write_features(lung_features(working, lungs.array, update, helper, engine), out)
     return given.warnings
+
+
+def opacities(
+    ct: Path,
+    out: Path,
+    mask: Path | None,
+    series: str | None,
+    grid: str,
+    name: str | None = None,
+    *,
+    progress: Callback,
+) -> dict[str, Any]:
+    """Find the opacities in lungs that are given or found by ``robust``, and write the mask of them.
+
+    Returns
+    -------
+    dict
+        `opacities.measure_opacities`, and ``warnings``.
+    """
+    name = printable(name or ct.name)
+    require(*segmentation.modules_of(segmentation.DEFAULT_METHOD))
+    steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, "write": 1})
+    with steps.step("read", "Reading the CT"):
+        with opened_study(ct, series) as study:
+            volume, warnings = study.ct, [*study.warnings]
+        given = read_lungs(mask, volume) if mask is not None else None
+    with steps.step("resample", "Resampling to 1 mm"):
+        working = to_working_grid(volume)
+    with steps.step("lungs", "Finding the lungs") as update:
+        if given is None:
+            lungs = segmentation.segment(working, progress=update, name=name)
+        else:
+            lungs = segmentation.given_lungs(given.volume, working, name)
+            warnings += given.warnings
+    with steps.step("opacities", "Finding opacities"):
+        found = find_opacities(working, lungs)
+        measures = measure_opacities(working, lungs, found)
+        warnings += [*warn_of_lungs(working, lungs, name), *warnings_of_opacities(measures)]
+    with steps.step("write", "Writing the mask"):
+        writing.write_volume(found.labels, out, volume.geometry if grid == "ct" else None)
+    return measures | {"warnings": warnings}
 
 
 def compare(predicted: Path, reference: Path, *, progress: Callback) -> dict[str, float]:

@@ -93,7 +93,7 @@ def is_own(path: Path) -> bool:
     if name.endswith(".csv"):
         return _is_features(start)
     if name.endswith(".json"):
-        return b'"boundary_supported"' in start
+        return b'"boundary_supported"' in start or b'"high_opacity"' in start
     return _has_mark(path)
 
 

@@ -44,10 +44,10 @@ drawn out by the neighbourhood that is looked at."""
 LEAST_EDGE = 0.8 * DENSER
 """HU above healthy lung that the edge of an opacity has at least."""
 
-THICK, THICK_AT_HILUM = 3.0, 8.0
+THICK, THICK_AT_HILUM = 3.0, 7.0
 """Radius in mm of the ball that fits into an opacity; at the hilum that of the largest vessels."""
 
-HILUM = 55.0
+HILUM = 50.0
 """mm around the middle of a lung's medial side in which its large vessels lie."""
 
 BESIDE = 4.0
