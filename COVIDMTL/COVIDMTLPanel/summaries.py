@@ -54,7 +54,7 @@ def results_html(result: dict[str, Any] | None) -> ResultTexts:
     return ResultTexts(
         warnings_html(text for text in result["warnings"] if text != result.get("no_verdict")),
         verdicts_html(result),
-        lungs_html(result["lungs"]),
+        lungs_html(result["lungs"]) + opacities_html(result.get("opacities")),  # nor these
         reasons_html(result),
         patient_html(result.get("patient")),  # which assessments in older scenes do not have
     )
@@ -128,6 +128,29 @@ def lungs_html(lungs: dict[str, Any]) -> str:
     inferred = _("Of the boundary of the lungs the CT shows {shown:.0%}; the rest was inferred.")
     below = f"{CLOSE}{inferred.format(shown=shown['both'])}</p>" if shown else ""
     return f"{HEADING}{caption}</p>{densities}{below}"
+
+
+def opacities_html(measures: dict[str, Any] | None) -> str:
+    """Opacities of each lung and the scores of the zones; empty text for an assessment without them."""
+    if not measures or measures["both"]["opacity"] is None:
+        return ""
+    rows = []
+    for side, title in (("right", _("Right")), ("left", _("Left")), ("both", _("Both"))):
+        lung = measures[side]
+        shares = [lung["opacity"], lung["high_opacity"]]
+        rows.append(
+            [title, f"{lung['opacity_ml']:.0f} ml", *("-" if s is None else f"{s['share']:.1%}" for s in shares)]
+        )
+    heads = [_("Lung"), _("Opacities"), _("Share"), _("Above -200 HU")]
+    zones = []
+    for height, title in (("upper", _("Upper")), ("middle", _("Middle")), ("lower", _("Lower"))):
+        pair = [measures["zones"][f"{height} {side}"] for side in ("right", "left")]
+        zones.append(
+            [title, *("-" if z["opacity"] is None else f"{z['opacity']['share']:.0%}: {z['score']}" for z in pair)]
+        )
+    score = _("Opacities; score of the zones {sum} of {of}:").format(**measures["score"])
+    shown = table_html(heads, rows) + table_html([_("Zone: share, score"), _("Right"), _("Left")], zones)
+    return f"{HEADING}{score}</p>{shown}"
 
 
 def measures_html(measures: dict[str, float]) -> str:

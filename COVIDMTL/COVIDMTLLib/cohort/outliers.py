@@ -46,6 +46,7 @@ MEASURES = (
     Measure("lungs_ml", "Lung volume", "{:.0f} ml", 100, 0),
     Measure("ground_glass_share", "Ground glass", "{:.1%}", 0.01, 1),
     Measure("consolidation_share", "Consolidation", "{:.1%}", 0.005, 1),
+    Measure("opacity_share", "Opacities", "{:.1%}", 0.01, 1),
     Measure("boundary_supported", "Boundary shown", "{:.0%}", 0.02, -1),
     Measure("unusual_share", "Features unlike the training", "{:.0%}", 0.02, 1),
     Measure("warnings", "Warnings", "{:.0f}", 1, 1),
