@@ -57,7 +57,8 @@ def test_assessment_is_complete(assessed, phantom):
     assert 0 < both["consolidation_share"] < both["ground_glass_share"] < 1
     assert all(0.8 < share <= 1 for share in result["lungs"]["boundary_supported"].values())
     assert result["patient"] == {"age": None, "sex": None, "labs": {}}
-    assert set(result["seconds"]) == {"read", "resample", "lungs", "features", "network", "report"}
+    assert set(result["seconds"]) == {"read", "resample", "lungs", "opacities", "features", "network", "report"}
+    assert 0 < result["opacities"]["both"]["opacity"]["share"] < 0.3
     assert {"covid-mtl", "torch", "SimpleITK"} <= result["software"].keys()
     assert (result["models"][0]["name"], result["models"][0]["device"]) == ("features+labs", "cpu")
     header, values = csv.reader((out / "features.csv").open())
@@ -100,7 +101,7 @@ def test_report_is_one_page_with_all_that_matters(assessed):
     page = (assessed[0] / "report.html").read_text(encoding="utf-8")
     result = json.loads((assessed[0] / "assessment.json").read_text())
     assert not re.search(r'(src|href)="(?!data:)|@import|url\(', page), "the page loads something from elsewhere"
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 7  # three of the lungs, three of the opacities, and the zones
     text = re.sub(r"<[^>]+>", " ", page)
     assert RESEARCH_USE_ONLY in text
     assert "Known of the patient" not in text
