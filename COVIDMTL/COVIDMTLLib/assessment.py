@@ -194,7 +194,8 @@ def assess(
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
-            labels = _find_lungs(working, lungs, refine, name, update)
+            chest = checks.check_field_of_view(working, name) if segmented else None
+            labels = _find_lungs(working, lungs, refine, name, update, chest)
             boundary = confidence.find_boundary(working, labels)
         models = loading.result()
         measures = lung_densities(working, labels)
@@ -205,7 +206,7 @@ def assess(
         known = lungs_of_models(models, labels, None if lungs is not None else refine)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
-                known.find(working, name)
+                known.find(working, name, chest)
                 features = features_of(models, working, known, update, helper)
         thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
         refused = [
@@ -272,10 +273,10 @@ def check_choices(refine: str, grid: str) -> None:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
 
 
-def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update) -> Volume:
-    if given is not None and refine == "none":
+def _find_lungs(ct, given, refine, name, update, chest) -> Volume:
+    if chest is None:
         return segmentation.given_lungs(given, ct, name)
-    return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
+    return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name, chest=chest)
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:

@@ -12,6 +12,7 @@ from .errors import ImplausibleCT
 from .features import lung_features
 from .lung_volume import at_spacing
 from .model import Model
+from .robust.chest import Chest
 from .stability import moved_most, stability
 from .volume import Volume
 
@@ -37,11 +38,11 @@ class KnownLungs:
     methods: list[str]
     found: dict[str, Volume | None] = field(default_factory=dict)
 
-    def find(self, ct: Volume, name: str) -> None:
-        """Find the lungs by each method that is not that of the measured ones."""
+    def find(self, ct: Volume, name: str, chest: Chest | None = None) -> None:
+        """Find the lungs by each method that is not that of the measured ones; see `segmentation.segment`."""
         for method in self.methods:
             try:
-                self.found[method] = segmentation.segment(ct, method, name=name)
+                self.found[method] = segmentation.segment(ct, method, name=name, chest=chest)
             except ImplausibleCT:  # of a CT whose lungs another method has found
                 self.found[method] = None
 
