@@ -37,8 +37,8 @@ def test_healthy_lungs_keep_their_shape(patient):
     assert found["precision"] >= 0.97
 
 
-# Thresholds find next to nothing of consolidation at the pleura. Seeds are others than those it was built with; one alone
-# says little, since what is found depends on where in the chest it lies.
+# Thresholds find next to nothing of consolidation at the pleura. Seeds are others than those it was built with; one
+# alone says little, since what is found depends on where in the chest it lies.
 @pytest.mark.parametrize(
     ("kind", "amount", "seeds", "dice", "found_of_it"),
     [
