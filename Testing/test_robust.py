@@ -46,6 +46,7 @@ def test_healthy_lungs_keep_their_shape(patient):
         ("consolidation", 0.1, [21, 22, 23], 0.975, 0.88),
         ("white-lung", 0.3, [21, 22, 23], 0.965, 0.85),
         ("white-lung", 0.4, [21], 0.95, 0.88),
+        ("white-lung", 0.2, [204], 0.955, 0.75),  # the upper part of a lung, up to its apex
     ],
 )
 def test_dense_lung_is_found(patient, kind, amount, seeds, dice, found_of_it):

@@ -18,7 +18,7 @@ from .densities import lung_densities
 from .ensembles import judge_all, not_given
 from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
-from .known_lungs import add_stability, features_of, lungs_of_models
+from .known_lungs import KnownLungs, add_stability, features_of
 from .lung_volume import prepare
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
@@ -195,7 +195,9 @@ def assess(
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
             chest = checks.check_field_of_view(working, name) if segmented else None
-            labels = _find_lungs(working, lungs, refine, name, update, chest)
+            known = KnownLungs(cards, None if lungs is not None else refine)
+            known.start(working, name, chest, helper)
+            known.measured = labels = _find_lungs(working, lungs, refine, name, update, chest)
             boundary = confidence.find_boundary(working, labels)
         models = loading.result()
         measures = lung_densities(working, labels)
@@ -203,10 +205,8 @@ def assess(
         if no_verdict:
             models = []
         features = [None] * len(models)
-        known = lungs_of_models(models, labels, None if lungs is not None else refine)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
-                known.find(working, name, chest)
                 features = features_of(models, working, known, update, helper)
         thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
         refused = [
