@@ -86,6 +86,16 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def change(data, z, changes):
+    """Change attributes of a DICOM slice: to a value or to that of a function of its number; None takes one away."""
+    for name, value in changes.items():
+        value = value(z) if callable(value) else value
+        if value is None:
+            delattr(data, name)
+        else:
+            setattr(data, name, value)
+
+
 def write_dicom(volume: Volume, folder: Path, series="1.2.826.0.1.3680043.8.498.1", **changes) -> Path:
     """Write a CT as a DICOM series with pydicom, file names in no order.
 
@@ -119,11 +129,6 @@ def write_dicom(volume: Volume, folder: Path, series="1.2.826.0.1.3680043.8.498.
         data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 0
         data.RescaleSlope, data.RescaleIntercept = 1, -1024
         data.PixelData = pixels.tobytes()
-        for name, value in changes.items():
-            value = value(z) if callable(value) else value
-            if value is None:
-                delattr(data, name)
-            else:
-                setattr(data, name, value)
+        change(data, z, changes)
         pydicom.dcmwrite(folder / f"{(z * 7919) % 10007:05d}-{series[-3:]}.dcm", data, enforce_file_format=True)
     return folder

@@ -81,16 +81,24 @@ def batch_sections(folder: Path) -> list[np.ndarray]:
 
 
 def folded_out() -> list[np.ndarray]:
-    """Pictures of what is folded away at first: the model card, what counted for the verdicts, and Export."""
+    """Pictures of what is folded away at first: the model card, what counted for the verdicts, and Export.
+
+    What counted is that of a model which gives a verdict on slices of 5 mm, too.
+    """
     panel = host.open(MODULES["COVIDMTL"])
-    folded = (panel.ui.modelCardGroupBox, panel.ui.reasonsGroupBox, panel.ui.exportCollapsibleButton)
+    folded = (panel.ui.modelCardGroupBox, panel.ui.exportCollapsibleButton, panel.ui.reasonsGroupBox)
     for section in folded:
         section.collapsed = False
     picture_of(panel)  # lays the sections out
-    pictures = [picture_of(section) for section in folded]
+    card_and_export = [picture_of(section) for section in folded[:2]]
+    panel._parameterNode.model = "features"
+    panel.ui.applyButton.click()
+    wait(panel)
+    picture_of(panel)
+    counted = picture_of(folded[2])
     for section in folded:
         section.collapsed = True
-    return [side_by_side(pictures[::2], axis=0), pictures[1]]
+    return [side_by_side(card_and_export, axis=0), counted]
 
 
 def patient_section() -> np.ndarray:

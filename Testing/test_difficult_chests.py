@@ -38,7 +38,7 @@ def found_in(ct, lungs):
 
 HANDLED = {
     # kind: Dice of the worse lung, precision, and what the warnings say; the last two are warned of rather than found
-    "effusion": (0.925, 0.96, ["pleural effusion", "lung is dense"]),
+    "effusion": (0.929, 0.96, ["pleural effusion", "lung is dense"]),
     "emphysema": (0.96, 0.96, ["gas without lung", "as with emphysema"]),
     "one lung missing": (0.96, 0.96, ["lung was found"]),
     "arms down": (0.96, 0.96, []),

@@ -21,7 +21,7 @@ from store import open_store
 
 TRAINING = Path(__file__).parent.parent / "Training"
 
-CASES = 48
+CASES = 36
 
 STATE = "{name: state, title: State, classes: [control, suspected, regular, severe]}"
 EXTENT = "{name: extent, title: Ground glass, column: ground_glass, unit: of the lungs, loss: l1}"

@@ -37,19 +37,30 @@ def test_healthy_lungs_keep_their_shape(patient):
     assert found["precision"] >= 0.97
 
 
-# Thresholds find next to nothing of consolidation at the pleura. Seeds are others than those it was built with.
+# Thresholds find next to nothing of consolidation at the pleura. Seeds are others than those it was built with; one
+# alone says little, since what is found depends on where in the chest it lies.
 @pytest.mark.parametrize(
-    ("kind", "amount", "dice", "found_of_it"),
-    [("ground-glass", 0.3, 0.985, 0.95), ("consolidation", 0.1, 0.97, 0.88), ("white-lung", 0.3, 0.96, 0.88)],
+    ("kind", "amount", "seeds", "dice", "found_of_it"),
+    [
+        ("ground-glass", 0.3, [21], 0.985, 0.95),
+        ("consolidation", 0.1, [21, 22, 23], 0.975, 0.88),
+        ("white-lung", 0.3, [21, 22, 23], 0.965, 0.85),
+        ("white-lung", 0.4, [21], 0.95, 0.88),
+        ("white-lung", 0.2, [204], 0.955, 0.75),  # the upper part of a lung, up to its apex
+    ],
 )
-def test_dense_lung_is_found(patient, kind, amount, dice, found_of_it):
+def test_dense_lung_is_found(patient, kind, amount, seeds, dice, found_of_it):
     ct, lungs = patient
-    planted, opacities = plant(ct, lungs, kind, amount, seed=21)
-    mask = segment_robust(planted.array)
-    found = overlap(mask, lungs.array)
-    assert found["dice"] >= dice
-    assert found["precision"] >= 0.96
-    assert recall(mask, opacities.array > 0) >= found_of_it
+    found = []
+    for seed in seeds:
+        planted, opacities = plant(ct, lungs, kind, amount, seed=seed)
+        mask = segment_robust(planted.array)
+        one = overlap(mask, lungs.array)
+        found.append((one["dice"], one["precision"], recall(mask, opacities.array > 0)))
+    mean_dice, mean_precision, mean_recall = np.mean(found, axis=0)
+    assert mean_dice >= dice
+    assert mean_precision >= 0.96
+    assert mean_recall >= found_of_it
 
 
 def test_airways_air_and_wall_are_no_lung(synthetic):

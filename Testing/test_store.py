@@ -161,6 +161,11 @@ def test_parallel_is_as_serial_and_only_what_has_changed_is_made_again(table, tm
 
 @pytest.mark.parametrize(("stop", "jobs"), [(signal.SIGKILL, 1), (signal.SIGINT, 2)], ids=["killed", "interrupted"])
 def test_it_goes_on_where_it_was_stopped(table, tmp_path, stop, jobs):
+    # So many that not all are done before a busy machine comes to the signal.
+    rows = table.read_text().splitlines()
+    more = [rows[1].replace("case-0,", f"more-{index},") for index in range(10)]
+    table = table.with_name("longer.csv")
+    table.write_text("\n".join(rows + more) + "\n")
     volumes = tmp_path / "store" / "volumes"
     volumes.mkdir(parents=True)
     run = subprocess.Popen(
@@ -181,13 +186,13 @@ def test_it_goes_on_where_it_was_stopped(table, tmp_path, stop, jobs):
         assert run.returncode == 130 and said.endswith("the same command goes on from here\n")
         assert "Traceback" not in said and all(name.endswith(".h5") for name in before)
     before = {name: stamp for name, stamp in before.items() if name.endswith(".h5")}
-    assert 0 < len(before) < 6
+    assert 0 < len(before) < 16
     for folder in (volumes, volumes.parent):
         (folder / ".covid-mtl-left.partial").mkdir(exist_ok=True)
     (volumes.parent / "features.csv.gz").touch()  # as if it had come to the tables
     assert len(prepare(read_case_table(table), volumes.parent, COARSE)) == 2
     after = files_of(volumes.parent)
-    assert len(after) == 6 and {name: after[name] for name in before} == before
+    assert len(after) == 16 and {name: after[name] for name in before} == before
     assert np.isfinite(open_store(volumes.parent).features).all() and not list(volumes.parent.rglob("*.partial"))
 
 

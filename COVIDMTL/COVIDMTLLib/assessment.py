@@ -18,7 +18,7 @@ from .densities import lung_densities
 from .ensembles import judge_all, not_given
 from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
-from .known_lungs import add_stability, features_of, lungs_of_models
+from .known_lungs import KnownLungs, add_stability, features_of
 from .lung_volume import prepare
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
@@ -199,7 +199,10 @@ def assess(
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
-            labels = _find_lungs(working, lungs, refine, name, update)
+            chest = checks.check_field_of_view(working, name) if segmented else None
+            known = KnownLungs(cards, None if lungs is not None else refine)
+            known.start(working, name, chest, helper)
+            known.measured = labels = _find_lungs(working, lungs, refine, name, update, chest)
             boundary = confidence.find_boundary(working, labels)
         with steps.step("opacities", "Finding opacities"):
             found = find_opacities(working, labels)
@@ -210,10 +213,8 @@ def assess(
         if no_verdict:
             models = []
         features = [None] * len(models)
-        known = lungs_of_models(models, labels, None if lungs is not None else refine)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
-                known.find(working, name)
                 features = features_of(models, working, known, update, helper)
         thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
         refused = [
@@ -282,10 +283,10 @@ def check_choices(refine: str, grid: str) -> None:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
 
 
-def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update) -> Volume:
-    if given is not None and refine == "none":
+def _find_lungs(ct, given, refine, name, update, chest) -> Volume:
+    if chest is None:
         return segmentation.given_lungs(given, ct, name)
-    return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name)
+    return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name, chest=chest)
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:

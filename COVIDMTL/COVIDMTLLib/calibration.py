@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logit
 
 from .kernel_ridge import fit_kernel_ridge, gaussian_kernel, kernel_ridge_logits
 from .prediction_sets import least_probabilities
@@ -83,6 +81,8 @@ def calibrate(weights: Weights, cases: LocalCases, penalty: float) -> tuple[dict
     dict, list of str
         For each task ``intercept`` or ``refit``.
     """
+    from scipy.special import logit
+
     columns, how = [], []
     for task, labels in enumerate(cases.labels.T):
         known = ~np.isnan(labels)
@@ -123,6 +123,8 @@ def calibrate(weights: Weights, cases: LocalCases, penalty: float) -> tuple[dict
 
 def before(weights: Weights, x: np.ndarray) -> np.ndarray:
     """Logits (N, tasks) of a model as it came, with the prevalence of its training."""
+    from scipy.special import logit
+
     labels = weights["labels"].astype(float)
     return kernel_ridge_logits(weights, x) + logit(labels.mean(axis=0))
 
@@ -150,6 +152,7 @@ def cross_validate(weights: Weights, cases: LocalCases, penalty: float, seed: in
 
 def measures(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """``auc``, ``accuracy`` and ``ece``, the expected calibration error in ten bins of the probability, of one task."""
+    from scipy.special import expit
     from sklearn.metrics import roc_auc_score
 
     probabilities = expit(logits)
@@ -164,6 +167,8 @@ def measures(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
 
 def sets_of(labels: np.ndarray, logits: np.ndarray) -> list[float]:
     """The least probabilities of both classes in a prediction set (`prediction_sets.least_probabilities`)."""
+    from scipy.special import expit
+
     positive = expit(logits)
     return least_probabilities(np.stack([1 - positive, positive], axis=1), labels, COVERAGE)
 
@@ -176,6 +181,8 @@ def only(weights: Weights, tasks: list[int]) -> dict[str, Any]:
 
 def _platt(said: np.ndarray, labels: np.ndarray, slope: bool = True) -> tuple[float, float]:
     """Slope (or 1) and bias of logits under which labels are most probable, given what both are thought to be."""
+    from scipy.optimize import minimize
+    from scipy.special import log_expit
 
     def loss(parameters):
         steep, bias = parameters if slope else (1.0, parameters[0])

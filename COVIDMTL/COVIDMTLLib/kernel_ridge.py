@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 CALIBRATION = 25.0
 """Inverse penalty of the logistic calibration, which has two numbers to fit."""
@@ -14,6 +13,8 @@ CALIBRATION = 25.0
 
 def gaussian_kernel(x: np.ndarray, cases: np.ndarray, gamma: float) -> np.ndarray:
     """exp(-gamma d^2) of cases (N, columns) and others (M, columns): (N, M)."""
+    from scipy.spatial.distance import cdist
+
     return np.exp(-gamma * cdist(x, cases, "sqeuclidean"))
 
 

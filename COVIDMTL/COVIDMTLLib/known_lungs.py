@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from . import segmentation
@@ -12,42 +12,46 @@ from .errors import ImplausibleCT
 from .features import lung_features
 from .lung_volume import at_spacing
 from .model import Model
+from .model_cards import takes_features
+from .progress import Callback, silent
+from .robust.chest import Chest
 from .stability import moved_most, stability
 from .volume import Volume
 
 
-@dataclass
 class KnownLungs:
-    """Lungs by the methods that models name.
+    """Lungs by the methods that models name, found in the second process while those to be measured are found here.
+
+    Parameters
+    ----------
+    cards : sequence of mapping
+        Of the models.
+    refine : str or None
+        How the lungs that are measured are found; None if they are given, and are then taken for all models.
 
     Attributes
     ----------
     measured : Volume
-        The lungs that are measured, on the working grid.
-    refine : str or None
-        How these were found; None if they were given, and are then taken for all models.
-    methods : list of str
-        Those that models name.
-    found : dict
-        By method; None where one finds none.
+        The lungs that are measured, on the working grid; to be set before a model gets its own.
     """
 
     measured: Volume
-    refine: str | None
-    methods: list[str]
-    found: dict[str, Volume | None] = field(default_factory=dict)
 
-    def find(self, ct: Volume, name: str) -> None:
-        """Find the lungs by each method that is not that of the measured ones."""
-        for method in self.methods:
-            try:
-                self.found[method] = segmentation.segment(ct, method, name=name)
-            except ImplausibleCT:  # of a CT whose lungs another method has found
-                self.found[method] = None
+    def __init__(self, cards: Sequence[dict[str, Any]], refine: str | None):
+        self.refine = refine
+        named = dict.fromkeys(card["lungs"] for card in cards if takes_features(card) and "lungs" in card)
+        self._methods = [one for one in named if refine is not None and one != refine]
+        self._found: dict[str, Callable[[], Volume | None]] = {}
+
+    def start(self, ct: Volume, name: str, chest: Chest | None, helper: Aid | None) -> None:
+        """Find the lungs by each method that is not that of the measured ones; see `segmentation.segment`."""
+        for method in self._methods:
+            job = (_lungs_by, ct, method, name, chest)
+            self._found[method] = helper.start(*job).result if helper else cache(partial(*job))
 
     def method(self, model: Model) -> str:
         """The method whose lungs a model gets; empty for those that are measured."""
-        return model.card["lungs"] if model.card.get("lungs") in self.methods else ""
+        return model.card["lungs"] if model.card.get("lungs") in self._methods else ""
 
     def name(self, model: Model) -> str:
         """How the lungs that a model gets were found: a method, or ``given``."""
@@ -55,13 +59,14 @@ class KnownLungs:
 
     def of(self, model: Model) -> Volume | None:
         """The lungs that a model gets; None if its method finds none."""
-        return self.found[self.method(model)] if self.method(model) else self.measured
+        return self._found[self.method(model)]() if self.method(model) else self.measured
 
 
-def lungs_of_models(models: Sequence[Model], measured: Volume, refine: str | None) -> KnownLungs:
-    """What lungs models are to get; see `KnownLungs`."""
-    named = dict.fromkeys(model.card["lungs"] for model in models if model.takes_features and "lungs" in model.card)
-    return KnownLungs(measured, refine, [one for one in named if refine is not None and one != refine])
+def _lungs_by(ct: Volume, method: str, name: str, chest: Chest | None, progress: Callback = silent) -> Volume | None:
+    try:
+        return segmentation.segment(ct, method, name=name, chest=chest)
+    except ImplausibleCT:  # of a CT whose lungs another method has found
+        return None
 
 
 def features_of(
@@ -75,7 +80,7 @@ def features_of(
     ct : Volume
         HU on the working grid.
     known : KnownLungs
-        After `KnownLungs.find`.
+        After `KnownLungs.start`.
     update, helper
         As of `features.lung_features`.
     """

@@ -15,7 +15,7 @@ from .method_parameters import PUBLISHED, Parameters
 from .packages import check_installed
 from .preview import in_words, slices_through
 from .robust import segment_robust
-from .robust.chest import check_mask, find_chest
+from .robust.chest import Chest, check_mask, find_chest
 from .sides import LEFT, RIGHT, right_and_left
 from .volume import Geometry, Volume, labels_on
 
@@ -56,6 +56,7 @@ def segment(
     through: Sequence[float] | None = None,
     grid: Geometry | None = None,
     airways: bool = False,
+    chest: Chest | None = None,
 ) -> Volume:
     """Segment the lungs, right and left, or for a preview in one slice.
 
@@ -82,6 +83,8 @@ def segment(
         For ``through``: the geometry of the CT, whose slice is meant; by default that of the working grid.
     airways : bool
         Label the trachea and the main bronchi, too. Of them ``classical`` and ``active-contour`` make lung otherwise.
+    chest : Chest, optional
+        What `checks.check_field_of_view` has found in this CT, if it has been checked.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def segment(
             "The method robust has no parameters; leave them out or choose the method classical or active-contour."
         )
     slices = None if through is None else slices_through(through, grid or ct.geometry, ct.geometry, name)
-    chest = checks.check_field_of_view(ct, name)
+    chest = chest or checks.check_field_of_view(ct, name)
     progress(0.1)
     start = None if initial is None else mask_on(initial, ct).array > 0
     if start is not None:

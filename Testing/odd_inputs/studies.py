@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from conftest import write_dicom
+from conftest import change, write_dicom
 from COVIDMTLLib.volume import Geometry, Volume
 from dicom_studies import write_frames
 from pydicom.uid import generate_uid
@@ -72,12 +72,7 @@ class Study:
             data = pydicom.dcmread(path)
             z = len(volume.array) - int(data.InstanceNumber)
             _store(data, volume.array[z], *stored)
-            for name, value in changes.items():
-                value = value(z) if callable(value) else value
-                if value is None:
-                    delattr(data, name)
-                else:
-                    setattr(data, name, value)
+            change(data, z, changes)
             data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             files.append(
                 write_as(

@@ -40,6 +40,9 @@ THICKEST_RIB, SPINE = 14.0, 36.0
 INTERCOSTAL = 11, 5
 """Slices and directions that more than span the gap between two ribs."""
 
+APICES_APART = 15
+"""mm by which one apex may be higher than the other."""
+
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
 
@@ -110,10 +113,27 @@ def _first(mask: np.ndarray) -> np.ndarray:
     return np.where(mask.any(axis=2), mask.argmax(axis=2), FAR)
 
 
-def away_from_wall(wall: np.ndarray, rays: Rays) -> float:
+def aerated_levels(rays: Rays) -> tuple[int, int]:
+    """The first and the last level with much aerated lung."""
+    lengths = np.count_nonzero(rays.last < FAR, axis=1)
+    levels = np.flatnonzero(lengths > 0.1 * lengths.max())
+    return int(levels[0]), int(levels[-1])
+
+
+def away_from_wall(wall: np.ndarray, rays: Rays, top: int) -> float:
     """Share of the directions in which aerated lung lies away from the chest wall, so that what lies between is dense.
 
-    It counts as 1 if in many directions there is no aerated lung at all.
+    It counts as 1 if in many directions there is no aerated lung at all, from its lowest level up to where there is
+    some in the other half of the chest: apices are about as high as each other. A lung that ends above the other below
+    may lie on a raised diaphragm.
+
+    Parameters
+    ----------
+    wall : ndarray of shape (z, DIRECTIONS)
+        Distance of the wall from the axis.
+    rays : Rays
+    top : int
+        The highest level with aerated lung in either half.
     """
     from scipy import ndimage
 
@@ -121,10 +141,10 @@ def away_from_wall(wall: np.ndarray, rays: Rays) -> float:
     # Nothing lies beyond the nearest rib; a vessel or a fissure opens a gap in a few neighbouring directions alone.
     nearest = np.minimum(wall, ndimage.minimum_filter(rays.bone, 7, mode=WRAP))
     gap = ndimage.grey_opening(np.where(some, np.maximum(nearest - rays.last, 0), 0), (3, 5), mode=WRAP) * STEP
-    lengths = some.sum(axis=1)
-    levels = np.flatnonzero(lengths > 0.1 * lengths.max())
+    first, last = aerated_levels(rays)
     costal = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
-    some, gap = (of_ray[levels[0] : levels[-1]][:, costal] for of_ray in (some, gap))
+    levels = slice(first, max(last, top - APICES_APART // STEP))
+    some, gap = some[levels][:, costal], gap[levels][:, costal]
     if some.mean() < 1 - MUCH_MISSING:
         return 1.0
     return float(np.mean(gap[some] > GAP))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .chest_wall import ANGLES, DIRECTIONS, Rays, away_from_wall, rays_of, without_collarbone
+from .chest_wall import ANGLES, DIRECTIONS, Rays, aerated_levels, away_from_wall, rays_of, without_collarbone
 from .frame import Frame, frame_of
 
 RIGHT_HALF, LEFT_HALF = -1, 1
@@ -58,7 +58,8 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
     around_lung = frame_of(coarse, lung)
     frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
     rays = {which: rays_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)}
-    away = {which: away_from_wall(without_collarbone(frame, one), one) for which, one in rays.items()}
+    top = max(aerated_levels(one)[1] for one in rays.values())
+    away = {which: away_from_wall(without_collarbone(frame, one), one, top) for which, one in rays.items()}
     # Where one lung is dense, the other often is to a lesser degree.
     least = MUCH_AWAY if max(away.values()) < MUCH_AWAY else LITTLE_AWAY
     dense = {which: share > least for which, share in away.items()}
