@@ -18,6 +18,7 @@ from .dicom_export import command as dicom_command
 from .errors import NOT_OURS, InputError, sentence
 from .evidence import check_prior
 from .features import BUILT_IN, ENGINES
+from .follow import command as follow_command
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .opacities import command as opacities_command
@@ -175,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     add_assessment_options(demo)
 
     opacities_command.add_options(_command(commands, "opacities", opacities_command.opacities, opacities_command.HELP))
+    follow_command.add_options(_command(commands, "follow", follow_command.run, follow_command.HELP))
     cohort_command.add_options(_command(commands, "cohort", cohort_command.cohort, cohort_command.HELP))
     calibration.add_options(_command(commands, "calibrate", calibration.calibrate, calibration.HELP))
     dicom_command.add_options(_command(commands, "export-dicom", dicom_command.export_dicom, dicom_command.HELP))

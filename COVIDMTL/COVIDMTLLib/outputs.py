@@ -23,7 +23,9 @@ def digests(folder: Path) -> dict[str, str]:
     return {file.name: _digest(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 
-def keep_others(folder: Path, new: Path, ct: Path | None = None, given: Sequence[Path | None] = ()) -> dict[str, str]:
+def keep_others(
+    folder: Path, new: Path, ct: Path | None = None, given: Sequence[Path | None] = (), record: str = ASSESSMENT
+) -> dict[str, str]:
     """Give another name to files of a folder that new ones are about to replace, unless they are the program's own.
 
     Parameters
@@ -36,6 +38,8 @@ def keep_others(folder: Path, new: Path, ct: Path | None = None, given: Sequence
         What the results are of, which keeps its name.
     given : sequence of Path
         Other inputs, which are kept even if the program wrote them.
+    record : str
+        File of the results that has the digests of the others.
 
     Returns
     -------
@@ -48,12 +52,12 @@ def keep_others(folder: Path, new: Path, ct: Path | None = None, given: Sequence
         If the CT itself would be replaced.
     """
     check_not_ct([folder / file.name for file in new.iterdir()], ct)
-    own = _own(folder)
+    own = _own(folder, record)
     inputs = {os.path.realpath(path) for path in given if path is not None}
     kept = {}
     for file in sorted(new.iterdir()):
         target = folder / file.name
-        if not target.is_file() or (file.name == ASSESSMENT and own is not None):
+        if not target.is_file() or (file.name == record and own is not None):
             continue
         digest = _digest(target)
         known = digest in ((own or {}).get(file.name), _digest(file))
@@ -97,10 +101,10 @@ def is_own(path: Path) -> bool:
     return _has_mark(path)
 
 
-def _own(folder: Path) -> dict[str, str] | None:
-    """The digests that the assessment of a folder was written with; None if there is none, or of another program."""
+def _own(folder: Path, record: str) -> dict[str, str] | None:
+    """The digests that the results of a folder were written with; None if there are none, or of another program."""
     try:
-        content = json.loads((folder / ASSESSMENT).read_text(encoding="utf-8"))
+        content = json.loads((folder / record).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or "research_use_only" not in content:

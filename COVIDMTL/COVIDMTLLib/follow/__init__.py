@@ -1,0 +1,1 @@
+"""Several CTs of one patient in time: measured, registered, and what changed beyond the measurement."""

@@ -1,0 +1,150 @@
+"""What the measures of one CT are, how far each can be trusted, and what has changed from one CT to another.
+
+A measure comes with an interval: what it is with thresholds moved by 25 HU and the boundary of the lungs by 1 mm, and
+beyond that what it is found to differ by from the truth, and from one CT of the same lungs to the next. A change has
+the root of the sum of the squares of both intervals, as of errors that have nothing to do with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import hypot
+from typing import Any
+
+import numpy as np
+
+from ..opacities.measures import ZONES, score_of
+from ..sides import LEFT, RIGHT
+from ..volume import Volume
+
+LEAST_ERROR, RELATIVE_ERROR = 0.005, 0.1
+"""A share is found to within this much of the lung and this much of itself, beyond its own interval: what opacities
+planted in CTs are missed or exceeded by, and what the same lungs differ by in thicker slices or turned."""
+
+INCREASED, DECREASED, NO_CHANGE = "increased", "decreased", "no change beyond the measurement"
+
+SIDES = {"both": "Both lungs", "right": "Right lung", "left": "Left lung"}
+
+Value = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured of every CT.
+
+    Attributes
+    ----------
+    key : str
+        Its name in files.
+    title : str
+    unit : {"ml", "%", ""}
+        In which it is shown; shares are stored as such.
+    """
+
+    key: str
+    title: str
+    unit: str
+
+
+def _measures() -> tuple[Measure, ...]:
+    found = []
+    for side, title in SIDES.items():
+        found += [
+            Measure(f"{side}_lung_ml", f"{title}, volume", "ml"),
+            Measure(f"{side}_opacity_ml", f"{title}, opacities", "ml"),
+            Measure(f"{side}_opacity_share", f"{title}, opacities", "%"),
+            Measure(f"{side}_high_opacity_share", f"{title}, high opacity", "%"),
+        ]
+    found.append(Measure("score", "Sum of zone scores", ""))
+    return (*found, *(Measure(f"{zone.replace(' ', '_')}_share", f"{zone.capitalize()} zone", "%") for zone in ZONES))
+
+
+MEASURES = _measures()
+"""All measures, in the order in which they are shown."""
+
+
+def values_of(lungs: Volume, opacities: Mapping[str, Any]) -> dict[str, Value | None]:
+    """The measures of a CT with their intervals.
+
+    Parameters
+    ----------
+    lungs : Volume
+        1 right lung, 2 left lung, on the 1 mm working grid.
+    opacities : mapping
+        As of `opacities.measure_opacities`.
+
+    Returns
+    -------
+    dict
+        ``value``, ``low`` and ``high`` by the keys of `MEASURES`; None of what is not there. Volumes of opacities
+        have the interval of their share of the lung.
+    """
+    found: dict[str, Value | None] = {}
+    masks = {"both": lungs.array > 0, "right": lungs.array == RIGHT, "left": lungs.array == LEFT}
+    for side, mask in masks.items():
+        volume = _volume(mask, lungs.geometry.voxel_volume)
+        share = widened(opacities[side]["opacity"])
+        found[f"{side}_lung_ml"] = volume
+        found[f"{side}_opacity_ml"] = share and {name: round(volume["value"] * one, 1) for name, one in share.items()}
+        found[f"{side}_opacity_share"] = share
+        found[f"{side}_high_opacity_share"] = widened(opacities[side]["high_opacity"])
+    zones = {zone: widened(opacities["zones"][zone]["opacity"]) for zone in ZONES}
+    found["score"] = _score([share for share in zones.values() if share])
+    return found | {f"{zone.replace(' ', '_')}_share": share for zone, share in zones.items()}
+
+
+def changes(earlier: Mapping[str, Value | None], later: Mapping[str, Value | None]) -> dict[str, dict[str, Any] | None]:
+    """What has changed from one CT to another.
+
+    Parameters
+    ----------
+    earlier, later : mapping
+        As of `values_of`.
+
+    Returns
+    -------
+    dict
+        ``change``, the later value minus the earlier one, ``low`` and ``high``, between which it lies, and
+        ``verdict``, by the keys of `MEASURES`; None where one of them is not there.
+    """
+    return {
+        one.key: _change(earlier[one.key], later[one.key]) if earlier[one.key] and later[one.key] else None
+        for one in MEASURES
+    }
+
+
+def _change(earlier: Value, later: Value) -> dict[str, Any]:
+    change = later["value"] - earlier["value"]
+    low = change - hypot(later["value"] - later["low"], earlier["high"] - earlier["value"])
+    high = change + hypot(later["high"] - later["value"], earlier["value"] - earlier["low"])
+    verdict = INCREASED if low > 0 else DECREASED if high < 0 else NO_CHANGE
+    return {"change": round(change, 4), "low": round(low, 4), "high": round(high, 4), "verdict": verdict}
+
+
+def widened(share: Mapping[str, float] | None) -> Value | None:
+    """A share with its interval widened by what shares are found to differ by."""
+    if share is None:
+        return None
+    error = LEAST_ERROR + RELATIVE_ERROR * share["share"]
+    return {
+        "value": share["share"],
+        "low": round(max(0.0, share["low"] - error), 4),
+        "high": round(min(1.0, share["high"] + error), 4),
+    }
+
+
+def _score(zones: list[Value]) -> Value:
+    return {name: sum(score_of(zone[name]) for zone in zones) for name in ("value", "low", "high")}
+
+
+def _volume(mask: np.ndarray, voxel: float) -> Value:
+    """Volume in ml of a mask, and with its boundary moved by a voxel."""
+    smaller, larger = mask.copy(), mask.copy()
+    for axis in range(3):
+        given, less, more = (np.moveaxis(one, axis, 0) for one in (mask, smaller, larger))
+        for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:])):
+            less[here] &= given[there]
+            more[here] |= given[there]
+    parts = {"value": mask, "low": smaller, "high": larger}
+    return {name: round(np.count_nonzero(part) * voxel, 1) for name, part in parts.items()}

@@ -1,0 +1,137 @@
+"""The job of ``covid-mtl follow``: paths in, files and plain values out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from .. import RESEARCH_USE_ONLY, segmentation, writing
+from ..opacities import in_words
+from ..outputs import digests
+from ..packages import require
+from ..progress import Callback, Steps
+from ..software import software
+from .change import changes
+from .comparability import warnings
+from .page import write_page
+from .pictures import on_first
+from .registration import Registration, register
+from .scans import Scan, check_apart, in_time, measure, names_of, read
+from .table import write_table
+
+SCHEMA = 1
+"""Version of what ``follow.json`` holds."""
+
+FOLLOW = "follow.json"
+
+
+def follow(
+    cts: Sequence[Path],
+    folder: Path,
+    lungs: Sequence[Path | None],
+    series: Sequence[str | None],
+    dates: Sequence[datetime | None],
+    names: Sequence[str] | None = None,
+    volumes: bool = False,
+    *,
+    progress: Callback,
+) -> dict[str, Any]:
+    """Compare CTs of one patient, and write ``follow.json``, ``follow.csv`` and ``follow.html``.
+
+    Parameters
+    ----------
+    cts : sequence of Path
+        Two or more, each as of `reading.read_ct`.
+    folder : Path
+        Where to.
+    lungs, series, dates : sequence
+        For each CT, or None: a mask of its lungs, the series of its study, and when it was made.
+    names : sequence of str, optional
+        What to call the CTs; the names of their files if left out.
+    volumes : bool
+        Write each later CT on the grid of the first, too.
+    progress : Callback
+
+    Returns
+    -------
+    dict
+        What ``follow.json`` holds.
+
+    Raises
+    ------
+    InputError
+        If a CT cannot be used, two are the same, or they are of different patients.
+    """
+    require(*segmentation.modules_of(segmentation.DEFAULT_METHOD), "jinja2", "matplotlib.backends.backend_agg")
+    count = len(cts)
+    steps = Steps(progress, {"read": count, "measure": 9 * count, "register": 5 * (count - 1), "report": 2})
+    with steps.step("read", "Reading the CTs") as update:
+        given = []
+        for number, one in enumerate(zip(cts, names or names_of(cts), lungs, series, dates, strict=True)):
+            given.append(read(*one))
+            check_apart(given)
+            update((number + 1) / count)
+        dated = all(one.made is not None for one in given)
+        given = in_time(given)
+    with steps.step("measure", "Measuring lungs and opacities") as update:
+        scans = [
+            measure(one, lambda share, number=number: update((number + share) / count))
+            for number, one in enumerate(given)
+        ]
+    with steps.step("register", "Registering the lungs") as update:
+        registrations = []
+        for number, scan in enumerate(scans[1:], 1):
+            registrations.append(register(scans[0], scan))
+            update(number / (count - 1))
+    with steps.step("report", "Writing the page"):
+        result = _result(scans, registrations, dated)
+        write_page(result, scans, registrations, folder / "follow.html")
+        write_table(result, folder / "follow.csv")
+        if volumes:
+            for number, (scan, one) in enumerate(zip(scans[1:], registrations, strict=True), 2):
+                writing.write_volume(on_first(scan, one, scans[0]), folder / f"registered_{number}.nrrd")
+    result |= {"seconds": steps.seconds, "files": digests(folder)}
+    (folder / FOLLOW).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _result(scans: Sequence[Scan], registrations: Sequence[Registration], dated: bool) -> dict[str, Any]:
+    pairs = [*pairwise(range(len(scans)))]
+    if len(scans) > 2:
+        pairs.append((0, len(scans) - 1))
+    return {
+        "schema": SCHEMA,
+        "research_use_only": RESEARCH_USE_ONLY,
+        "dated": dated,
+        "warnings": warnings(scans, registrations, dated),
+        "cts": [_of_ct(scan) for scan in scans],
+        "changes": [
+            {"from": earlier, "to": later, "measures": changes(scans[earlier].values, scans[later].values)}
+            for earlier, later in pairs
+        ],
+        "registrations": [{"ct": number, "on": 0} | one.numbers for number, one in enumerate(registrations, 1)],
+        "software": software(),
+    }
+
+
+def _of_ct(scan: Scan) -> dict[str, Any]:
+    given = scan.given
+    return {
+        "name": given.name,
+        "made": given.made and given.made.isoformat(timespec="minutes"),
+        "size": list(given.ct.geometry.size),
+        "spacing_mm": list(given.ct.geometry.spacing),
+        "slices_mm": round(given.thickness, 3),
+        "series": given.series,
+        "kernel": given.origin.kernel or None,
+        "scanner": given.origin.scanner or None,
+        "contrast": given.origin.contrast,
+        "lungs": "robust" if given.lungs is None else "given mask",
+        "in_words": in_words(scan.measures),
+        "opacities": scan.measures,
+        "values": scan.values,
+    }

@@ -1,0 +1,239 @@
+"""Laying the lungs of a later CT on those of an earlier one, so that the same place can be seen in both.
+
+An affine transform brings the shapes of the lungs together, then a coarse B-spline what the CTs show in and around
+them. What is an opacity is given the density of healthy lung for that: disease that came or went must not pull the lung
+along.
+The seed is fixed and one thread sums up, so that the same CTs give the same transform to the last digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..overlap import overlap
+from ..volume import Geometry, Volume
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from .scans import Scan
+
+STEP = 6
+"""mm between the voxels that are registered."""
+
+FAR = 40.0
+"""mm from the boundary of the lungs to which distances from it are told."""
+
+AROUND = 12.0
+"""mm around the lungs that are registered with them."""
+
+KNOTS = 60.0
+"""mm between the knots of the B-spline, about: finer ones would follow what changed."""
+
+SAMPLED, STEPS = 0.2, 20
+"""Share of the voxels that the B-spline is found by, at regular distances, and its steps."""
+
+TISSUE = (-1000, 50)
+"""HU that are told apart: contrast medium and bone do not count."""
+
+SEED = 1
+"""Of the places between those distances."""
+
+JUDGED = 2
+"""mm between the voxels on which the agreement of the lungs is judged."""
+
+POOR_DICE, POOR_DISTANCE = 0.9, 4.0
+"""Dice of the lungs below which, and mean distance of their surfaces in mm above which, a registration is poor."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How a later CT lies on an earlier one.
+
+    Attributes
+    ----------
+    transform : SimpleITK.Transform
+        From points of the earlier CT to those of the later one, LPS, mm.
+    dice_before, distance_before_mm : float
+        Agreement of the lungs with the middles of their boxes laid on each other: Dice, and mean distance of their
+        surfaces in mm.
+    dice, distance_mm : float
+        The same after registration.
+    """
+
+    transform: sitk.Transform
+    dice_before: float
+    distance_before_mm: float
+    dice: float
+    distance_mm: float
+
+    @property
+    def poor(self) -> bool:
+        """Whether what is shown side by side may not be the same place."""
+        return self.dice < POOR_DICE or self.distance_mm > POOR_DISTANCE
+
+    @property
+    def numbers(self) -> dict[str, float | bool]:
+        """All but the transform."""
+        return {
+            "dice_before": round(self.dice_before, 4),
+            "dice": round(self.dice, 4),
+            "surface_distance_before_mm": round(self.distance_before_mm, 2),
+            "surface_distance_mm": round(self.distance_mm, 2),
+            "poor": self.poor,
+        }
+
+
+def register(earlier: Scan, later: Scan) -> Registration:
+    """Register the lungs of a later CT to those of an earlier one.
+
+    Parameters
+    ----------
+    earlier, later : Scan
+        With lungs in both.
+
+    Returns
+    -------
+    Registration
+    """
+    import SimpleITK as sitk
+
+    fixed, moving = _coarse_mask(earlier.lungs), _coarse_mask(later.lungs)
+    start = sitk.TranslationTransform(3, np.subtract(_middle(later.lungs), _middle(earlier.lungs)).tolist())
+    affine = _affine(fixed, moving, start)
+    transform = sitk.CompositeTransform([affine, _b_spline(_shown(earlier), _shown(later), fixed, affine)])
+    grid = earlier.lungs.geometry.with_spacing(JUDGED)
+    reference = _on(earlier.lungs, grid)
+    before, after = (_agreement(reference, _on(later.lungs, grid, one)) for one in (start, transform))
+    return Registration(transform, *before, *after)
+
+
+def _affine(fixed: sitk.Image, moving: sitk.Image, start: sitk.TranslationTransform) -> sitk.AffineTransform:
+    """The affine transform that brings the shapes of the lungs together."""
+    import SimpleITK as sitk
+
+    affine = sitk.AffineTransform(3)
+    affine.SetCenter(_center(fixed))
+    affine.SetTranslation(start.GetOffset())
+    method = _method()
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.01, 120)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetShrinkFactorsPerLevel([2, 1])
+    method.SetSmoothingSigmasPerLevel([0, 0])
+    method.SetInitialTransform(affine, inPlace=True)
+    method.Execute(_distances(fixed), _distances(moving))
+    return affine
+
+
+def _b_spline(
+    fixed: sitk.Image, moving: sitk.Image, lungs: sitk.Image, affine: sitk.AffineTransform
+) -> sitk.BSplineTransform:
+    """The B-spline that is left to be done after an affine transform."""
+    import SimpleITK as sitk
+
+    extent = np.multiply(fixed.GetSize(), fixed.GetSpacing())
+    mesh = [max(2, round(mm / KNOTS)) for mm in extent]
+    spline = sitk.BSplineTransformInitializer(fixed, mesh)
+    method = _method()
+    method.SetMetricFixedMask(sitk.Cast(_distances(lungs) > -AROUND, sitk.sitkUInt8))
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentage(SAMPLED, SEED)
+    method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-4, numberOfIterations=STEPS)
+    method.SetMovingInitialTransform(affine)
+    method.SetInitialTransform(spline, inPlace=True)
+    method.Execute(fixed, moving)
+    return spline
+
+
+def _method() -> sitk.ImageRegistrationMethod:
+    import SimpleITK as sitk
+
+    method = sitk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(1)
+    method.SetMetricAsMeanSquares()
+    method.SetMetricSamplingStrategy(method.NONE)
+    method.SetInterpolator(sitk.sitkLinear)
+    return method
+
+
+def _coarse_mask(lungs: Volume) -> sitk.Image:
+    """Whether lung is most of a coarse voxel, with `FAR` mm around it."""
+    import SimpleITK as sitk
+
+    share = sitk.BinShrink(sitk.Cast(lungs.to_image() > 0, sitk.sitkFloat32), [STEP] * 3)
+    margin = [int(FAR / STEP)] * 3
+    return sitk.ConstantPad(sitk.Cast(share > 0.5, sitk.sitkUInt8), margin, margin)
+
+
+def _distances(mask: sitk.Image) -> sitk.Image:
+    """Distance in mm from the boundary of a mask, positive in it, as far as `FAR`."""
+    import SimpleITK as sitk
+
+    signed = sitk.SignedMaurerDistanceMap(mask, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
+    return sitk.Clamp(signed, sitk.sitkFloat32, -FAR, FAR)
+
+
+def _shown(scan: Scan) -> sitk.Image:
+    """The CT in HU on the coarse grid, opacities as dense as healthy lung."""
+    import SimpleITK as sitk
+
+    hu = np.clip(scan.ct.array, *TISSUE).astype(np.float32)
+    opacities = scan.opacities.array > 0
+    healthy = hu[(scan.lungs.array > 0) & ~opacities]
+    if healthy.size:
+        hu[opacities] = np.median(healthy)
+    return sitk.BinShrink(scan.ct.with_array(hu).to_image(), [STEP] * 3)
+
+
+def _middle(lungs: Volume) -> np.ndarray:
+    """The middle of the box of the lungs, LPS, mm."""
+    places = [np.flatnonzero(lungs.array.any(axis=other)) for other in ((0, 1), (0, 2), (1, 2))]
+    return lungs.geometry.point_at([(place[0] + place[-1]) / 2 for place in places])
+
+
+def _center(image: sitk.Image) -> tuple[float, ...]:
+    return image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()])
+
+
+def _on(lungs: Volume, grid: Geometry, transform: sitk.Transform | None = None) -> np.ndarray:
+    """Whether there is lung at each voxel of a grid."""
+    import SimpleITK as sitk
+
+    mask = sitk.Cast(lungs.to_image() > 0, sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(resampled(mask, grid, transform, 0.0)) > 0.5
+
+
+def resampled(
+    image: sitk.Image, grid: Geometry, transform: sitk.Transform | None, outside: float, labels: bool = False
+) -> sitk.Image:
+    """An image seen through a transform on a grid, linearly, or labels by nearest neighbour."""
+    import SimpleITK as sitk
+
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize(grid.size)
+    resampler.SetOutputSpacing(grid.spacing)
+    resampler.SetOutputOrigin(grid.origin)
+    resampler.SetOutputDirection(grid.direction)
+    resampler.SetInterpolator(sitk.sitkNearestNeighbor if labels else sitk.sitkLinear)
+    resampler.SetDefaultPixelValue(outside)
+    if transform is not None:
+        resampler.SetTransform(transform)
+    return resampler.Execute(image)
+
+
+def _agreement(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Dice of two masks, and the mean distance of the surface of each from the other in mm."""
+    if not other.any():
+        return 0.0, float(np.linalg.norm(one.shape) * JUDGED)
+    return overlap(one, other)["dice"], _surface_distance(one, other)
+
+
+def _surface_distance(one: np.ndarray, other: np.ndarray) -> float:
+    from scipy import ndimage
+
+    surfaces = [mask & ~ndimage.binary_erosion(mask) for mask in (one, other)]
+    away = [ndimage.distance_transform_edt(~surface, sampling=JUDGED) for surface in surfaces]
+    return float(np.mean(np.concatenate([away[1][surfaces[0]], away[0][surfaces[1]]])))

@@ -1,0 +1,175 @@
+"""The CTs of a patient: read, told apart, put in order, and measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import segmentation
+from ..boxes import box_of
+from ..checks import axial_axis
+from ..errors import InputError
+from ..lung_warnings import warn_of_lungs
+from ..masks import read_lungs
+from ..opacities import find_opacities, measure_opacities
+from ..opacities import warnings as warnings_of_opacities
+from ..pictures import MARGIN
+from ..reading import opened_study
+from ..volume import Geometry, Volume, to_working_grid
+from ..wording import printable
+from .change import Value, values_of
+from .origin import Origin, origin_of
+
+RESULTS = "assessment.json"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A CT as it was read.
+
+    Attributes
+    ----------
+    name : str
+    ct : Volume
+        HU.
+    lungs : Volume or None
+        A mask that was given, on any grid.
+    origin : Origin
+    made : datetime or None
+        When, as the user says, or else its files.
+    series : str or None
+    warnings : list of str
+    """
+
+    name: str
+    ct: Volume
+    lungs: Volume | None
+    origin: Origin
+    made: datetime | None
+    series: str | None
+    warnings: list[str]
+
+    @property
+    def thickness(self) -> float:
+        """Distance of the slices in mm."""
+        return self.ct.geometry.spacing[axial_axis(self.ct.geometry)]
+
+    @property
+    def digest(self) -> str:
+        """Of the values."""
+        return hashlib.sha256(np.ascontiguousarray(self.ct.array).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A CT that was measured, as far as its lungs reach, and `pictures.MARGIN` mm around them.
+
+    Attributes
+    ----------
+    given : Given
+    ct, lungs, opacities : Volume
+        HU, 1 right and 2 left lung, 1 ground glass and 2 consolidation, on one 1 mm grid.
+    measures : dict
+        As of `opacities.measure_opacities`.
+    values : dict
+        As of `change.values_of`.
+    warnings : list of str
+    """
+
+    given: Given
+    ct: Volume
+    lungs: Volume
+    opacities: Volume
+    measures: dict[str, Any]
+    values: dict[str, Value | None]
+    warnings: list[str]
+
+
+def read(path: Path, name: str, mask: Path | None, series: str | None, made: datetime | None) -> Given:
+    """Read a CT, and the mask of its lungs if there is one.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used.
+    """
+    if (path / RESULTS).is_file():
+        raise InputError(f"{path} holds results of an assessment; give the CT itself, and its lungs with --lungs.")
+    with opened_study(path, series) as study:
+        origin = origin_of(study.files[0])
+        lungs = read_lungs(mask, study.ct) if mask is not None else None
+        warnings = [*study.warnings, *(lungs.warnings if lungs else [])]
+        taken = lungs.volume if lungs else None
+        return Given(name, study.ct, taken, origin, made or origin.made, study.series, warnings)
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """What to call CTs: by the names of their files, with their folders where these are the same."""
+    names = [printable(path.name) for path in paths]
+    return [
+        printable(f"{path.absolute().parent.name}/{path.name}") if names.count(name) > 1 else name
+        for path, name in zip(paths, names, strict=True)
+    ]
+
+
+def check_apart(given: Sequence[Given]) -> None:
+    """Raise `InputError` if two CTs are the same, or if they say that they are of different patients."""
+    for number, one in enumerate(given):
+        for other in given[:number]:
+            if one.origin.patient and other.origin.patient and one.origin.patient != other.origin.patient:
+                raise InputError(
+                    f"{other.name} and {one.name} are of different patients by the PatientID in their headers; give "
+                    "CTs of one patient."
+                )
+            if one.ct.geometry == other.ct.geometry and one.digest == other.digest:
+                raise InputError(f"{other.name} and {one.name} are the same CT; give each CT once.")
+
+
+def in_time(given: Sequence[Given]) -> list[Given]:
+    """CTs from the earliest to the latest, or as they were given unless each has a date."""
+    if any(one.made is None for one in given):
+        return list(given)
+    return sorted(given, key=lambda one: one.made)
+
+
+def measure(given: Given, update: Callable[[float], None]) -> Scan:
+    """Find and measure lungs and opacities.
+
+    Parameters
+    ----------
+    given : Given
+    update : callable
+        Is told the share done, 0 to 1.
+
+    Raises
+    ------
+    ImplausibleCT
+        If there are no lungs that can be measured.
+    """
+    working = to_working_grid(given.ct)
+    update(0.15)
+    if given.lungs is None:
+        found = segmentation.segment(working, progress=lambda share: update(0.15 + 0.5 * share), name=given.name)
+    else:
+        found = segmentation.given_lungs(given.lungs, working, given.name)
+    update(0.65)
+    opacities = find_opacities(working, found)
+    measures = measure_opacities(working, found, opacities)
+    warnings = [*given.warnings, *warn_of_lungs(working, found, given.name), *warnings_of_opacities(measures)]
+    ct, lungs, labels = _cropped(working, found, opacities.labels)
+    return Scan(given, ct, lungs, labels, measures, values_of(lungs, measures), warnings)
+
+
+def _cropped(ct: Volume, lungs: Volume, opacities: Volume) -> list[Volume]:
+    box = box_of(lungs.array > 0, MARGIN)
+    arrays = [np.ascontiguousarray(volume.array[box]) for volume in (ct, lungs, opacities)]
+    whole = ct.geometry
+    origin = tuple(whole.point_at([side.start for side in box[::-1]]).tolist())
+    grid = Geometry(arrays[0].shape[::-1], whole.spacing, origin, whole.direction)
+    return [Volume(array, grid) for array in arrays]
