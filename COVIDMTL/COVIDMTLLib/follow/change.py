@@ -53,8 +53,8 @@ def _measures() -> tuple[Measure, ...]:
         found += [
             Measure(f"{side}_lung_ml", f"{title}, volume", "ml"),
             Measure(f"{side}_opacity_ml", f"{title}, opacities", "ml"),
-            Measure(f"{side}_opacity_share", f"{title}, opacities", "%"),
-            Measure(f"{side}_high_opacity_share", f"{title}, high opacity", "%"),
+            Measure(f"{side}_opacity_share", f"{title}, share of opacities", "%"),
+            Measure(f"{side}_high_opacity_share", f"{title}, share of high opacity", "%"),
         ]
     found.append(Measure("score", "Sum of zone scores", ""))
     return (*found, *(Measure(f"{zone.replace(' ', '_')}_share", f"{zone.capitalize()} zone", "%") for zone in ZONES))
@@ -135,7 +135,9 @@ def widened(share: Mapping[str, float] | None) -> Value | None:
 
 
 def _score(zones: list[Value]) -> Value:
-    return {name: sum(score_of(zone[name]) for zone in zones) for name in ("value", "low", "high")}
+    """The sum of zone scores; a zone in which no opacity was found has none at the end of its interval, either."""
+    found = [zone for zone in zones if zone["value"] > 0]
+    return {name: sum(score_of(zone[name]) for zone in found) for name in ("value", "low", "high")}
 
 
 def _volume(mask: np.ndarray, voxel: float) -> Value:

@@ -15,6 +15,7 @@ from ..outputs import digests
 from ..packages import require
 from ..progress import Callback, Steps
 from ..software import software
+from ..wording import printable
 from .change import changes
 from .comparability import warnings
 from .page import write_page
@@ -69,9 +70,10 @@ def follow(
     require(*segmentation.modules_of(segmentation.DEFAULT_METHOD), "jinja2", "matplotlib.backends.backend_agg")
     count = len(cts)
     steps = Steps(progress, {"read": count, "measure": 9 * count, "register": 5 * (count - 1), "report": 2})
+    names = [*map(printable, names)] if names else names_of(cts)
     with steps.step("read", "Reading the CTs") as update:
         given = []
-        for number, one in enumerate(zip(cts, names or names_of(cts), lungs, series, dates, strict=True)):
+        for number, one in enumerate(zip(cts, names, lungs, series, dates, strict=True)):
             given.append(read(*one))
             check_apart(given)
             update((number + 1) / count)

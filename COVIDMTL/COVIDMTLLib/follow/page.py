@@ -15,7 +15,7 @@ from .change import MEASURES, SIDES
 from .pictures import curve, same_places
 from .registration import Registration
 from .scans import Scan
-from .wording import BY_KEY, SHOWN, number, unit, verdict_of
+from .wording import BY_KEY, SHOWN, arrow_of, number, style_of, unit
 
 TEMPLATE = "follow.html.jinja"
 
@@ -44,7 +44,7 @@ def write_page(
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-    environment.filters |= {"number": number, "unit": unit, "style": verdict_of}
+    environment.filters |= {"number": number, "unit": unit, "style": style_of, "arrow": arrow_of}
     labels = [f"CT {place}" for place in range(1, len(scans) + 1)]
     dates = [_date(scan.given.made, scans) for scan in scans]
     page = environment.get_template(TEMPLATE).render(

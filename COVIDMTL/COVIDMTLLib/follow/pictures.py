@@ -20,8 +20,8 @@ COARSE = 3
 
 SLICES = 3
 
-OUTSIDE = -1024
-"""HU of what a CT does not show."""
+OUTSIDE = -2048
+"""Instead of HU where a CT does not reach."""
 
 CURVES = {"both": "#1c2430", "right": "#c98a00", "left": "#2f6fb2"}
 """Apart for colour-blind readers, too."""
@@ -36,7 +36,7 @@ class Place:
 
 
 def same_places(scans: Sequence[Scan], registrations: Sequence[Registration], labels: Sequence[str]) -> list[Place]:
-    """The axial slices and the coronal one that show most opacities in all CTs together.
+    """The axial slices and the coronal one that show most opacities where all CTs reach.
 
     Parameters
     ----------
@@ -75,11 +75,13 @@ def _slices(scans: Sequence[Scan], transforms: Sequence) -> list[tuple[int, int,
     """Axis of the array, index and caption of each slice to be shown."""
     first = scans[0]
     coarse = first.ct.geometry.with_spacing(COARSE)
-    amount = np.zeros(coarse.shape)
+    amount, shown = np.zeros(coarse.shape), np.ones(coarse.shape, bool)
     for scan, transform in zip(scans, transforms, strict=True):
         amount += _seen(scan.opacities, coarse, transform) > 0
+        shown &= _seen(scan.ct, coarse, transform) > OUTSIDE
     lung = _seen(first.lungs, coarse, None) > 0
     amount = amount if amount.any() else lung.astype(float)
+    amount *= shown if (shown & (amount > 0)).any() else 1
     apex = np.flatnonzero(first.lungs.array.any(axis=(1, 2)))[-1]
     areas, chosen = amount.sum(axis=(1, 2)), []
     while len(chosen) < SLICES and areas.any():

@@ -1,13 +1,15 @@
 """Laying the lungs of a later CT on those of an earlier one, so that the same place can be seen in both.
 
-An affine transform brings the shapes of the lungs together, then a coarse B-spline what the CTs show in and around
-them. What is an opacity is given the density of healthy lung for that: disease that came or went must not pull the lung
-along.
-The seed is fixed and one thread sums up, so that the same CTs give the same transform to the last digit.
+An affine transform is found by all that the CTs show around the lungs, ribs and spine, too, and a coarse B-spline then
+by the lungs and what is next to them, as for another breath. Both go by mutual information, which dense lung that came
+or went hardly pulls along. The seed is fixed and one thread sums up, so that the same CTs give the same transform to
+the last digit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,23 +26,19 @@ if TYPE_CHECKING:
 STEP = 6
 """mm between the voxels that are registered."""
 
-FAR = 40.0
-"""mm from the boundary of the lungs to which distances from it are told."""
-
-AROUND = 12.0
-"""mm around the lungs that are registered with them."""
+AROUND = 20.0
+"""mm around the lungs that the B-spline is found by, too."""
 
 KNOTS = 60.0
 """mm between the knots of the B-spline, about: finer ones would follow what changed."""
 
-SAMPLED, STEPS = 0.2, 20
-"""Share of the voxels that the B-spline is found by, at regular distances, and its steps."""
+DENSITIES = (-1000, 300)
+"""HU that are told apart."""
 
-TISSUE = (-1000, 50)
-"""HU that are told apart: contrast medium and bone do not count."""
+AFFINE_STEPS, SPLINE_STEPS = 100, 20
 
-SEED = 1
-"""Of the places between those distances."""
+SAMPLED, SEED = 0.25, 1
+"""Share of the voxels that are looked at, at regular distances, and the seed of where between them."""
 
 JUDGED = 2
 """mm between the voxels on which the agreement of the lungs is judged."""
@@ -101,10 +99,11 @@ def register(earlier: Scan, later: Scan) -> Registration:
     """
     import SimpleITK as sitk
 
-    fixed, moving = _coarse_mask(earlier.lungs), _coarse_mask(later.lungs)
     start = sitk.TranslationTransform(3, np.subtract(_middle(later.lungs), _middle(earlier.lungs)).tolist())
-    affine = _affine(fixed, moving, start)
-    transform = sitk.CompositeTransform([affine, _b_spline(_shown(earlier), _shown(later), fixed, affine)])
+    fixed, moving = _coarse(earlier), _coarse(later)
+    with _one_thread():
+        affine = _affine(fixed, moving, start)
+        transform = sitk.CompositeTransform([affine, _b_spline(fixed, moving, _around(earlier), affine)])
     grid = earlier.lungs.geometry.with_spacing(JUDGED)
     reference = _on(earlier.lungs, grid)
     before, after = (_agreement(reference, _on(later.lungs, grid, one)) for one in (start, transform))
@@ -112,75 +111,68 @@ def register(earlier: Scan, later: Scan) -> Registration:
 
 
 def _affine(fixed: sitk.Image, moving: sitk.Image, start: sitk.TranslationTransform) -> sitk.AffineTransform:
-    """The affine transform that brings the shapes of the lungs together."""
+    """The affine transform that brings all that the CTs show together."""
     import SimpleITK as sitk
 
     affine = sitk.AffineTransform(3)
-    affine.SetCenter(_center(fixed))
+    affine.SetCenter(fixed.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in fixed.GetSize()]))
     affine.SetTranslation(start.GetOffset())
     method = _method()
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.01, 120)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.02, AFFINE_STEPS, relaxationFactor=0.6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([2, 1])
     method.SetSmoothingSigmasPerLevel([0, 0])
     method.SetInitialTransform(affine, inPlace=True)
-    method.Execute(_distances(fixed), _distances(moving))
+    method.Execute(fixed, moving)
     return affine
 
 
 def _b_spline(
-    fixed: sitk.Image, moving: sitk.Image, lungs: sitk.Image, affine: sitk.AffineTransform
+    fixed: sitk.Image, moving: sitk.Image, around: sitk.Image, affine: sitk.AffineTransform
 ) -> sitk.BSplineTransform:
-    """The B-spline that is left to be done after an affine transform."""
+    """The B-spline that is left to be done after an affine transform, in and around the lungs."""
     import SimpleITK as sitk
 
     extent = np.multiply(fixed.GetSize(), fixed.GetSpacing())
-    mesh = [max(2, round(mm / KNOTS)) for mm in extent]
-    spline = sitk.BSplineTransformInitializer(fixed, mesh)
+    spline = sitk.BSplineTransformInitializer(fixed, [max(2, round(mm / KNOTS)) for mm in extent])
     method = _method()
-    method.SetMetricFixedMask(sitk.Cast(_distances(lungs) > -AROUND, sitk.sitkUInt8))
-    method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(SAMPLED, SEED)
-    method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-4, numberOfIterations=STEPS)
+    method.SetMetricFixedMask(around)
+    method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-5, numberOfIterations=SPLINE_STEPS)
     method.SetMovingInitialTransform(affine)
     method.SetInitialTransform(spline, inPlace=True)
     method.Execute(fixed, moving)
     return spline
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Mutual information is summed up by as many threads as ITK has by default, whatever its method is told."""
+    import SimpleITK as sitk
+
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
 def _method() -> sitk.ImageRegistrationMethod:
     import SimpleITK as sitk
 
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)
-    method.SetMetricAsMeanSquares()
-    method.SetMetricSamplingStrategy(method.NONE)
+    method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=32)
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentage(SAMPLED, SEED)
     method.SetInterpolator(sitk.sitkLinear)
     return method
 
 
-def _coarse_mask(lungs: Volume) -> sitk.Image:
-    """Whether lung is most of a coarse voxel, with `FAR` mm around it."""
+def _coarse(scan: Scan) -> sitk.Image:
+    """The CT in HU on the coarse grid, opacities as dense as healthy lung, which they were or will be."""
     import SimpleITK as sitk
 
-    share = sitk.BinShrink(sitk.Cast(lungs.to_image() > 0, sitk.sitkFloat32), [STEP] * 3)
-    margin = [int(FAR / STEP)] * 3
-    return sitk.ConstantPad(sitk.Cast(share > 0.5, sitk.sitkUInt8), margin, margin)
-
-
-def _distances(mask: sitk.Image) -> sitk.Image:
-    """Distance in mm from the boundary of a mask, positive in it, as far as `FAR`."""
-    import SimpleITK as sitk
-
-    signed = sitk.SignedMaurerDistanceMap(mask, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
-    return sitk.Clamp(signed, sitk.sitkFloat32, -FAR, FAR)
-
-
-def _shown(scan: Scan) -> sitk.Image:
-    """The CT in HU on the coarse grid, opacities as dense as healthy lung."""
-    import SimpleITK as sitk
-
-    hu = np.clip(scan.ct.array, *TISSUE).astype(np.float32)
+    hu = np.clip(scan.ct.array, *DENSITIES).astype(np.float32)
     opacities = scan.opacities.array > 0
     healthy = hu[(scan.lungs.array > 0) & ~opacities]
     if healthy.size:
@@ -188,14 +180,18 @@ def _shown(scan: Scan) -> sitk.Image:
     return sitk.BinShrink(scan.ct.with_array(hu).to_image(), [STEP] * 3)
 
 
+def _around(scan: Scan) -> sitk.Image:
+    """The lungs and what is next to them on the coarse grid."""
+    import SimpleITK as sitk
+
+    share = sitk.BinShrink(sitk.Cast(scan.lungs.to_image() > 0, sitk.sitkFloat32), [STEP] * 3)
+    return sitk.BinaryDilate(share > 0.5, [round(AROUND / STEP)] * 3)
+
+
 def _middle(lungs: Volume) -> np.ndarray:
     """The middle of the box of the lungs, LPS, mm."""
     places = [np.flatnonzero(lungs.array.any(axis=other)) for other in ((0, 1), (0, 2), (1, 2))]
     return lungs.geometry.point_at([(place[0] + place[-1]) / 2 for place in places])
-
-
-def _center(image: sitk.Image) -> tuple[float, ...]:
-    return image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()])
 
 
 def _on(lungs: Volume, grid: Geometry, transform: sitk.Transform | None = None) -> np.ndarray:

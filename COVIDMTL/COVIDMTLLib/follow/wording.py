@@ -47,8 +47,13 @@ def _called(ct: Mapping[str, Any]) -> str:
     return f"{ct['name']}, {ct['made'][:10]}" if ct["made"] else ct["name"]
 
 
-def verdict_of(change: Mapping[str, Any] | None) -> str:
-    """Whether something has changed, for a style: more, less, same."""
-    if change is None or change["verdict"] == NO_CHANGE:
+def style_of(change: Mapping[str, Any]) -> str:
+    """The style of a change: more, less, same."""
+    if change["verdict"] == NO_CHANGE:
         return "same"
     return "more" if change["change"] > 0 else "less"
+
+
+def arrow_of(change: Mapping[str, Any]) -> str:
+    """An arrow up or down for what has changed, so that it is told without colours, too."""
+    return {"more": "↑ ", "less": "↓ ", "same": ""}[style_of(change)]
