@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,7 +93,13 @@ def is_dicom(path: str | Path) -> bool:
     return str(path).lower().endswith(".dcm")
 
 
-def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None, compress: bool = True) -> None:
+def write_volume(
+    volume: Volume,
+    path: str | Path,
+    grid: Geometry | None = None,
+    compress: bool = True,
+    header: Mapping[str, str] | None = None,
+) -> None:
     """Write a volume as an image file.
 
     Parameters
@@ -106,6 +112,8 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
         For a label map: the grid to write it on, such as that of its CT.
     compress : bool
         Trade time for a smaller file.
+    header : mapping, optional
+        What else the header is to say, by keys.
 
     Raises
     ------
@@ -118,6 +126,8 @@ def write_volume(volume: Volume, path: str | Path, grid: Geometry | None = None,
         volume = labels_on(volume, grid)
     try:
         image = volume.to_image()
+        for key, text in (header or {}).items():
+            image.SetMetaData(key, text)
         image.SetMetaData(MARK, "1")
         image.SetMetaData("ITK_FileNotes", MARK)
         sitk.WriteImage(image, name_for_libraries(path), useCompression=compress)

@@ -1,8 +1,9 @@
 """What the measures of one CT are, how far each can be trusted, and what has changed from one CT to another.
 
 A measure comes with an interval: what it is with thresholds moved by 25 HU and the boundary of the lungs by 1 mm, and
-beyond that what it is found to differ by from the truth, and from one CT of the same lungs to the next. A change has
-the root of the sum of the squares of both intervals, as of errors that have nothing to do with each other.
+beyond that what it differs by from one CT of the same lungs to the next. A change has the root of the sum of the
+squares of both, as of errors that have nothing to do with each other, and of a share of itself: opacities that are
+missed in both CTs make it smaller, or larger, but none of nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from ..sides import LEFT, RIGHT
 from ..volume import Volume
 
 LEAST_ERROR, RELATIVE_ERROR = 0.005, 0.1
-"""A share is found to within this much of the lung and this much of itself, beyond its own interval: what opacities
-planted in CTs are missed or exceeded by, and what the same lungs differ by in thicker slices or turned."""
+"""The same lungs in thicker slices or turned give a share to within this much of the lung and this much of itself,
+beyond its own interval."""
+
+MISSED = 0.3
+"""Share of a change of opacities that may be missed, or too much: what planted ones are."""
 
 INCREASED, DECREASED, NO_CHANGE = "increased", "decreased", "no change beyond the measurement"
 
@@ -109,15 +113,17 @@ def changes(earlier: Mapping[str, Value | None], later: Mapping[str, Value | Non
         ``verdict``, by the keys of `MEASURES`; None where one of them is not there.
     """
     return {
-        one.key: _change(earlier[one.key], later[one.key]) if earlier[one.key] and later[one.key] else None
+        one.key: _change(earlier[one.key], later[one.key], 0 if one.key.endswith("lung_ml") else MISSED)
+        if earlier[one.key] and later[one.key]
+        else None
         for one in MEASURES
     }
 
 
-def _change(earlier: Value, later: Value) -> dict[str, Any]:
+def _change(earlier: Value, later: Value, missed: float) -> dict[str, Any]:
     change = later["value"] - earlier["value"]
-    low = change - hypot(later["value"] - later["low"], earlier["high"] - earlier["value"])
-    high = change + hypot(later["high"] - later["value"], earlier["value"] - earlier["low"])
+    low = change - hypot(later["value"] - later["low"], earlier["high"] - earlier["value"], missed * change)
+    high = change + hypot(later["high"] - later["value"], earlier["value"] - earlier["low"], missed * change)
     verdict = INCREASED if low > 0 else DECREASED if high < 0 else NO_CHANGE
     return {"change": round(change, 4), "low": round(low, 4), "high": round(high, 4), "verdict": verdict}
 

@@ -11,8 +11,8 @@ from .scans import Given, Scan
 THICKER = 1.5
 """How many times thicker slices are told of."""
 
-BREATH = 0.15
-"""Difference of the lung volumes, as a share of the larger, from which the depth of the breath is told of."""
+BREATH = 0.1
+"""Difference of the lung volumes, as a share of the larger, from which that is told of."""
 
 
 def warnings(scans: Sequence[Scan], registrations: Sequence[Registration], dated: bool) -> list[str]:
@@ -81,6 +81,6 @@ def _breath(scans: Sequence[Scan]) -> list[str]:
         if abs(after - before) > BREATH * max(before, after):
             found.append(
                 f"The lungs have {before:.0f} ml in {one.given.name} and {after:.0f} ml in {other.given.name}: with "
-                "less breath all lung is denser, and shares and volumes change with it."
+                "less breath all lung is denser, and dense lung may not have been found: look at the outlines."
             )
     return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ..dicom_headers import is_dicom_file
 from ..errors import InputError
@@ -51,12 +52,19 @@ class Origin:
 
 def origin_of(file: Path) -> Origin:
     """What a DICOM file, or an image file with DICOM's attributes in its header, says of how it was made."""
-    dicom = is_dicom_file(file)
-    said = _of_dicom(file) if dicom else _of_image(file)
-    if not dicom and not any(map(said, TAGS)):
+    said = header_of(file)
+    if not said:
         return Origin()
-    scanner = " ".join(filter(None, map(said, ("Manufacturer", "ManufacturerModelName"))))
-    return Origin(_when(said), said("PatientID"), said("ConvolutionKernel"), scanner, bool(said("ContrastBolusAgent")))
+    attributes = {name: said.get(tag, "") for name, tag in TAGS.items()}
+    scanner = " ".join(filter(None, (attributes["Manufacturer"], attributes["ManufacturerModelName"])))
+    contrast = bool(attributes["ContrastBolusAgent"])
+    return Origin(_when(attributes), attributes["PatientID"], attributes["ConvolutionKernel"], scanner, contrast)
+
+
+def header_of(file: Path) -> dict[str, str]:
+    """The attributes of `TAGS` that a file has, by their tags as ITK writes them into the headers of image files."""
+    found = _of_dicom(file) if is_dicom_file(file) else _of_image(file)
+    return {tag: text for tag, value in found.items() if (text := printable(value).strip())}
 
 
 def read_date(text: str) -> datetime:
@@ -73,30 +81,33 @@ def read_date(text: str) -> datetime:
         raise InputError(f"{printable(text)!r} is no date; write it as year-month-day, such as 2020-02-29.") from error
 
 
-def _of_dicom(file: Path) -> Callable[[str], str]:
+def _of_dicom(file: Path) -> dict[str, str]:
     import pydicom
 
     with pydicom.config.disable_value_validation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the CT has been read; of a header that is odd, what can be read will do
         header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
-        values = {name: printable(str(header.get(name) or "")).strip() for name in TAGS}
-    return values.__getitem__
+        return {tag: _text(header.get(name)) for name, tag in TAGS.items()}
 
 
-def _of_image(file: Path) -> Callable[[str], str]:
+def _text(value: Any) -> str:
+    several = value if type(value).__name__ == "MultiValue" else [value]
+    return " ".join(str(one) for one in several if one is not None)
+
+
+def _of_image(file: Path) -> dict[str, str]:
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(name_for_libraries(file))
     reader.ReadImageInformation()
     keys = set(reader.GetMetaDataKeys())
-    return lambda name: printable(reader.GetMetaData(TAGS[name])).strip() if TAGS[name] in keys else ""
+    return {tag: reader.GetMetaData(tag) for tag in TAGS.values() if tag in keys}
 
 
-def _when(said: Callable[[str], str]) -> datetime | None:
-    stamps = [said("AcquisitionDateTime")[:14]]
-    stamps += [said(name) + said("AcquisitionTime")[:6] for name in ("AcquisitionDate", "SeriesDate", "StudyDate")]
-    stamps += [said(name) for name in ("AcquisitionDate", "SeriesDate", "StudyDate")]
+def _when(said: Mapping[str, str]) -> datetime | None:
+    days = [said[name] for name in ("AcquisitionDate", "SeriesDate", "StudyDate")]
+    stamps = [said["AcquisitionDateTime"][:14], *(day + said["AcquisitionTime"][:6] for day in days), *days]
     for stamp in stamps:
         for form in ("%Y%m%d%H%M%S", "%Y%m%d"):
             try:

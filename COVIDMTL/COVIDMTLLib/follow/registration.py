@@ -37,7 +37,7 @@ DENSITIES = (-1000, 300)
 
 AFFINE_STEPS, SPLINE_STEPS = 100, 20
 
-SAMPLED, SEED = 0.25, 1
+SAMPLED, SEED = 0.2, 1
 """Share of the voxels that are looked at, at regular distances, and the seed of where between them."""
 
 JUDGED = 2
