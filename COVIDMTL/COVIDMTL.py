@@ -10,6 +10,7 @@ from COVIDMTLPanel.background import Background
 from COVIDMTLPanel.batch_section import BatchSection
 from COVIDMTLPanel.covidmtl_logic import COVIDMTLLogic
 from COVIDMTLPanel.export_section import ExportSection
+from COVIDMTLPanel.follow_section import FollowSection, in_words
 from COVIDMTLPanel.installation import ensure_packages
 from COVIDMTLPanel.job_widget import JobView, JobWidget
 from COVIDMTLPanel.model_section import ModelSection
@@ -56,7 +57,10 @@ class COVIDMTLWidget(JobWidget):
         super().setup()
         self.ui.batchButton.connect("clicked(bool)", self.onBatch)
         self.ui.exportDicomButton.connect("clicked(bool)", self.onExportDicom)
-        for view in (self._batchView, self._exportView):
+        self.ui.followButton.connect("clicked(bool)", self.onFollow)
+        for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent):
+            self.addObserver(slicer.mrmlScene, event, self.onNodesChanged)
+        for view in (self._batchView, self._exportView, self._followView):
             view.cancel.connect("clicked(bool)", self.onCancel)
             view.show_running(False)
             view.say("")
@@ -84,6 +88,15 @@ class COVIDMTLWidget(JobWidget):
     @cached_property
     def _batch(self) -> BatchSection:
         return BatchSection(self.ui)
+
+    @cached_property
+    def _follow(self) -> FollowSection:
+        return FollowSection(self.ui)
+
+    @cached_property
+    def _followView(self) -> JobView:
+        cancelled = _("Cancelled; nothing was written.")
+        return JobView(self.ui.followProgressBar, self.ui.followCancelButton, self.ui.followStatusLabel, cancelled)
 
     @cached_property
     def _batchView(self) -> JobView:
@@ -151,6 +164,27 @@ class COVIDMTLWidget(JobWidget):
         self._batchView.say(text.format(assessed=len(rows) - failed, failed=failed))
         self._batch.open_summary(out)
 
+    def onFollow(self) -> None:
+        """Compare the CTs that are chosen."""
+        self._start(self.startFollow, self._followView)
+
+    def startFollow(self) -> Background:
+        """Start to compare the CTs that are chosen."""
+        out = self._follow.out
+        self._follow.keep_path()
+        callbacks = self.jobCallbacks(lambda result: self.onFollowFinished(out, result))
+        return self.logic.startFollow(self._follow.cts, out, **callbacks)
+
+    def onFollowFinished(self, out: str, result: dict) -> None:
+        """Say what has changed, and show the page in the web browser."""
+        self._followView.say(in_words(result))
+        self._follow.open_page(out)
+
+    def onNodesChanged(self, caller=None, event=None) -> None:
+        """Called when a node came into the scene, or went."""
+        if not slicer.mrmlScene.IsBatchProcessing():
+            self._follow.show(self._job is not None)
+
     def onExportDicom(self) -> None:
         """Write the results as DICOM into a folder that the user chooses."""
         folder = self._export.choose_folder()
@@ -200,6 +234,7 @@ class COVIDMTLWidget(JobWidget):
         self.ui.methodComboBox.enabled = self._parameterNode is not None and self._parameterNode.lungs is None
         self._export.show(self._job is not None)
         self._batch.show(self._job is not None)
+        self._follow.show(self._job is not None)
 
 
 class COVIDMTLTest(SelfTest, ScriptedLoadableModuleTest):

@@ -13,6 +13,7 @@ from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import check_patient
 from COVIDMTLLib.progress import silent
 from COVIDMTLMRML import exports
+from COVIDMTLMRML.follow import FollowRun
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
@@ -144,6 +145,18 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
                 return list(csv.DictReader(file))
 
         return Background(child, rows, **callbacks)
+
+    def startFollow(self, cts, out, **callbacks) -> Background:
+        """Compare CTs of one patient in time, as ``covid-mtl follow`` does, and return at once.
+
+        :param cts: when each CT was made, such as 2020-02-29, by its node; empty for no date, or that of its DICOM
+            files.
+        :param out: folder for the results.
+        :param callbacks: as of start; finished is told what follow.json holds.
+        :returns: the run in the background, which has cancel().
+        """
+        run = FollowRun(cts, out)
+        return Background(run, run.finish, **callbacks)
 
     def startExportDicom(
         self, ct: vtkMRMLScalarVolumeNode, folder, keepIdentity: bool = False, **callbacks
