@@ -141,9 +141,12 @@ def widened(share: Mapping[str, float] | None) -> Value | None:
 
 
 def _score(zones: list[Value]) -> Value:
-    """The sum of zone scores; a zone in which no opacity was found has none at the end of its interval, either."""
+    """The sum of zone scores, which is known to within one at best; where no zone has an opacity, it is none."""
     found = [zone for zone in zones if zone["value"] > 0]
-    return {name: sum(score_of(zone[name]) for zone in found) for name in ("value", "low", "high")}
+    value, low, high = (sum(score_of(zone[name]) for zone in found) for name in ("value", "low", "high"))
+    if not found:
+        return {"value": value, "low": low, "high": high}
+    return {"value": value, "low": max(0, min(low, value - 1)), "high": min(4 * len(zones), max(high, value + 1))}
 
 
 def _volume(mask: np.ndarray, voxel: float) -> Value:

@@ -15,8 +15,9 @@ BY_KEY = {one.key: one for one in MEASURES}
 
 def number(measure: Measure, value: float, signed: bool = False) -> str:
     """A value as it is shown, without its unit; shares in hundredths."""
-    sign = "+" if signed else ""
-    return f"{100 * value:{sign}.1f}" if measure.unit == "%" else f"{value:{sign}.0f}"
+    sign, digits = "+" if signed else "", 1 if measure.unit == "%" else 0
+    shown = round(100 * value if measure.unit == "%" else value, digits) + 0.0  # which makes 0 of -0
+    return f"{shown:{sign}.{digits}f}"
 
 
 def unit(measure: Measure, of_change: bool = False) -> str:
