@@ -17,7 +17,9 @@ import numpy as np
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import panels
+import qt
 import slicer
+from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.volume import labels_on
 from panels import MODULES, add_lungs, geometry_of, host, wait
@@ -36,6 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     imsave(options.out / "COVIDMTL-patient.png", patient_section())
+    imsave(options.out / "COVIDMTL-follow.png", follow_section())
     imsave(options.out / "COVIDMTL-batch.png", side_by_side(batch_sections(options.ct)))
     for name in MODULES:
         states = dict(zip(STATES, panel_states(name, options.ct), strict=True))
@@ -78,6 +81,29 @@ def batch_sections(folder: Path) -> list[np.ndarray]:
     for section in sections:
         section.collapsed = True
     return [running, stopped, done]
+
+
+def follow_section() -> np.ndarray:
+    """Picture of the section Follow-up when two CTs of a synthetic patient were compared."""
+    panel = host.open(MODULES["COVIDMTL"])
+    table, section = panel.ui.followTable, panel.ui.followCollapsibleButton
+    section.collapsed = False
+    for number, (name, share) in enumerate((("January", 0.02), ("February", 0.2), ("Planning CT", 0.0))):
+        phantom = thorax(5, ground_glass=share, spacing=(1.6, 1.6, 2.0), size=0.6)
+        panels.add_ct(phantom, name)
+        table.item(number, 1).setText("" if not share else f"2026-0{number + 1}-09")
+        table.item(number, 0).setCheckState(qt.Qt.Checked if share else qt.Qt.Unchecked)
+    with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):  # which is in no picture then
+        panel.ui.followOutputPath.currentPath = "results"
+        panel.ui.followButton.click()
+        host.wait_until(panel.ui.followProgressBar.isHidden, panels.PATIENCE)
+        picture_of(panel)  # lays the section out
+        picture = picture_of(section)
+        panel.ui.followOutputPath.currentPath = ""
+    panel.ui.followStatusLabel.text = ""
+    section.collapsed = True
+    host.close_scene()
+    return picture
 
 
 def folded_out() -> list[np.ndarray]:

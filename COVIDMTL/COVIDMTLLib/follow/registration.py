@@ -102,8 +102,11 @@ def register(earlier: Scan, later: Scan) -> Registration:
     start = sitk.TranslationTransform(3, np.subtract(_middle(later.lungs), _middle(earlier.lungs)).tolist())
     fixed, moving = _coarse(earlier), _coarse(later)
     with _one_thread():
-        affine = _affine(fixed, moving, start)
-        transform = sitk.CompositeTransform([affine, _b_spline(fixed, moving, _around(earlier), affine)])
+        try:
+            affine = _affine(fixed, moving, start)
+            transform = sitk.CompositeTransform([affine, _b_spline(fixed, moving, _around(earlier), affine)])
+        except RuntimeError:  # too little of the CTs lies on each other; how well the lungs do is told all the same
+            transform = start
     grid = earlier.lungs.geometry.with_spacing(JUDGED)
     reference = _on(earlier.lungs, grid)
     before, after = (_agreement(reference, _on(later.lungs, grid, one)) for one in (start, transform))
