@@ -257,3 +257,10 @@ def test_patients_are_not_named_and_files_of_others_are_kept(patient, tmp_path):
         "2020-01-01T00:00",
         "2020-01-09T00:00",
     ]
+
+
+def test_cts_that_show_nothing_are_laid_by_the_middles_of_their_lungs(patient):
+    early, later = scan_of(patient[0]), scan_of(patient[0], {"degrees": 0, "mm": (8, 0, 0)})
+    found = register(early, replace(later, ct=later.ct.with_array(np.full_like(later.ct.array, -800))))
+    assert found.dice == found.dice_before > 0.95
+    assert np.allclose(found.transform.TransformPoint((0.0, 0.0, 0.0)), (-8, 0, 0), atol=1.1)
