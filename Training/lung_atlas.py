@@ -34,7 +34,7 @@ def lung_atlas(seeds: int) -> np.ndarray:
         air, _ = enclosed_air(coarse)
         airways = central_airways(ct, coarse, air)
         lung = aerated_lung(coarse, air if airways is None else air & ~(block_mean(airways) > 0.3))
-        frame, halves = halves_of(coarse, lung)
+        frame, halves = halves_of(coarse, lung, np.zeros_like(lung))
         for of_half, half in zip(counts, halves, strict=True):
             level, angle, radius = (np.rint(place).astype(int) for place in places(frame, half))
             cells = np.clip(level, 0, shape[0] - 1), angle % ANGLES, np.clip(radius, 0, shape[2] - 1)

@@ -18,6 +18,7 @@ from .field import lung_field
 from .frame import BONE
 from .grid import block_mean
 from .halves import halves_of
+from .reach import ground_glass
 
 DARK = -855
 """HU below which air in the body that is no lung is gas in stomach or bowel."""
@@ -31,10 +32,11 @@ def segment_robust(
 ) -> np.ndarray:
     """Segment the lungs with the opacities in them.
 
-    Aerated lung is found by density, without the trachea and the main bronchi. The ribs, and the lung that
-    lies against them, give the inner surface of the chest wall. Tissue between aerated lung and the wall is
-    dense lung; what else is, is decided by a mean field over an atlas, over what dense lung of the same
-    patient looks like, and over neighbours. The boundary follows the image where it shows one.
+    Aerated lung is found by density, without the trachea and the main bronchi, and so is ground glass, as far as
+    it is thicker than the blurred boundary of the lungs. The ribs, and the lung that lies against them, give the
+    inner surface of the chest wall. Tissue between aerated lung and the wall is dense lung; what else is, is
+    decided by a mean field over an atlas, over what dense lung of the same patient looks like, and over
+    neighbours. The boundary follows the image where it shows one.
 
     Parameters
     ----------
@@ -60,14 +62,17 @@ def segment_robust(
         lung |= (block_mean(initial) > 0.5) & ~in_airways
     if not lung.any():
         return np.zeros(ct.shape, bool)
+    glass = ground_glass(coarse, lung, chest.body & ~chest.air & ~chest.unknown & ~in_airways)
     # Air that is no gas and too little for a lung may lie within consolidation.
     other_air = ((coarse < AERATED) & ~(chest.air & (coarse > DARK))) | chest.unknown | in_airways
-    other_air &= ~lung
-    place = expected(*halves_of(coarse, lung), lung, other_air)
+    other_air &= ~(lung | glass)
+    place = expected(*halves_of(coarse, lung | glass, glass), lung | glass, other_air)
     progress(0.3)
     probability = lung_field(
         ct, coarse, lung, other_air, coarse > BONE, place, lambda fraction: progress(0.3 + 0.5 * fraction)
     )
+    # What dense lung looks like is learned beside aerated lung alone; ground glass is known.
+    probability[glass] = 1
     lungs = fine_boundary(ct, coarse, probability, other_air, place.radius, chest.airways)
     if initial is not None:
         lungs |= initial

@@ -28,8 +28,12 @@ BEHIND, CERTAINLY = 9, 20.0
 GAP = 12
 """mm between aerated lung and ribs that healthy lungs do not have."""
 
-MUCH_MISSING = 0.2
-"""Share of the directions to the wall without aerated lung, from which lung is dense."""
+MUCH_MISSING, MOST_MISSING = 0.2, 0.5
+"""Share of the directions to the wall without aerated lung, from which lung is dense if there is ground glass beside
+it, and from which it is so anyway: a raised diaphragm leaves out less."""
+
+BLURRED = 0.02
+"""Ground glass as a share of the lung, from which there is some beside dense lung; a diaphragm is sharp."""
 
 SMALLEST_RIB = 1.0
 """ml of a piece of a rib, at least; vessels with contrast medium in dense lung fall into smaller ones."""
@@ -40,8 +44,8 @@ THICKEST_RIB, SPINE = 14.0, 36.0
 INTERCOSTAL = 11, 5
 """Slices and directions that more than span the gap between two ribs."""
 
-APICES_APART = 15
-"""mm by which one apex may be higher than the other."""
+APICES_APART, BASES_APART = 15, 45
+"""mm by which one apex may be higher than the other, and one half of the diaphragm."""
 
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
@@ -120,20 +124,21 @@ def aerated_levels(rays: Rays) -> tuple[int, int]:
     return int(levels[0]), int(levels[-1])
 
 
-def away_from_wall(wall: np.ndarray, rays: Rays, top: int) -> float:
+def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass: float) -> float:
     """Share of the directions in which aerated lung lies away from the chest wall, so that what lies between is dense.
 
-    It counts as 1 if in many directions there is no aerated lung at all, from its lowest level up to where there is
-    some in the other half of the chest: apices are about as high as each other. A lung that ends above the other below
-    may lie on a raised diaphragm.
+    It counts as 1 if in many directions there is no aerated lung at all: of the levels at which it has some, and of
+    those at which the other half of the chest does, but for what apices, and the halves of a diaphragm, lie apart.
 
     Parameters
     ----------
     wall : ndarray of shape (z, DIRECTIONS)
         Distance of the wall from the axis.
     rays : Rays
-    top : int
-        The highest level with aerated lung in either half.
+    levels : (int, int)
+        The lowest and the highest level with aerated lung in either half.
+    glass : float
+        Ground glass in this half of the chest, as a share of the lung in it.
     """
     from scipy import ndimage
 
@@ -142,10 +147,10 @@ def away_from_wall(wall: np.ndarray, rays: Rays, top: int) -> float:
     nearest = np.minimum(wall, ndimage.minimum_filter(rays.bone, 7, mode=WRAP))
     gap = ndimage.grey_opening(np.where(some, np.maximum(nearest - rays.last, 0), 0), (3, 5), mode=WRAP) * STEP
     first, last = aerated_levels(rays)
+    first, last = min(first, levels[0] + BASES_APART // STEP), max(last, levels[1] - APICES_APART // STEP)
     costal = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
-    levels = slice(first, max(last, top - APICES_APART // STEP))
-    some, gap = some[levels][:, costal], gap[levels][:, costal]
-    if some.mean() < 1 - MUCH_MISSING:
+    some, gap = some[first:last][:, costal], gap[first:last][:, costal]
+    if 1 - some.mean() > (MUCH_MISSING if glass > BLURRED else MOST_MISSING):
         return 1.0
     return float(np.mean(gap[some] > GAP))
 

@@ -44,7 +44,7 @@ class Half:
     dense: bool
 
 
-def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
+def halves_of(coarse: np.ndarray, lung: np.ndarray, glass: np.ndarray) -> tuple[Frame, list[Half]]:
     """The frame of a chest, its axes in the middle of what the walls enclose, and its right and its left half.
 
     Parameters
@@ -52,19 +52,34 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray) -> tuple[Frame, list[Half]]:
     coarse : ndarray of shape (z, y, x)
         HU on the coarse grid.
     lung : ndarray of bool, shape (z, y, x)
-        Aerated lung; not empty.
+        Aerated lung and ground glass; not empty.
+    glass : ndarray of bool, shape (z, y, x)
+        Ground glass, as of `reach.ground_glass`.
     """
     # Dense lung leaves the aerated lung's axes off the middle, from where its recesses would not be seen.
     around_lung = frame_of(coarse, lung)
     frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
     rays = {which: rays_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)}
-    top = max(aerated_levels(one)[1] for one in rays.values())
-    away = {which: away_from_wall(without_collarbone(frame, one), one, top) for which, one in rays.items()}
-    # Where one lung is dense, the other often is to a lesser degree.
-    least = MUCH_AWAY if max(away.values()) < MUCH_AWAY else LITTLE_AWAY
-    dense = {which: share > least for which, share in away.items()}
+    away = _away(frame, rays, lung, glass)
+    dense = {which: share > MUCH_AWAY for which, share in away.items()}
+    if any(dense.values()):
+        # Where one lung is dense, the other often is to a lesser degree, and ground glass tells of that.
+        aerated = lung & ~glass
+        lesser = _away(frame, {which: rays_of(frame, which, coarse, aerated) for which in rays}, lung, glass)
+        dense = {which: dense[which] or lesser[which] > LITTLE_AWAY for which in rays}
     rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if dense[which]}
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
+
+
+def _away(frame: Frame, rays: dict[int, Rays], lung: np.ndarray, glass: np.ndarray) -> dict[int, float]:
+    """For each half how far its lung keeps away from the wall, as of `away_from_wall`."""
+    lowest, highest = zip(*(aerated_levels(one) for one in rays.values()), strict=True)
+    away = {}
+    for which, one in rays.items():
+        side = which * (np.arange(lung.shape[2]) - frame.middle) > 0
+        share = np.count_nonzero(glass[..., side]) / max(np.count_nonzero(lung[..., side]), 1)
+        away[which] = away_from_wall(without_collarbone(frame, one), one, (min(lowest), max(highest)), share)
+    return away
 
 
 def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from .atlas import Expected
-from .grid import STEP, dilated, eroded
+from .grid import STEP, dilated, eroded, opened
+from .tissue import smoothed
 
 LEAST = 0.08
 """Aerated lung in a slice as a share of that in the slice with most, from which there is dense lung no higher."""
 
 OFTEN = 0.3
 """Share of the anatomies from which a place may be dense lung that nothing but the chest wall encloses."""
+
+GROUND_GLASS = -250
+"""HU below which there is nothing but lung: fat and organs are denser."""
+
+THICK = 3.1
+"""Radius in mm of the ball that fits into ground glass, and not into the blurred boundary of aerated lung."""
+
+BESIDE = 6.0
+"""mm around such a ball that are ground glass, too."""
 
 CLOSED = 9.0
 """mm by which aerated lung is closed: vessels, fissures and small opacities lie within."""
@@ -23,6 +33,24 @@ def closed(lung: np.ndarray) -> np.ndarray:
     margin = int(CLOSED / STEP) + 2
     padded = np.pad(lung, margin, mode="edge")
     return eroded(dilated(padded, CLOSED), CLOSED)[(slice(margin, -margin),) * 3]
+
+
+def ground_glass(coarse: np.ndarray, lung: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Lung that is denser than aerated lung and thinner than anything else, as far as it is no blurred boundary.
+
+    Parameters
+    ----------
+    coarse : ndarray of shape (z, y, x)
+        HU on the coarse grid.
+    lung, within : ndarray of bool, shape (z, y, x)
+        Aerated lung, which it lies against, and where it may be.
+    """
+    from scipy import ndimage
+
+    thin = (smoothed(coarse) < GROUND_GLASS) & within & ~lung
+    thin &= dilated(opened(thin, THICK), BESIDE)
+    parts, _ = ndimage.label(thin)
+    return thin & np.isin(parts, np.unique(parts[dilated(lung, STEP)]))
 
 
 def within_reach(lung: np.ndarray, place: Expected) -> np.ndarray:
