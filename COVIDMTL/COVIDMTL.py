@@ -57,6 +57,7 @@ class COVIDMTLWidget(JobWidget):
         super().setup()
         self.ui.batchButton.connect("clicked(bool)", self.onBatch)
         self.ui.exportDicomButton.connect("clicked(bool)", self.onExportDicom)
+        self.ui.measureOpacitiesButton.connect("clicked(bool)", self.onMeasureOpacities)
         self.ui.followButton.connect("clicked(bool)", self.onFollow)
         for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent):
             self.addObserver(slicer.mrmlScene, event, self.onNodesChanged)
@@ -137,6 +138,14 @@ class COVIDMTLWidget(JobWidget):
             self.showResults()
             self._checkCanApply()  # there is something to export now
             self.ui.resultsCollapsibleButton.collapsed = False
+
+    def onMeasureOpacities(self) -> None:
+        """Measure the opacities after they were corrected."""
+        self._start(
+            lambda: self.logic.startMeasureOpacities(
+                self._parameterNode.inputVolume, **self.jobCallbacks(self.onFinished)
+            )
+        )
 
     def onBatch(self) -> None:
         """Assess the CTs of the batch."""
@@ -232,6 +241,7 @@ class COVIDMTLWidget(JobWidget):
     def _checkCanApply(self) -> None:
         super()._checkCanApply()
         self.ui.methodComboBox.enabled = self._parameterNode is not None and self._parameterNode.lungs is None
+        self.ui.measureOpacitiesButton.enabled = self._job is None
         self._export.show(self._job is not None)
         self._batch.show(self._job is not None)
         self._follow.show(self._job is not None)

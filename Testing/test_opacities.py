@@ -153,6 +153,13 @@ def test_command_writes_mask_and_measures(phantom, phantom_ct, tmp_path):
     assert written.geometry == phantom.ct.geometry
     volume = np.count_nonzero(written.array) * written.geometry.voxel_volume
     assert volume == pytest.approx(found["both"]["opacity_ml"], rel=0.05)
+    again = covid_mtl("opacities", phantom_ct, "--lungs", mask, "--corrected", out, "--out", tmp_path / "again.nrrd")
+    assert again.returncode == 0, again.stderr
+    np.testing.assert_array_equal(read_mask(tmp_path / "again.nrrd").array, written.array)
+    three = write(written.with_array(np.where(written.array > 0, 3, 0).astype(np.uint8)), tmp_path / "three.nrrd")
+    refused = covid_mtl("opacities", phantom_ct, "--lungs", mask, "--corrected", three, "--out", out)
+    assert refused.returncode == 2
+    assert "labels 1 for ground glass and 2" in refused.stderr
     refused = covid_mtl("opacities", phantom_ct, "--out", tmp_path / "opacities.dcm")
     assert refused.returncode == 2
     assert "not written as DICOM" in refused.stderr

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +20,12 @@ from .features import BUILT_IN, engine_modules, lung_features
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
 from .method_parameters import Parameters
-from .opacities import find_opacities, measure_opacities
+from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
-from .reading import opened_study, read_ct
+from .reading import opened_study, read_ct, read_mask
 from .volume import labels_on, to_working_grid
 from .wording import printable
 
@@ -128,30 +128,33 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *
     return given.warnings
 
 
-def opacities(
-    ct: Path,
-    out: Path,
-    mask: Path | None,
-    series: str | None,
-    grid: str,
-    name: str | None = None,
-    *,
-    progress: Callback,
-) -> dict[str, Any]:
-    """Find the opacities in lungs that are given or found by ``robust``, and write the mask of them.
+class OpacityOptions(NamedTuple):
+    """What the job `opacities` can be told: files with the lungs and with corrected opacities, the series, ``"ct"`` to
+    write on the grid of the CT, and what to call the CT."""
+
+    lungs: Path | None = None
+    corrected: Path | None = None
+    series: str | None = None
+    grid: str = "ct"
+    name: str | None = None
+
+
+def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callback) -> dict[str, Any]:
+    """Find the opacities in lungs that are given or found by ``robust``, or take corrected ones, and write the mask.
 
     Returns
     -------
     dict
-        `opacities.measure_opacities`, and ``warnings``.
+        `opacities.measure_opacities`, ``warnings``, and whether they were ``corrected``.
     """
-    name = printable(name or ct.name)
+    name = printable(options.name or ct.name)
     require(*segmentation.modules_of(segmentation.DEFAULT_METHOD))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, "write": 1})
     with steps.step("read", "Reading the CT"):
-        with opened_study(ct, series) as study:
+        with opened_study(ct, options.series) as study:
             volume, warnings = study.ct, [*study.warnings]
-        given = read_lungs(mask, volume) if mask is not None else None
+        given = read_lungs(options.lungs, volume) if options.lungs is not None else None
+        corrected = read_mask(options.corrected) if options.corrected is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
@@ -161,12 +164,12 @@ def opacities(
             lungs = segmentation.given_lungs(given.volume, working, name)
             warnings += given.warnings
     with steps.step("opacities", "Finding opacities"):
-        found = find_opacities(working, lungs)
+        found = find_opacities(working, lungs) if corrected is None else corrected_opacities(corrected, lungs)
         measures = measure_opacities(working, lungs, found)
         warnings += [*warn_of_lungs(working, lungs, name), *warnings_of_opacities(measures)]
     with steps.step("write", "Writing the mask"):
-        writing.write_volume(found.labels, out, volume.geometry if grid == "ct" else None)
-    return measures | {"warnings": warnings}
+        writing.write_volume(found.labels, out, volume.geometry if options.grid == "ct" else None)
+    return measures | {"corrected": corrected is not None, "warnings": warnings}
 
 
 def compare(predicted: Path, reference: Path, *, progress: Callback) -> dict[str, float]:

@@ -24,6 +24,15 @@ class Structure(NamedTuple):
     colour: tuple[int, int, int]
 
 
+class Opacity(NamedTuple):
+    """What a label of opacities is: its name, its RadLex code, and a colour (RGB, 0 to 255) that is apart from the
+    other one for colour-blind readers, and bright on lung and on consolidation."""
+
+    name: str
+    code: Code
+    colour: tuple[int, int, int]
+
+
 ANATOMICAL_STRUCTURE = Code("123037004", "Anatomical Structure")
 LUNG, TRACHEA = Code("39607008", "Lung"), Code("44567001", "Trachea")
 BOTH_SIDES = Code("51440002", "Right and left")
@@ -35,3 +44,14 @@ STRUCTURES = {
     AIRWAYS: Structure("trachea and main bronchi", TRACHEA, None, (182, 228, 255)),
 }
 """By label."""
+
+RADLEX = "RADLEX"
+"""The coding scheme of opacities, as DICOM names it."""
+
+ALTERED_STRUCTURE = Code("49755003", "Morphologically Altered Structure")
+
+OPACITIES = {
+    1: Opacity("ground glass", Code("RID28531", "Ground-glass opacity"), (77, 210, 255)),
+    2: Opacity("consolidation", Code("RID43255", "Consolidation"), (255, 79, 163)),
+}
+"""By label, as in ``opacities.nrrd``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import slicer
 
@@ -20,6 +20,11 @@ CONTRIBUTIONS = "COVIDMTL.Contributions"
 SERIES = "COVIDMTL.Series"
 CHART = "COVIDMTL.Chart"
 SEGMENTATION = "COVIDMTL.Segmentation"
+OPACITIES = "COVIDMTL.Opacities"
+OPACITY_TABLE = "COVIDMTL.OpacityTable"
+ZONE_TABLE = "COVIDMTL.ZoneTable"
+ZONE_SERIES = "COVIDMTL.ZoneSeries"
+ZONE_CHART = "COVIDMTL.ZoneChart"
 """Roles of the nodes that the text node with the assessment refers to."""
 
 
@@ -66,15 +71,32 @@ def store_assessment(
         _remove(text, FEATURES)
     _table(text, ct, PROBABILITIES, "probabilities", tables.PROBABILITY_COLUMNS, tables.probability_rows(result))
     _table(text, ct, LUNGS, "lungs", tables.LUNG_COLUMNS, tables.lung_rows(result))
+    store_opacities(text, ct, result.get("opacities"))
     _table(text, ct, PATIENT, "patient", tables.PATIENT_COLUMNS, tables.patient_rows(result))
     _table(text, ct, CONTRIBUTIONS, "contributions", tables.CONTRIBUTION_COLUMNS, tables.contribution_rows(result))
-    probabilities = text.GetNodeReference(PROBABILITIES)
-    if probabilities is not None:
-        _plot(text, ct, probabilities)
-    else:  # as of a part of a chest, which gets no verdict
-        for role in (SERIES, CHART):
-            _remove(text, role)
+    bars = Bars(SERIES, CHART, "probability", "Probability", "Task and class", (0, 1))
+    _plot(text, ct, text.GetNodeReference(PROBABILITIES), bars)  # none of a part of a chest, which gets no verdict
     return text
+
+
+def store_opacities(
+    text: slicer.vtkMRMLTextNode, ct: slicer.vtkMRMLScalarVolumeNode, measures: dict[str, Any] | None
+) -> None:
+    """Put measures of opacities into tables and a plot of the zones, in place of earlier ones.
+
+    Parameters
+    ----------
+    text : vtkMRMLTextNode
+        Of the assessment.
+    ct : vtkMRMLScalarVolumeNode
+    measures : dict or None
+        As in ``assessment.json``; None of an assessment without.
+    """
+    opacities, zones = tables.opacity_rows(measures), tables.zone_rows(measures)
+    _table(text, ct, OPACITY_TABLE, "opacities", tables.OPACITY_COLUMNS, opacities)
+    _table(text, ct, ZONE_TABLE, "zones", tables.ZONE_COLUMNS, zones)
+    bars = Bars(ZONE_SERIES, ZONE_CHART, "zones", "Opacities, %", "Zone", (0, 100))
+    _plot(text, ct, text.GetNodeReference(ZONE_TABLE), bars)
 
 
 def assessment_of(ct: slicer.vtkMRMLScalarVolumeNode) -> dict[str, Any] | None:
@@ -136,17 +158,34 @@ def _remove(text: slicer.vtkMRMLTextNode, role: str) -> None:
         text.RemoveNodeReferenceIDs(role)
 
 
-def _plot(text: slicer.vtkMRMLTextNode, ct: slicer.vtkMRMLNode, table: slicer.vtkMRMLTableNode) -> None:
-    series = _part(text, SERIES, ct, "vtkMRMLPlotSeriesNode", "COVID-MTL probability")
+class Bars(NamedTuple):
+    """A bar chart of a table: roles of its nodes, what its series is called, columns, range of values."""
+
+    series: str
+    chart: str
+    title: str
+    values: str
+    labels: str
+    range: tuple[float, float]
+
+
+def _plot(text: slicer.vtkMRMLTextNode, ct: slicer.vtkMRMLNode, table: slicer.vtkMRMLTableNode | None, bars: Bars):
+    """Draw a table as bars; without one there is no plot, nor that of an earlier assessment."""
+    if table is None:
+        for role in (bars.series, bars.chart):
+            _remove(text, role)
+        return
+    series = _part(text, bars.series, ct, "vtkMRMLPlotSeriesNode", f"COVID-MTL {bars.title}")
     series.SetAndObserveTableNodeID(table.GetID())
     series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeBar)
-    series.SetYColumnName("Probability")
-    series.SetLabelColumnName("Task and class")
-    chart = _part(text, CHART, ct, "vtkMRMLPlotChartNode", "COVID-MTL chart")
+    series.SetYColumnName(bars.values)
+    series.SetLabelColumnName(bars.labels)
+    title = "COVID-MTL chart" if bars.chart == CHART else f"COVID-MTL chart of {bars.title}"
+    chart = _part(text, bars.chart, ct, "vtkMRMLPlotChartNode", title)
     chart.RemoveAllPlotSeriesNodeIDs()
     chart.AddAndObservePlotSeriesNodeID(series.GetID())
     chart.SetTitle(f"{ct.GetName()}: research use only")
-    chart.SetYAxisTitle("Probability")
+    chart.SetYAxisTitle(bars.values)
     chart.SetYAxisRangeAuto(False)
-    chart.SetYAxisRange(0, 1)
+    chart.SetYAxisRange(*bars.range)
     chart.SetLegendVisibility(False)

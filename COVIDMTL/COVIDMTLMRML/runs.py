@@ -31,8 +31,8 @@ from COVIDMTLLib.volume import Volume
 from COVIDMTLLib.writing import write_volume
 
 from .attention import store_attention
-from .results import LUNGS_DIGEST, SEGMENTATION, part_of, store_assessment
-from .segmentations import add_lungs_node, digest_of, labels_of, show_lungs, sides_of
+from .results import LUNGS_DIGEST, OPACITIES, SEGMENTATION, part_of, store_assessment
+from .segmentations import add_lungs_node, digest_of, labels_of, show_lungs, show_opacities, sides_of
 from .volumes import volume_of
 
 
@@ -279,8 +279,14 @@ class AssessmentRun(Run):
                 features.read_text(encoding="utf-8") if features.is_file() else None,
             )
             text.SetAttribute(LUNGS_DIGEST, digest_of(sides_of(lungs, self.ct)))
+            self._show_opacities(text, out / "opacities.nrrd")
             store_attention(text, self.ct, {task: _read(out / f"attention_{task}.nrrd") for task in attended})
             return text
+
+    def _show_opacities(self, text: slicer.vtkMRMLTextNode, path: Path) -> None:
+        node = text.GetNodeReference(OPACITIES) or add_lungs_node(self.ct, "opacities")
+        show_opacities(read_mask(path), node, self.ct)
+        text.SetNodeReferenceID(OPACITIES, node.GetID())
 
 
 def _read(path: Path) -> Volume:

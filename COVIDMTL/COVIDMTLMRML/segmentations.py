@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import slicer
@@ -15,16 +16,51 @@ from COVIDMTLLib.volume import Volume
 
 from .volumes import geometry_of
 
-LUNG, TRACHEA = ("^".join(code) for code in (terminology.LUNG, terminology.TRACHEA))
-"""SNOMED CT codes of what segments are."""
 
-COLOURS = {"^".join(one.code): tuple(part / 255 for part in one.colour) for one in terminology.STRUCTURES.values()}
+class Segment(NamedTuple):
+    """How a label of a mask is shown: its name, its terminology entry, a colour (RGB, 0 to 1), and whether there is a
+    segment even if it is empty."""
+
+    name: str
+    entry: str
+    colour: tuple[float, float, float]
+    always: bool
+
+
+def _segment(name: str, entry: tuple, colour: tuple[int, int, int], always: bool) -> Segment:
+    """A segment by its terminology entry: scheme and code of the category, of what it is, and of its side."""
+    contexts = "Segmentation category and type - 3D Slicer General Anatomy list", "Anatomic codes - DICOM master list"
+    parts = ("^".join((scheme, *code)) if code else "^^" for scheme, code in entry)
+    text = "~".join((contexts[0], *parts, contexts[1], "^^", "^^"))
+    return Segment(name, text, tuple(part / 255 for part in colour), always)
+
+
+TRACHEA = "^".join(("SCT", *terminology.TRACHEA))
+
+FILL = 0.25
+"""Opacity with which opacities are filled in slices: the lung under them stays visible."""
 
 SEGMENTS = {
-    label: (one.name, "^".join(one.code), "^".join(("SCT", *one.side)) if one.side else "^^")
+    label: _segment(
+        one.name,
+        (("SCT", terminology.ANATOMICAL_STRUCTURE), ("SCT", one.code), ("SCT", one.side)),
+        one.colour,
+        one.code == terminology.LUNG,
+    )
     for label, one in terminology.STRUCTURES.items()
 }
-"""Name of the segment of each label, what it is and the SNOMED CT code of its side."""
+"""Of each label of lungs."""
+
+OPACITIES = {
+    label: _segment(
+        one.name,
+        (("SCT", terminology.ALTERED_STRUCTURE), (terminology.RADLEX, one.code), ("SCT", None)),
+        one.colour,
+        True,
+    )
+    for label, one in terminology.OPACITIES.items()
+}
+"""Of each label of opacities."""
 
 
 def labels_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode) -> Volume:
@@ -73,16 +109,42 @@ def sides_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLSca
     InputError
         If the segmentation has neither lung inside the CT.
     """
+    labels = _labels_in(segmentation, ct, SEGMENTS)
+    if not labels.array.any():
+        raise InputError(
+            f"{segmentation.GetName()} has no right and left lung inside {ct.GetName()}; press Apply to find them."
+        )
+    return labels
+
+
+def opacities_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """What `show_opacities` put into a segmentation node, as labels on the grid of a CT, with corrections made since.
+
+    Returns
+    -------
+    Volume
+        uint8 (z, y, x): 1 ground glass, 2 consolidation; all 0 if there are none.
+
+    Raises
+    ------
+    InputError
+        If both segments have gone.
+    """
+    names = [segment.name for segment in OPACITIES.values()]
+    if not any(segmentation.GetSegmentation().GetSegment(name) for name in names):
+        raise InputError(
+            f"{segmentation.GetName()} has no segment {' or '.join(names)}; draw one under that name or press Apply."
+        )
+    return _labels_in(segmentation, ct, OPACITIES)
+
+
+def _labels_in(segmentation, ct, segments: Mapping[int, Segment]) -> Volume:
     labels = np.zeros(ct.GetImageData().GetDimensions()[::-1], np.uint8)
-    for label, (name, *_codes) in SEGMENTS.items():
+    for label, (name, *_rest) in segments.items():
         if segmentation.GetSegmentation().GetSegment(name) is not None:
             segment = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, name, ct)
             if segment is not None:
                 labels[segment > 0] = label
-    if not labels.any():
-        raise InputError(
-            f"{segmentation.GetName()} has no right and left lung inside {ct.GetName()}; press Apply to find them."
-        )
     return Volume(labels, geometry_of(ct))
 
 
@@ -111,6 +173,26 @@ def show_lungs(
     ValueError
         If the labels are not on the grid of the CT.
     """
+    _show(labels, segmentation, ct, SEGMENTS)
+
+
+def show_opacities(
+    labels: Volume, segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    """Put opacities into a segmentation node, as `show_lungs` does lungs; they are drawn as outlines, lightly filled.
+
+    Parameters
+    ----------
+    labels : Volume
+        1 ground glass, 2 consolidation, on the grid of the CT.
+    segmentation, ct
+        As of `show_lungs`.
+    """
+    _show(labels, segmentation, ct, OPACITIES)
+    segmentation.GetDisplayNode().SetOpacity2DFill(FILL)
+
+
+def _show(labels: Volume, segmentation, ct, segments: Mapping[int, Segment]) -> None:
     if labels.array.shape != ct.GetImageData().GetDimensions()[::-1]:
         raise ValueError(f"labels of shape {labels.array.shape} are not on the grid of {ct.GetName()}")
     segmentation.GetSegmentation().RemoveAllSegments()
@@ -121,11 +203,11 @@ def show_lungs(
         ct.GetIJKToRASMatrix(to_ras)
         labelmap.SetIJKToRASMatrix(to_ras)
         labelmap.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
-        for label, (name, code, side) in SEGMENTS.items():
+        for label, segment in segments.items():
             mask = labels.array == label
-            if code == LUNG or mask.any():
+            if segment.always or mask.any():
                 slicer.util.updateVolumeFromArray(labelmap, mask.astype(np.uint8))
-                _add_segment(segmentation, labelmap, name, code, side)
+                _add_segment(segmentation, labelmap, segment)
     segmentation.CreateDefaultDisplayNodes()
 
 
@@ -135,26 +217,22 @@ def _lung_ids(segmentation: slicer.vtkSegmentation) -> vtk.vtkStringArray:
     for index in range(segmentation.GetNumberOfSegments()):
         segment = segmentation.GetNthSegment(index)
         known = segment.GetTag(segment.GetTerminologyEntryTagName(), tag)
-        if not known or f"SCT^{TRACHEA}" not in str(tag):
+        if not known or TRACHEA not in str(tag):
             ids.InsertNextValue(segmentation.GetNthSegmentID(index))
     return ids
 
 
-def _add_segment(segmentation, labelmap, name: str, code: str, side: str) -> None:
-    added = segmentation.GetSegmentation().AddEmptySegment(name, name, COLOURS[code])
+def _add_segment(segmentation, labelmap, segment: Segment) -> None:
+    added = segmentation.GetSegmentation().AddEmptySegment(segment.name, segment.name, segment.colour)
     ids = vtk.vtkStringArray()
     ids.InsertNextValue(added)
     if slicer.util.arrayFromVolume(labelmap).any():
         slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(labelmap, segmentation, ids)
-    segment = segmentation.GetSegmentation().GetSegment(added)
-    segment.SetColor(COLOURS[code])
-    segment.SetNameAutoGenerated(False)
-    segment.SetColorAutoGenerated(False)
-    segment.SetTag(
-        segment.GetTerminologyEntryTagName(),
-        "Segmentation category and type - 3D Slicer General Anatomy list"
-        f"~SCT^{'^'.join(terminology.ANATOMICAL_STRUCTURE)}~SCT^{code}~{side}~Anatomic codes - DICOM master list~^^~^^",
-    )
+    node = segmentation.GetSegmentation().GetSegment(added)
+    node.SetColor(segment.colour)
+    node.SetNameAutoGenerated(False)
+    node.SetColorAutoGenerated(False)
+    node.SetTag(node.GetTerminologyEntryTagName(), segment.entry)
 
 
 @contextmanager

@@ -17,6 +17,17 @@ SEX_UNIT = ", ".join(f"{number:g} {sex}" for sex, number in SEXES.items())
 
 PROBABILITY_COLUMNS = ("Task", "Class", "Task and class", "Probability", "Verdict", "Prediction set")
 LUNG_COLUMNS = ("Lung", "Volume, ml", "Mean, HU", "Share at ground-glass density", "Share at consolidation density")
+OPACITY_COLUMNS = (
+    "Lung",
+    "Opacities, ml",
+    "Ground glass, ml",
+    "Consolidation, ml",
+    "Opacities, % of the lung",
+    "At least, %",
+    "At most, %",
+    "Above -200 HU, %",
+)
+ZONE_COLUMNS = ("Zone", "Opacities, %", "At least, %", "At most, %", "Score")
 PATIENT_COLUMNS = ("Name", "Title", "Value", "Unit", "Beside the normal range")
 CONTRIBUTION_COLUMNS = ("Task", "Name", "Title", "Value", "Unit", "Contribution to the verdict, log-odds")
 
@@ -45,6 +56,23 @@ def lung_rows(result: dict[str, Any]) -> Iterator[tuple]:
     for side, title in SIDES.items():
         lung = result["lungs"][side]
         yield title, *(float("nan") if lung[key] is None else lung[key] for key in keys)
+
+
+def opacity_rows(measures: dict[str, Any] | None) -> Iterator[tuple]:
+    """A row for each lung that is there and one for both; none of an assessment without opacities."""
+    for side, title in SIDES.items() if measures else ():
+        lung = measures[side]
+        if lung["opacity"] is not None:
+            shares = [round(100 * lung["opacity"][key], 2) for key in ("share", "low", "high")]
+            volumes = (lung[f"{kind}_ml"] for kind in ("opacity", "ground_glass", "consolidation"))
+            yield title, *volumes, *shares, round(100 * lung["high_opacity"]["share"], 2)
+
+
+def zone_rows(measures: dict[str, Any] | None) -> Iterator[tuple]:
+    """A row for each zone that is there, with its score from 0 to 4."""
+    for name, zone in measures["zones"].items() if measures else ():
+        if zone["opacity"] is not None:
+            yield name, *(round(100 * zone["opacity"][key], 2) for key in ("share", "low", "high")), zone["score"]
 
 
 def patient_rows(result: dict[str, Any]) -> Iterator[tuple]:

@@ -13,6 +13,7 @@ from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import check_patient
 from COVIDMTLLib.progress import silent
 from COVIDMTLMRML import exports
+from COVIDMTLMRML.corrections import OpacitiesRun
 from COVIDMTLMRML.follow import FollowRun
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -157,6 +158,16 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         """
         run = FollowRun(cts, out)
         return Background(run, run.finish, **callbacks)
+
+    def startMeasureOpacities(self, ct: vtkMRMLScalarVolumeNode, **callbacks) -> Background:
+        """Measure the opacities of a CT that was assessed as they are now, after they were corrected in Segment
+        Editor, and return at once.
+
+        :param callbacks: as of start; finished is told what assessment.json holds, with the new measures.
+        :returns: the run in the background, which has cancel().
+        """
+        run = OpacitiesRun(ct)
+        return Background(run, lambda: json.loads(run.finish().GetText()), **callbacks)
 
     def startExportDicom(
         self, ct: vtkMRMLScalarVolumeNode, folder, keepIdentity: bool = False, **callbacks

@@ -13,8 +13,11 @@ from COVIDMTLMRML.attention import attention_nodes
 from COVIDMTLMRML.results import (
     CHART,
     CONTRIBUTIONS,
+    OPACITIES,
+    OPACITY_TABLE,
     PROBABILITIES,
     SEGMENTATION,
+    ZONE_CHART,
     assessment_of,
     node_of,
     part_of,
@@ -44,6 +47,8 @@ class ResultsSection:
         ui.openReportButton.connect("clicked(bool)", self.onOpenReport)
         ui.tableButton.connect("clicked(bool)", lambda: show_table(self._part(PROBABILITIES)))
         ui.plotButton.connect("clicked(bool)", lambda: show_chart(self._part(CHART)))
+        ui.opacityTableButton.connect("clicked(bool)", lambda: show_table(self._part(OPACITY_TABLE)))
+        ui.zonePlotButton.connect("clicked(bool)", lambda: show_chart(self._part(ZONE_CHART)))
         ui.contributionsButton.connect("clicked(bool)", lambda: show_table(self._part(CONTRIBUTIONS)))
 
     def show(self) -> None:
@@ -66,6 +71,11 @@ class ResultsSection:
             button.enabled = bool(result and result["tasks"])  # a part of a chest gets no verdict
         ui.contributionsButton.visible = result is not None and self._part(CONTRIBUTIONS) is not None
         ui.show3DButton.setSegmentationNode(self._part(SEGMENTATION) if result else None)
+        opacities = self._part(OPACITIES) if result else None
+        ui.opacitiesWidget.visible = opacities is not None  # which assessments in older scenes do not have
+        ui.show3DOpacitiesButton.setSegmentationNode(opacities)
+        for button, role in ((ui.opacityTableButton, OPACITY_TABLE), (ui.zonePlotButton, ZONE_CHART)):
+            button.enabled = opacities is not None and self._part(role) is not None
         self._show_attention(ct, result)
 
     def onAttentionSelected(self, index: int) -> None:

@@ -148,9 +148,11 @@ def opacities_html(measures: dict[str, Any] | None) -> str:
         zones.append(
             [title, *("-" if z["opacity"] is None else f"{z['opacity']['share']:.0%}: {z['score']}" for z in pair)]
         )
-    score = _("Opacities; score of the zones {sum} of {of}:").format(**measures["score"])
+    score = _("Opacities; score of the zones {sum} of {of}").format(**measures["score"])
+    if measures.get("corrected"):
+        score += _("; corrected by hand, which the report does not show")
     shown = table_html(heads, rows) + table_html([_("Zone: share, score"), _("Right"), _("Left")], zones)
-    return f"{HEADING}{score}</p>{shown}"
+    return f"{HEADING}{score}:</p>{shown}"
 
 
 def measures_html(measures: dict[str, float]) -> str:

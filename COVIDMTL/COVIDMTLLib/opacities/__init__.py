@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .detection import CONSOLIDATION, GROUND_GLASS, HIGH_OPACITY, Opacities, find_opacities
+from .detection import CONSOLIDATION, GROUND_GLASS, HIGH_OPACITY, Opacities, corrected_opacities, find_opacities
 from .measures import measure_opacities
 from .wording import in_words, warnings
 
@@ -11,6 +11,7 @@ __all__ = [
     "GROUND_GLASS",
     "HIGH_OPACITY",
     "Opacities",
+    "corrected_opacities",
     "find_opacities",
     "in_words",
     "measure_opacities",

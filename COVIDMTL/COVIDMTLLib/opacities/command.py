@@ -22,6 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ct", type=Path, metavar="CT", help="chest CT, as for assess")
     parser.add_argument("--out", type=Path, metavar="MASK", required=True, help="mask to write, such as opacities.nrrd")
     parser.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask of any program; found if left out")
+    parser.add_argument(
+        "--corrected", type=Path, metavar="MASK", help="opacities corrected by hand, which are measured as they are"
+    )
     parser.add_argument("--series", metavar="UID", help="series of a DICOM study, as inspect lists them")
     parser.add_argument("--name", metavar="TEXT", help="what to call the CT in messages; its file name if left out")
     parser.add_argument(
@@ -39,7 +42,7 @@ def opacities(options: argparse.Namespace) -> None:
     writing.check_mask_format(options.out)
     if writing.is_dicom(options.out):
         raise InputError("Opacities are not written as DICOM; use .nrrd, .nii.gz or .mha.")
-    inputs = (options.ct, options.lungs)
+    inputs = (options.ct, options.lungs, options.corrected)
     writing.check_apart(options.out, *inputs, options.measures)
     if options.measures:
         writing.check_apart(options.measures, *inputs)
@@ -54,10 +57,7 @@ def opacities(options: argparse.Namespace) -> None:
                 jobs.opacities,
                 options.ct,
                 path,
-                options.lungs,
-                options.series,
-                options.grid,
-                options.name,
+                jobs.OpacityOptions(options.lungs, options.corrected, options.series, options.grid, options.name),
                 progress=progress,
             )
             if measures_path:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..boxes import box_of
+from ..errors import InputError
 from ..robust.grid import dilated, eroded, opened, without_small
 from ..sides import LEFT, RIGHT
-from ..volume import Geometry, Volume, linear_on
+from ..volume import Geometry, Volume, labels_on, linear_on
 from .normal import healthy_density
 
 GROUND_GLASS, CONSOLIDATION = 1, 2
@@ -107,6 +108,32 @@ def find_opacities(ct: Volume, lungs: Volume) -> Opacities:
         labels[box] = np.where(inside, np.where(_finely(high, hu.shape) > 0.5, CONSOLIDATION, GROUND_GLASS), 0)
     fewer, reach, more = found
     return Opacities(lungs.with_array(labels), fewer, more, reach)
+
+
+def corrected_opacities(mask: Volume, lungs: Volume) -> Opacities:
+    """Opacities that were drawn or corrected by hand: no threshold has a part in them.
+
+    Parameters
+    ----------
+    mask : Volume
+        1 ground glass, 2 consolidation, any geometry.
+    lungs : Volume
+        1 right lung, 2 left lung, on the 1 mm working grid. What lies outside them is left out.
+
+    Raises
+    ------
+    InputError
+        If the mask has other labels.
+    """
+    labels = labels_on(mask, lungs.geometry)
+    if not np.isin(labels.array, (0, GROUND_GLASS, CONSOLIDATION)).all():
+        raise InputError(
+            f"A mask of opacities has the labels {GROUND_GLASS} for ground glass and {CONSOLIDATION} for "
+            "consolidation, and this one has others; give one as opacities.nrrd is."
+        )
+    labels = labels.with_array(np.where(lungs.array > 0, labels.array, 0).astype(np.uint8))
+    reach = labels.array > 0
+    return Opacities(labels, reach, reach, reach)
 
 
 def _scores(hu: np.ndarray, sides: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

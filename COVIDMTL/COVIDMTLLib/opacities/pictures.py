@@ -9,12 +9,12 @@ import numpy as np
 
 from ..boxes import box_of
 from ..pictures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
+from ..terminology import OPACITIES
 from ..volume import Volume
-from .detection import CONSOLIDATION, GROUND_GLASS
 from .measures import ZONES, zones_of
 
-COLOURS = {GROUND_GLASS: "#4dd2ff", CONSOLIDATION: "#ff4fa3"}
-"""Outlines of opacities: apart for colour-blind readers and bright on lung and on consolidation."""
+COLOURS = {label: "#{:02x}{:02x}{:02x}".format(*opacity.colour) for label, opacity in OPACITIES.items()}
+"""Outlines of opacities."""
 
 APART = 25
 """mm between the slices that are shown, at least."""

@@ -1,0 +1,61 @@
+"""Opacities that were corrected in the scene, measured again."""
+
+from __future__ import annotations
+
+import json
+
+import slicer
+from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.writing import write_volume
+
+from .results import OPACITIES, SEGMENTATION, assessment_of, node_of, part_of, store_opacities
+from .runs import Run
+from .segmentations import opacities_of, sides_of
+
+
+class OpacitiesRun(Run):
+    """Measures of the opacities of an assessment, after they were corrected by hand.
+
+    Parameters
+    ----------
+    ct : vtkMRMLScalarVolumeNode
+        That was assessed.
+
+    Raises
+    ------
+    InputError
+        If the CT was not assessed, or its lungs or opacities have gone from the scene.
+    """
+
+    def __init__(self, ct: slicer.vtkMRMLScalarVolumeNode):
+        self.opacities = part_of(ct, OPACITIES)
+        if self.opacities is None or part_of(ct, SEGMENTATION) is None:
+            raise InputError(f"The lungs or the opacities of {ct.GetName()} are not in the scene; press Apply first.")
+        super().__init__(ct)
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        write_volume(sides_of(part_of(self.ct, SEGMENTATION), self.ct), self.folder / "lungs.nrrd")
+        write_volume(opacities_of(self.opacities, self.ct), self.folder / "corrected.nrrd")
+
+    def _arguments(self) -> list[object]:
+        masks = ["--lungs", self.folder / "lungs.nrrd", "--corrected", self.folder / "corrected.nrrd"]
+        written = ["--out", self.folder / "opacities.nrrd", "--measures", self.folder / "measures.json"]
+        return ["opacities", self._ct_file, f"--name={self.ct.GetName()}", *masks, *written]
+
+    def finish(self) -> slicer.vtkMRMLTextNode:
+        """Put the measures into the assessment in the scene; the run is over.
+
+        Returns
+        -------
+        vtkMRMLTextNode
+            See `store_assessment`.
+        """
+        self.check_scene()
+        with self._temporary:
+            measures = json.loads((self.folder / "measures.json").read_text(encoding="utf-8"))
+            del measures["warnings"]  # those of the assessment are of the CT and its lungs
+            text = node_of(self.ct)
+            text.SetText(json.dumps(assessment_of(self.ct) | {"opacities": measures}))
+            store_opacities(text, self.ct, measures)
+            return text
