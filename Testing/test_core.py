@@ -1,8 +1,10 @@
 """The shape of the core: what it imports, and that what is public is described."""
 
 import ast
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,18 +18,35 @@ from COVIDMTLLib.packages import MissingPackage, require
 FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
 FOREIGN = {"slicer", "qt", "ctk", "vtk"}
-NETWORK_MODULES = {
-    *("attention", "case_attention", "checkpoints", "inference", "losses", "model_weights"),
-    *("networks", "shift3d", "tensors", "transfer"),
+NEED_MORE = {
+    "COVIDMTLLib.attention",
+    "COVIDMTLLib.case_attention",
+    "COVIDMTLLib.checkpoints",
+    "COVIDMTLLib.inference",
+    "COVIDMTLLib.losses",
+    "COVIDMTLLib.model_weights",
+    "COVIDMTLLib.networks",
+    "COVIDMTLLib.shift3d",
+    "COVIDMTLLib.tensors",
+    "COVIDMTLLib.texture.by_pyradiomics",
+    "COVIDMTLLib.transfer",
 }
-"""Modules that import PyTorch at once, since they are of use only with it."""
+"""Modules and packages that import PyTorch or PyRadiomics at once, since they are of use only with it."""
+
+
+def light_modules():
+    """All modules of the core but those that need more, and those that run when they are imported."""
+    root = Path(COVIDMTLLib.__file__).parents[1]
+    for path in FILES:
+        parts = path.relative_to(root).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        within = {".".join(parts[: count + 1]) for count in range(len(parts))}
+        if parts[-1] != "__main__" and not within & NEED_MORE:
+            yield name
 
 
 def test_importing_the_core_loads_nothing_heavy():
-    package = Path(COVIDMTLLib.__file__).parent
-    modules = [path.stem for path in FILES if path.parent == package]
-    modules = sorted({*modules, "phantom"} - {"__init__", "__main__"} - NETWORK_MODULES)
-    script = f"import json, sys\nfrom COVIDMTLLib import {', '.join(modules)}\nprint(json.dumps(list(sys.modules)))"
+    script = f"import json, sys\nimport {', '.join(light_modules())}\nprint(json.dumps(list(sys.modules)))"
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout))
     assert "COVIDMTLLib.assessment" in loaded
     assert not loaded & HEAVY
@@ -113,3 +132,9 @@ def test_folder_that_an_uninstalled_package_left_is_no_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", ModuleType("tqdm"))
     with pytest.raises(MissingPackage, match=r"^The package tqdm is damaged or incomplete \(its folder is empty\)"):
         require("tqdm")
+
+
+def test_command_that_is_installed_is_there():
+    project = (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    module, function = re.search(r'^covid-mtl = "([\w.]+):(\w+)"$', project, re.M).groups()
+    assert callable(getattr(importlib.import_module(module), function))
