@@ -157,7 +157,7 @@ def fit_combination(said: Sequence[np.ndarray], labels: np.ndarray) -> tuple[np.
 
 
 def combine(said: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Log-probabilities (N, classes) of one task, as `networks.tabular.Combination` makes them."""
+    """Log-probabilities (N, classes) of one task, as `tabular.Combination` makes them."""
     return log_softmax(np.tensordot(weight, said, 1) + bias, axis=1)
 
 

@@ -2,9 +2,9 @@
 
 The core of the COVIDMTL and SegmentRefine modules for 3D Slicer and of the command line
 ``covid-mtl``, after Bao et al., Pattern Recognition 124, 2022, 108499. Data flows one way:
-`reading`, `segmentation`, `features`, `networks`, `assessment`, `report`.
+`imaging`, `segmentation`, `features`, `models`, `prediction`, `assessment`.
 """
 
-__version__ = "0.1.0"
+from .version import RESEARCH_USE_ONLY, __version__
 
-RESEARCH_USE_ONLY = "Research use only. Not a medical device; not for diagnosis or treatment."
+__all__ = ["RESEARCH_USE_ONLY", "__version__"]

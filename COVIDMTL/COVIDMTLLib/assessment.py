@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, checks, confidence, dicom_export, evidence, segmentation, training_range, writing
+from . import checks, confidence, dicom_export, evidence, segmentation, training_range, writing
 from .aid import aid
 from .assessment_files import write_files
 from .densities import lung_densities
@@ -34,6 +34,7 @@ from .progress import Callback, Steps, silent
 from .reading import opened_study
 from .software import software
 from .support import why_no_verdict
+from .version import RESEARCH_USE_ONLY
 from .volume import Geometry, Volume, to_working_grid
 from .wording import printable
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import RESEARCH_USE_ONLY, calibration, writing
+from . import calibration, writing
 from .arguments import add_end_with_input
 from .calibration import LocalCases
 from .cohort.results import CASES
@@ -21,6 +21,7 @@ from .models import load_model, save_model
 from .patients_table import by_case
 from .scaling import scale
 from .tables import read_rows
+from .version import RESEARCH_USE_ONLY
 from .wording import printable, shortened
 
 HELP = "make the model one of a site's own, from a cohort's results and labels of some of its cases"

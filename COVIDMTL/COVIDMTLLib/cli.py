@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
-from . import RESEARCH_USE_ONLY, __version__, inspection, jobs, model_commands, outputs, terminal, writing
 from . import calibration_command as calibration
+from . import inspection, jobs, model_commands, outputs, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
@@ -26,6 +26,7 @@ from .patient import check_patient
 from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, serving, stoppable
+from .version import RESEARCH_USE_ONLY, __version__
 from .wording import printable
 
 EXIT_FAILED, EXIT_INPUT = 1, 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import RESEARCH_USE_ONLY, terminal
+from . import terminal
 from .arguments import add_end_with_input
 from .errors import InputError
 from .model_cards import network_config, takes_features, takes_patient, takes_volume
@@ -19,6 +19,7 @@ from .models import load_model, load_network, read_card, shipped_models
 from .network_config import weights_wanted
 from .tables import read_text
 from .training_range import QUANTILES
+from .version import RESEARCH_USE_ONLY
 from .wording import printable
 
 LONGEST_LIST = 20

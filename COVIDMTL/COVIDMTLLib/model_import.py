@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import RESEARCH_USE_ONLY, __version__, writing
+from . import writing
 from .errors import InputError
 from .model_cards import OF_FEATURES, published_input
 from .models import read_card, save_model
 from .packages import require
 from .tables import read_text
+from .version import RESEARCH_USE_ONLY, __version__
 
 RELEASE = "release"
 """In place of a model: the features as the networks of the release saw them."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import RESEARCH_USE_ONLY, __version__, evidence, training_range
+from . import evidence, training_range
 from .feature_names import in_words
 from .laboratory import LABORATORY, LabValue
 from .opacities.pictures import COLOURS as OPACITY_COLOURS
@@ -16,6 +16,7 @@ from .report_reasons import reasons
 from .sides import LEFT, RIGHT
 from .stability import moved_most
 from .verdicts import in_words as in_words_of_verdict
+from .version import RESEARCH_USE_ONLY, __version__
 
 if TYPE_CHECKING:
     from .assessment import Assessment

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..cores import cores
 from ..errors import NOT_OURS, InputError
 from ..packages import require
+from ..version import __version__
 from .attendant import TRIES, Attendant
 from .case import fail_case
 from .outcome import Outcome

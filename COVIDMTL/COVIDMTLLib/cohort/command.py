@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from .. import RESEARCH_USE_ONLY, terminal
+from .. import terminal
 from ..arguments import add_method, add_progress
 from ..batch import passed_over
 from ..models import DEFAULT_MODEL
 from ..supervise import Stopped
+from ..version import RESEARCH_USE_ONLY
 from ..wording import printable
 from .results import SUMMARY, TABLE
 from .run import assess_cohort

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from .. import RESEARCH_USE_ONLY, __version__
 from ..batch import IMAGE_SUFFIXES
 from ..evidence import AGAINST, FOR, NOTHING
+from ..version import RESEARCH_USE_ONLY, __version__
 from . import distributions
 from .outcome import Outcome
 from .outliers import FEWEST, MEASURES, MOST, column, outliers

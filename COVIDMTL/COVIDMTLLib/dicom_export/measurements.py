@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..densities import CONSOLIDATION, GROUND_GLASS
 from ..sides import LEFT, RIGHT
 from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LUNG, STRUCTURES, Code
 from ..verdicts import in_words
+from ..version import __version__
 from . import software
 from .codes import line, own, snomed
 from .source import Source

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import RESEARCH_USE_ONLY, __version__
 from ..sides import LEFT, RIGHT
 from ..terminology import ANATOMICAL_STRUCTURE, STRUCTURES
+from ..version import RESEARCH_USE_ONLY, __version__
 from . import software
 from .codes import snomed
 from .source import Source

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import RESEARCH_USE_ONLY, outputs, terminal, writing
+from .. import outputs, terminal, writing
 from ..arguments import add_progress
 from ..errors import InputError
 from ..supervise import run_supervised
+from ..version import RESEARCH_USE_ONLY
 from .job import FOLLOW, follow
 from .origin import read_date
 from .wording import in_words

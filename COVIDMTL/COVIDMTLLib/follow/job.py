@@ -9,12 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .. import RESEARCH_USE_ONLY, segmentation, writing
+from .. import segmentation, writing
 from ..opacities import in_words
 from ..outputs import digests
 from ..packages import require
 from ..progress import Callback, Steps
 from ..software import software
+from ..version import RESEARCH_USE_ONLY
 from ..wording import printable
 from .change import changes
 from .comparability import warnings
