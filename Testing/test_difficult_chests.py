@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib import checks
+from COVIDMTLLib import checks, plausibility
 from COVIDMTLLib.errors import ImplausibleCT
 from COVIDMTLLib.lung_warnings import warn_of_lungs
 from COVIDMTLLib.overlap import overlap
@@ -86,10 +86,10 @@ def test_end_is_not_cut_because_dense_lung_is_not_found(patient):
     aerated[base + 12 :, 150:] = 0  # all that lies at the back, but for the base
     dense = ct.with_array(np.where((lungs.array > 0) & (aerated == 0), np.int16(40), ct.array))
     areas = np.count_nonzero(aerated, axis=(1, 2))
-    assert areas[0] > checks.MAX_END_AREA * areas.max()
-    assert "bottom slice" in checks.check_lungs(aerated, dense.array)[0]
+    assert areas[0] > plausibility.MAX_END_AREA * areas.max()
+    assert "bottom slice" in plausibility.check_lungs(aerated, dense.array)[0]
     with pytest.raises(ImplausibleCT, match="at the bottom"):
-        checks.check_lungs(lungs.array[base + 40 :], ct.array[base + 40 :])
+        plausibility.check_lungs(lungs.array[base + 40 :], ct.array[base + 40 :])
 
 
 def test_command_and_panel_are_told(synthetic, tmp_path):

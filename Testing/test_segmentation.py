@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write
-from COVIDMTLLib import active_contour, checks, cli
+from COVIDMTLLib import active_contour, checks, cli, plausibility
 from COVIDMTLLib.errors import ImplausibleCT, InputError
 from COVIDMTLLib.overlap import compare_masks, overlap
 from COVIDMTLLib.reading import read_ct, read_mask
@@ -251,19 +251,19 @@ def test_single_lung_is_on_its_own_side(larger_phantom, working, label):
 
 def test_real_ct_is_whole_at_the_sides_until_it_is_cropped(real_ct):
     ct = to_working_grid(read_ct(real_ct / "lung1_image.nrrd"))
-    checks.check_field_of_view(ct)
+    plausibility.check_field_of_view(ct)
     reference = read_mask(real_ct / "lung1_reference_lung.nrrd").array > 0
-    warnings = checks.check_lungs(reference, ct.array)
+    warnings = plausibility.check_lungs(reference, ct.array)
     assert len(warnings) == 1 and "bottom" in warnings[0]
     for window in np.s_[:, :, 60:], np.s_[:, :, :230], np.s_[:, 160:], np.s_[:, :245]:
         cropped = np.ascontiguousarray(ct.array[window])
         with pytest.raises(ImplausibleCT, match="at the sides"):
-            checks.check_field_of_view(Volume(cropped, type(ct.geometry)(cropped.shape[::-1])))
+            plausibility.check_field_of_view(Volume(cropped, type(ct.geometry)(cropped.shape[::-1])))
     # A round field of view that is too small, with padding around it.
     y, x = np.indices(ct.array.shape[1:])
     outside = (y - 190) ** 2 + (x - 146) ** 2 > 95**2
     with pytest.raises(ImplausibleCT, match="at the sides"):
-        checks.check_field_of_view(ct.with_array(np.where(outside, np.int16(-1024), ct.array)))
+        plausibility.check_field_of_view(ct.with_array(np.where(outside, np.int16(-1024), ct.array)))
 
 
 def test_overlap_agrees_with_scikit_learn():

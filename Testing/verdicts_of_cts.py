@@ -9,7 +9,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from COVIDMTLLib import checks, segmentation
+from COVIDMTLLib import checks, plausibility, segmentation
 from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import low_pass_features
@@ -37,7 +37,7 @@ def row_of(path, keep):
     except InputError as error:
         return row | {"no verdict": str(error)}
     measured = lungs["robust"]
-    reason = checks.no_verdict(measured.array, working.array, path.name)
+    reason = plausibility.no_verdict(measured.array, working.array, path.name)
     if reason is None:
         features = low_pass_features(working, lungs["active-contour"].array)
         thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]

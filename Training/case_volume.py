@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 from case_table import Case
-from COVIDMTLLib import checks
+from COVIDMTLLib import plausibility
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import lung_features
 from COVIDMTLLib.lung_volume import BOX
@@ -100,7 +100,7 @@ def _of_ct(case: Case, settings: Settings) -> tuple[np.ndarray, float]:
     lungs = (segment(ct, settings.method, name=case.name) if given is None else mask_on(given, ct)).array
     spacing = settings.spacing if on_grid else WORKING_SPACING
     if spacing == WORKING_SPACING:
-        checks.check_lungs(lungs, case.name)
+        plausibility.check_lungs(lungs, case.name)
     expected = np.count_nonzero((lungs != 0) & (ct.array > HU_RANGE[0])) * (spacing / settings.spacing) ** 3
     # From 1 mm as the main job does it for a network on such voxels.
     resampled = {} if on_grid else {"spacing": settings.spacing}

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import checks, confidence, dicom_export, evidence, segmentation, training_range, writing
+from . import checks, confidence, dicom_export, evidence, plausibility, segmentation, training_range, writing
 from .aid import aid
 from .assessment_files import write_files
 from .densities import lung_densities
@@ -200,7 +200,7 @@ def assess(
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
-            chest = checks.check_field_of_view(working, name) if segmented else None
+            chest = plausibility.check_field_of_view(working, name) if segmented else None
             known = KnownLungs(cards, None if lungs is not None else refine)
             known.start(working, name, chest, helper)
             known.measured = labels = _find_lungs(working, lungs, refine, name, update, chest)
@@ -210,7 +210,7 @@ def assess(
             opacities = measure_opacities(working, labels, found)
         models = loading.result()
         measures = lung_densities(working, labels)
-        no_verdict = checks.no_verdict(labels.array, working.array, name)
+        no_verdict = plausibility.no_verdict(labels.array, working.array, name)
         if no_verdict:
             models = []
         features = [None] * len(models)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import checks
+from . import plausibility
 from .boxes import box_of
 from .robust.grid import STEP, block_mean, eroded
 from .sides import LEFT, RIGHT
@@ -50,9 +50,9 @@ def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume") -> list[s
     Raises
     ------
     ImplausibleCT
-        As `checks.check_lungs`.
+        As `plausibility.check_lungs`.
     """
-    found = [*checks.check_lungs(lungs.array, ct.array, name), *_one_smaller(lungs.array)]
+    found = [*plausibility.check_lungs(lungs.array, ct.array, name), *_one_smaller(lungs.array)]
     box = _box(lungs.array)
     coarse, labels = block_mean(ct.array[box]), lungs.array[box][1::STEP, 1::STEP, 1::STEP]
     found += _cut(lungs.array, ct.array[box], labels > 0)

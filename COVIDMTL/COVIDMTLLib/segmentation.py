@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import checks, resampling
+from . import plausibility, resampling
 from .active_contour import refine_active_contour
 from .airways import holds_airways, label_airways, without_airways
 from .classical import segment_classical
@@ -84,7 +84,7 @@ def segment(
     airways : bool
         Label the trachea and the main bronchi, too. Of them ``classical`` and ``active-contour`` make lung otherwise.
     chest : Chest, optional
-        What `checks.check_field_of_view` has found in this CT, if it has been checked.
+        What `plausibility.check_field_of_view` has found in this CT, if it has been checked.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def segment(
             "The method robust has no parameters; leave them out or choose the method classical or active-contour."
         )
     slices = None if through is None else slices_through(through, grid or ct.geometry, ct.geometry, name)
-    chest = chest or checks.check_field_of_view(ct, name)
+    chest = chest or plausibility.check_field_of_view(ct, name)
     progress(0.1)
     start = None if initial is None else mask_on(initial, ct).array > 0
     if start is not None:
@@ -124,13 +124,13 @@ def segment(
         lungs = segment_robust(ct.array, start, lambda fraction: progress(0.2 + 0.7 * fraction), chest)
     else:
         lungs = segment_classical(ct.array, parameters.threshold) if start is None else start
-    checks.check_lungs(lungs, ct.array, name)
+    plausibility.check_lungs(lungs, ct.array, name)
     if method == "active-contour":
         progress(0.2)
         lungs = refine_active_contour(
             ct.array, lungs, lambda fraction: progress(0.2 + 0.7 * fraction), parameters, slices
         )
-        checks.check_lungs(lungs, ct.array, name)
+        plausibility.check_lungs(lungs, ct.array, name)
     labels = right_and_left(lungs, ct.array)
     if airways:
         label_airways(labels, ct.array)
@@ -168,7 +168,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
     """
     lungs = mask_on(mask, ct).array > 0
     check_mask(lungs, find_chest(ct.array))
-    checks.check_lungs(lungs, ct.array, name)
+    plausibility.check_lungs(lungs, ct.array, name)
     return ct.with_array(right_and_left(lungs, ct.array))
 
 
