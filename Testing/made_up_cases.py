@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import numpy as np
+from COVIDMTLLib.image_writing import write_volume
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.writing import write_volume
 
 SPACING, SIZE = (1.6, 1.6, 2.0), 0.3
 """Of the synthetic patients; smaller ones have no lungs any more."""

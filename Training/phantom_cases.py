@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from COVIDMTLLib import writing
+from COVIDMTLLib import image_writing, writing
 from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.phantom import Phantom, thorax
 
@@ -49,4 +49,4 @@ def write(case: Mapping[str, Any], spacing: float, folder: Path) -> None:
     for what, volume in volumes.items():
         file = path(folder, what, case["case"])
         with writing.staged_folder(file.parent) as staged:
-            writing.write_volume(volume, staged / file.name)
+            image_writing.write_volume(volume, staged / file.name)

@@ -11,7 +11,7 @@ from math import isnan
 from pathlib import Path
 
 from . import calibration_command as calibration
-from . import inspection, jobs, model_commands, outputs, terminal, writing
+from . import image_writing, inspection, jobs, model_commands, outputs, terminal, writing
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
@@ -239,7 +239,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
 
 
 def _segment(options: argparse.Namespace) -> None:
-    writing.check_mask_format(options.out)
+    image_writing.check_mask_format(options.out)
     writing.check_apart(options.out, options.ct, options.initial, options.measures)
     _check_outputs(options.ct, options.out, options.measures)
     names = ("threshold", "alpha", "beta", "iterations", "closing", "truncate")

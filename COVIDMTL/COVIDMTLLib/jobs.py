@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import assessment, confidence, dicom_export, resampling, segmentation, writing
+from . import assessment, confidence, dicom_export, image_writing, resampling, segmentation
 from .aid import aid
 from .airways import AIRWAYS, NOT_FOUND, without_airways
 from .assessment_files import write_features
@@ -44,7 +44,7 @@ def demo(
 
     progress("phantom", 0.0, "Making a synthetic CT")
     phantom = thorax(seed, ground_glass=ground_glass, consolidation=consolidation)
-    writing.write_volume(phantom.ct, folder / "ct.nrrd")
+    image_writing.write_volume(phantom.ct, folder / "ct.nrrd")
     name = f"synthetic CT, seed {seed}"
     return assessment.assess(phantom.ct, folder, name=name, synthetic=True, progress=progress, **options).result
 
@@ -73,7 +73,7 @@ def segment(
         ``warnings``.
     """
     name = printable(name or ct.name)
-    as_dicom, source = writing.is_dicom(out), None
+    as_dicom, source = image_writing.is_dicom(out), None
     dicom_export.check_wanted(ct, as_dicom, keep_identity)
     if as_dicom and grid != "ct":
         raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
@@ -103,7 +103,7 @@ def segment(
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
     with steps.step("write", "Writing the mask"):
         if source is None:
-            writing.write_volume(labels, out, target)
+            image_writing.write_volume(labels, out, target)
         else:
             found_by = assessment.origin(initial is not None, "none" if method == "classical" else method)
             on_ct = labels_on(labels, volume.geometry).array
@@ -168,7 +168,7 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         measures = measure_opacities(working, lungs, found)
         warnings += [*warn_of_lungs(working, lungs, name), *warnings_of_opacities(measures)]
     with steps.step("write", "Writing the mask"):
-        writing.write_volume(found.labels, out, volume.geometry if options.grid == "ct" else None)
+        image_writing.write_volume(found.labels, out, volume.geometry if options.grid == "ct" else None)
     return measures | {"corrected": corrected is not None, "warnings": warnings}
 
 

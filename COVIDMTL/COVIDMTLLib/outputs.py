@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import InputError
-from .writing import MARK, is_dicom
+from .image_writing import MARK, is_dicom
 
 ASSESSMENT = "assessment.json"
 

@@ -6,7 +6,7 @@ import json
 
 import slicer
 from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.writing import write_volume
+from COVIDMTLLib.image_writing import write_volume
 
 from .results import OPACITIES, SEGMENTATION, assessment_of, node_of, part_of, store_opacities
 from .runs import Run

@@ -21,6 +21,7 @@ from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.child import Child
 from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.evidence import check_prior
+from COVIDMTLLib.image_writing import write_volume
 from COVIDMTLLib.lifetime import JOB_FOLDER
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import Patient
@@ -28,7 +29,6 @@ from COVIDMTLLib.progress import Callback, silent
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.volume import Volume
-from COVIDMTLLib.writing import write_volume
 
 from .attention import store_attention
 from .results import LUNGS_DIGEST, OPACITIES, SEGMENTATION, part_of, store_assessment

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .. import segmentation, writing
+from .. import image_writing, segmentation
 from ..opacities import in_words
 from ..outputs import digests
 from ..packages import require
@@ -96,7 +96,7 @@ def follow(
         write_table(result, folder / "follow.csv")
         if volumes:
             for number, (scan, one) in enumerate(zip(scans[1:], registrations, strict=True), 2):
-                writing.write_volume(on_first(scan, one, scans[0]), folder / f"registered_{number}.nrrd")
+                image_writing.write_volume(on_first(scan, one, scans[0]), folder / f"registered_{number}.nrrd")
     result |= {"seconds": steps.seconds, "files": digests(folder)}
     (folder / FOLLOW).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result

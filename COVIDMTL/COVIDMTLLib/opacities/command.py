@@ -8,7 +8,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from .. import jobs, outputs, terminal, writing
+from .. import image_writing, jobs, outputs, terminal, writing
 from ..arguments import add_grid, add_progress
 from ..errors import InputError
 from ..supervise import run_supervised
@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def opacities(options: argparse.Namespace) -> None:
     """Run the command."""
-    writing.check_mask_format(options.out)
-    if writing.is_dicom(options.out):
+    image_writing.check_mask_format(options.out)
+    if image_writing.is_dicom(options.out):
         raise InputError("Opacities are not written as DICOM; use .nrrd, .nii.gz or .mha.")
     inputs = (options.ct, options.lungs, options.corrected)
     writing.check_apart(options.out, *inputs, options.measures)
