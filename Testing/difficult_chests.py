@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from COVIDMTLLib.sides import LEFT, RIGHT, right_and_left
+from COVIDMTLLib.sides import right_and_left
+from COVIDMTLLib.terminology import LEFT, RIGHT
 from COVIDMTLLib.volume import Geometry, Volume, linear_on
 from planted_textures import Noise
 

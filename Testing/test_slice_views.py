@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from COVIDMTLLib.sides import LEFT, RIGHT
+from COVIDMTLLib.terminology import LEFT, RIGHT
 from COVIDMTLLib.volume import Volume, labels_on
 from scipy import ndimage
 

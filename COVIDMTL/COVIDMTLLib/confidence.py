@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .boxes import box_of
-from .sides import LEFT, RIGHT
+from .terminology import LEFT, RIGHT
 from .volume import Volume
 
 SHOWN, INFERRED = 1, 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .sides import LEFT, RIGHT
+from .terminology import LEFT, RIGHT
 from .volume import Volume
 
 GROUND_GLASS = (-750, -300)

@@ -7,7 +7,7 @@ import numpy as np
 from . import plausibility
 from .boxes import box_of
 from .robust.grid import STEP, block_mean, eroded
-from .sides import LEFT, RIGHT
+from .terminology import LEFT, RIGHT
 from .volume import HU_RANGE, Volume
 
 SIDES = {"right": RIGHT, "left": LEFT}

@@ -11,7 +11,7 @@ import numpy as np
 
 from .boxes import box_of
 from .confidence import INFERRED
-from .sides import LEFT, RIGHT
+from .terminology import LEFT, RIGHT
 from .volume import Volume
 
 LUNG_WINDOW = (-1350, 150)  # HU

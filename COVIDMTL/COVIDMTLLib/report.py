@@ -13,8 +13,8 @@ from .opacities.pictures import COLOURS as OPACITY_COLOURS
 from .opacities.pictures import opacity_pictures, zone_map
 from .pictures import COLOURS, attention_pictures, three_planes
 from .report_reasons import reasons
-from .sides import LEFT, RIGHT
 from .stability import moved_most
+from .terminology import LEFT, RIGHT
 from .verdicts import in_words as in_words_of_verdict
 from .version import RESEARCH_USE_ONLY, __version__
 

@@ -16,7 +16,8 @@ from .packages import check_installed
 from .preview import in_words, slices_through
 from .robust import segment_robust
 from .robust.chest import Chest, check_mask, find_chest
-from .sides import LEFT, RIGHT, right_and_left
+from .sides import right_and_left
+from .terminology import LEFT, RIGHT
 from .volume import Geometry, Volume, labels_on
 
 METHODS = ("robust", "active-contour", "classical")

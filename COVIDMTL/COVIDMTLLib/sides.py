@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-RIGHT, LEFT = 1, 2
-"""Labels of the lungs in every mask that is written."""
+from .terminology import LEFT, RIGHT
 
 STEP = 2  # mm; the lungs are told apart on a coarser grid, which is enough and eight times as fast
 

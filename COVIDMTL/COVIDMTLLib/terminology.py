@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .airways import AIRWAYS
-from .sides import LEFT, RIGHT
+
+RIGHT, LEFT = 1, 2
+"""Labels of the lungs in every mask that is written."""
 
 
 class Code(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 from COVIDMTLLib.airways import AIRWAYS, without_airways
 from COVIDMTLLib.overlap import overlap
-from COVIDMTLLib.sides import LEFT, RIGHT
+from COVIDMTLLib.terminology import LEFT, RIGHT
 from COVIDMTLLib.volume import Volume
 
 from .tables import fill_table

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..densities import CONSOLIDATION, GROUND_GLASS
-from ..sides import LEFT, RIGHT
-from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LUNG, STRUCTURES, Code
+from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
 from ..verdicts import in_words
 from ..version import __version__
 from . import software

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..sides import LEFT, RIGHT
-from ..terminology import ANATOMICAL_STRUCTURE, STRUCTURES
+from ..terminology import ANATOMICAL_STRUCTURE, LEFT, RIGHT, STRUCTURES
 from ..version import RESEARCH_USE_ONLY, __version__
 from . import software
 from .codes import snomed

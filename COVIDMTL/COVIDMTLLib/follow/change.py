@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..opacities.measures import ZONES, score_of
-from ..sides import LEFT, RIGHT
+from ..terminology import LEFT, RIGHT
 from ..volume import Volume
 
 LEAST_ERROR, RELATIVE_ERROR = 0.005, 0.1

@@ -13,7 +13,7 @@ import numpy as np
 from ..boxes import box_of
 from ..errors import InputError
 from ..robust.grid import dilated, eroded, opened, without_small
-from ..sides import LEFT, RIGHT
+from ..terminology import LEFT, RIGHT
 from ..volume import Geometry, Volume, labels_on, linear_on
 from .normal import healthy_density
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..boxes import box_of
-from ..sides import LEFT, RIGHT
+from ..terminology import LEFT, RIGHT
 from ..volume import Volume
 from .detection import CONSOLIDATION, HIGH_OPACITY, MOVED, Opacities, with_mediastinum
 
