@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.airways import AIRWAYS, NOT_FOUND, label_airways
+from COVIDMTLLib.airways import NOT_FOUND, label_airways
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import METHODS, given_lungs, mask_on, segment
+from COVIDMTLLib.terminology import AIRWAYS
 from COVIDMTLLib.volume import labels_on, to_working_grid
 from scipy import ndimage
 

@@ -6,10 +6,8 @@ import numpy as np
 
 from .robust.air import central_airways, enclosed_air
 from .robust.grid import block_mean
+from .terminology import AIRWAYS
 from .volume import Volume
-
-AIRWAYS = 3
-"""Label of the trachea and the main bronchi, in masks that have them."""
 
 GAS = -900
 """HU below which there is hardly anything but gas, as in an airway."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import assessment, confidence, dicom_export, image_writing, resampling, segmentation
 from .aid import aid
-from .airways import AIRWAYS, NOT_FOUND, without_airways
+from .airways import NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
 from .errors import InputError
@@ -26,6 +26,7 @@ from .overlap import compare_masks
 from .packages import require
 from .progress import Callback, Steps
 from .reading import opened_study, read_ct, read_mask
+from .terminology import AIRWAYS
 from .volume import labels_on, to_working_grid
 from .wording import printable
 

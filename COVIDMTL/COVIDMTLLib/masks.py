@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .airways import AIRWAYS
 from .dicom_masks import is_dicom_file, read_dicom_lungs
 from .errors import InputError
 from .headers import GZIP
 from .lung_names import Segment, is_lung, listed, lungs_among
 from .packages import require
 from .reading import check_labels, read_layers
+from .terminology import AIRWAYS
 from .volume import Geometry, Volume, labels_on, linear_on
 from .wording import printable
 

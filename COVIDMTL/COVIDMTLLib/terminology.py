@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .airways import AIRWAYS
+AIRWAYS = 3
+"""Label of the trachea and the main bronchi, in masks that have them."""
+
 
 RIGHT, LEFT = 1, 2
 """Labels of the lungs in every mask that is written."""

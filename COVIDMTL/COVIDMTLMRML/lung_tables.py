@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import slicer
-from COVIDMTLLib.airways import AIRWAYS, without_airways
+from COVIDMTLLib.airways import without_airways
 from COVIDMTLLib.overlap import overlap
-from COVIDMTLLib.terminology import LEFT, RIGHT
+from COVIDMTLLib.terminology import AIRWAYS, LEFT, RIGHT
 from COVIDMTLLib.volume import Volume
 
 from .tables import fill_table
