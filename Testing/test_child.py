@@ -15,8 +15,9 @@ import numpy as np
 import psutil
 import pytest
 from conftest import write
-from COVIDMTLLib.child import Child, ChildFailed, assess_in_child
+from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import Parameters, segment

@@ -13,9 +13,9 @@ from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib import RESEARCH_USE_ONLY, jobs
 from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.child import assess_in_child
 from COVIDMTLLib.dicom_export import read_source, write_report, write_segmentation
 from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.method_parameters import PUBLISHED
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.progress import silent

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from COVIDMTLLib import child, cli
+from COVIDMTLLib import child, cli, in_subprocess
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
@@ -231,12 +231,12 @@ def commands(monkeypatch):
 
 def test_patient_travels_to_a_child(commands, tmp_path):
     labs = LABS | {"LY": 1 / 3}
-    child.assess_in_child("ct.nrrd", tmp_path, age=64.5, sex="female", labs=labs)
-    child.assess_in_child("ct.nrrd", tmp_path, labs={})
+    in_subprocess.assess_in_child("ct.nrrd", tmp_path, age=64.5, sex="female", labs=labs)
+    in_subprocess.assess_in_child("ct.nrrd", tmp_path, labs={})
     out = {"--out": str(tmp_path)}
     assert commands == [(out | {"--age": "64.5", "--sex": "female"}, labs), (out, None)]
     with pytest.raises(InputError, match="^The laboratory value LY is 480 G/L"):
-        child.assess_in_child("ct.nrrd", tmp_path, labs={"LY": 480})
+        in_subprocess.assess_in_child("ct.nrrd", tmp_path, labs={"LY": 480})
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from .assessment import assess
-from .child import ChildFailed, assess_in_child
+from .child import ChildFailed
 from .containers import ARCHIVES
 from .containers import IMAGES as IMAGE_SUFFIXES
 from .dicom_headers import has_frames, is_dicom_file
 from .errors import InputError
+from .in_subprocess import assess_in_child
 from .patients_table import read_patients
 from .progress import Callback, silent
 from .rows import failed_row, row_of, write_rows
