@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from . import checks, confidence, dicom_export, evidence, plausibility, segmentation, training_range, writing
 from .aid import aid
 from .assessment_files import write_files
+from .assessment_result import Assessment
 from .densities import lung_densities
 from .ensembles import judge_all, not_given
 from .errors import InputError
@@ -35,7 +36,7 @@ from .reading import opened_study
 from .software import software
 from .support import why_no_verdict
 from .version import RESEARCH_USE_ONLY
-from .volume import Geometry, Volume, to_working_grid
+from .volume import Volume, to_working_grid
 from .wording import printable
 
 REFINEMENTS = ("robust", "active-contour", "none")
@@ -48,43 +49,6 @@ NO_VERDICTS: dict[str, Any] = {"tasks": {}, "aggregate": None, "ensemble": None,
 
 STEPS = {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, "features": 6, "network": 1, "report": 2}
 """The steps of an assessment and about how long each takes, in seconds on two cores."""
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """An assessment and what it rests on.
-
-    Attributes
-    ----------
-    result : dict
-        What ``assessment.json`` holds.
-    ct : Volume
-        HU on the working grid.
-    lungs : Volume
-        1 right lung, 2 left lung, on the working grid.
-    boundary : Boundary
-        Where the image shows the boundary of the lungs.
-    features : dict
-        The 375 features by name, as the first model that takes them has them; empty if none does.
-    models : list of Model
-    attention : dict
-        For each task that a model on volumes has, how much each voxel of the working grid made the models say
-        what they say (section 6): float32 `Volume`, 0 to 1.
-    ct_geometry : Geometry
-        The geometry that the CT came in.
-    opacities : Volume
-        1 ground glass, 2 consolidation, on the working grid.
-    """
-
-    result: dict[str, Any]
-    ct: Volume
-    lungs: Volume
-    boundary: confidence.Boundary
-    features: dict[str, float]
-    models: list[Model]
-    attention: dict[str, Volume]
-    ct_geometry: Geometry
-    opacities: Volume
 
 
 def assess(

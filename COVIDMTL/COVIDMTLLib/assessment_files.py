@@ -11,7 +11,7 @@ from .image_writing import write_volume
 from .volume import labels_on, linear_on
 
 if TYPE_CHECKING:
-    from .assessment import Assessment
+    from .assessment_result import Assessment
     from .dicom_export import Source
 
 

@@ -19,7 +19,7 @@ from .verdicts import in_words as in_words_of_verdict
 from .version import RESEARCH_USE_ONLY, __version__
 
 if TYPE_CHECKING:
-    from .assessment import Assessment
+    from .assessment_result import Assessment
 
 TEMPLATE = "report.html.jinja"
 
