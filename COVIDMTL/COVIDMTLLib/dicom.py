@@ -79,7 +79,7 @@ def read_stack(stack: Stack, name: str) -> sitk.Image:
     """
     try:
         if stack.first.frame is not None:
-            return read_frames(stack)
+            return read_frames(stack.slices)
         return _read_files([one.path for one in stack.slices])
     except RuntimeError as error:
         raise InputError(

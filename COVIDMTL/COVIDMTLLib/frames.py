@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,12 @@ from .wording import name_for_libraries
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from .stacks import Stack
-
 GDCM = "GDCMImageIO"
 """Which has to be asked for by name where a file has no preamble."""
 
 
-def read_frames(stack: Stack) -> sitk.Image:
-    """The volume of a stack of frames, in the order of their positions, in HU.
+def read_frames(slices: Sequence[Slice]) -> sitk.Image:
+    """The volume of the slices of a stack, in the order of their positions, in HU.
 
     Raises
     ------
@@ -31,18 +30,18 @@ def read_frames(stack: Stack) -> sitk.Image:
     """
     import SimpleITK as sitk
 
-    stored = {path: _stored(path) for path in {one.path for one in stack.slices}}
+    stored = {path: _stored(path) for path in {one.path for one in slices}}
     _stored.cache_clear()
-    scales = [one.rescale or (1.0, 0.0) for one in stack.slices]
+    scales = [one.rescale or (1.0, 0.0) for one in slices]
     whole = all(number.is_integer() for scale in scales for number in scale)
-    array = np.empty((len(stack.slices), *stack.first.size), np.int32 if whole else np.float32)
-    for z, (one, (slope, intercept)) in enumerate(zip(stack.slices, scales, strict=True)):
+    array = np.empty((len(slices), *slices[0].size), np.int32 if whole else np.float32)
+    for z, (one, (slope, intercept)) in enumerate(zip(slices, scales, strict=True)):
         array[z] = stored[one.path][one.frame] * slope + intercept
     if whole and np.iinfo(np.int16).min <= array.min() and array.max() <= np.iinfo(np.int16).max:
         array = array.astype(np.int16)
-    first, last = stack.slices[0], stack.slices[-1]
+    first, last = slices[0], slices[-1]
     image = sitk.GetImageFromArray(array)
-    along = (last.position - first.position) / max(len(stack.slices) - 1, 1)
+    along = (last.position - first.position) / max(len(slices) - 1, 1)
     image.SetSpacing((first.spacing[1], first.spacing[0], float(np.linalg.norm(along)) or 1.0))
     image.SetOrigin(first.position.tolist())
     image.SetDirection(np.stack([*first.axes, first.normal], axis=1).ravel().tolist())
