@@ -23,11 +23,11 @@ from statistics import mean, median
 
 import numpy as np
 import torch
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.networks import initialise
 from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.shift3d import Shift3D
+from COVIDMTLLib.utils.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "Training"))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from COVIDMTLLib.classical import segment_classical
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.segmentation import METHODS, segment
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Volume
 
 LUNGMASK = {"lungmask-R231": "R231", "lungmask-R231CovidWeb": "R231CovidWeb"}

@@ -20,7 +20,7 @@ from ablation_config import SETTINGS, read_config  # noqa: E402
 from ablation_effects import effects, sentence, verdict  # noqa: E402
 from ablation_plan import ALL_TASKS, FIGURES, Cell, cells_of, plan  # noqa: E402
 from ablation_runs import Study  # noqa: E402
-from COVIDMTLLib.errors import InputError  # noqa: E402
+from COVIDMTLLib.utils.errors import InputError  # noqa: E402
 from predictions import CLASSES, Predictions, read, write  # noqa: E402
 from recipe import PAPER, read_recipe  # noqa: E402
 from store import make_store, open_store  # noqa: E402

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from COVIDMTLLib.assessment_files import write_features
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 from scipy.stats import ttest_ind
 

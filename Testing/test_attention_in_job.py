@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from bright_model import write_bright_model
 from conftest import covid_mtl, write
 from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Volume
 from test_volume import turned
 

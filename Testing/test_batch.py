@@ -11,7 +11,7 @@ import pytest
 from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.batch import TABLE, assess_folder, assess_in_child, cases, passed_over
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from dicom_studies import write_frames, write_localizer, write_slices
 
 SERIES = "1.2.826.0.1.3680043.8.498.1"

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from COVIDMTLLib.checkpoints import TASKS, read_checkpoint, recognise
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.networks import build_network
+from COVIDMTLLib.utils.errors import InputError
 from torch.nn import functional
 
 FIRES = {

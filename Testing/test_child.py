@@ -16,12 +16,12 @@ import psutil
 import pytest
 from conftest import write
 from COVIDMTLLib.child import Child, ChildFailed
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.in_subprocess import assess_in_child
-from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.supervise import WorkerFailed, run_supervised
+from COVIDMTLLib.utils.errors import InputError
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLLib.volume import labels_on, to_working_grid
 from slicer_host.launcher import write_launcher
 

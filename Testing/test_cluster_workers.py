@@ -10,7 +10,7 @@ import pytest
 from cohort_runs import until
 from COVIDMTLLib.cohort import cluster
 from COVIDMTLLib.cohort.run import assess_cohort
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 

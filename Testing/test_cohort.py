@@ -7,7 +7,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "Training"))

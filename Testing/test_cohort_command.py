@@ -19,8 +19,8 @@ from COVIDMTLLib.cohort.outcome import Outcome
 from COVIDMTLLib.cohort.run import assess_cohort
 from COVIDMTLLib.cohort.summary import write_summary
 from COVIDMTLLib.cohort.table import read_cases
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.progress import silent
+from COVIDMTLLib.utils.errors import InputError
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLLib.worker import WorkerDied
 from made_up_cases import die, write_cases
 

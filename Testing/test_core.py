@@ -13,7 +13,7 @@ from types import ModuleType
 import COVIDMTLLib
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.packages import MissingPackage, require
+from COVIDMTLLib.utils.optional_imports import MissingPackage, require
 
 FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from conftest import covid_mtl, write
 from COVIDMTLLib import checks, plausibility
-from COVIDMTLLib.errors import ImplausibleCT
 from COVIDMTLLib.lung_warnings import warn_of_lungs
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import segment
+from COVIDMTLLib.utils.errors import ImplausibleCT
 from COVIDMTLLib.volume import labels_on, to_working_grid
 from difficult_chests import difficult, in_slices
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.utils.errors import InputError
 from sklearn.metrics import roc_auc_score
 
 TRAINING = Path(__file__).parent.parent / "Training"

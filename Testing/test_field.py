@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from COVIDMTLLib import segmentation
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.masks import read_lungs
 from COVIDMTLLib.reading import read_study
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
 
 READ = [

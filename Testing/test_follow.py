@@ -20,7 +20,7 @@ from COVIDMTLLib.follow.scans import Given, in_time, measure
 from COVIDMTLLib.opacities.measures import ZONES
 from COVIDMTLLib.outputs import keep_others
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.progress import silent
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLLib.volume import Geometry, Volume, linear_on
 
 SIZE = {"spacing": (1.6, 1.6, 2.0), "size": 0.48}

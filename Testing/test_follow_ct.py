@@ -4,8 +4,8 @@ import numpy as np
 from conftest import write
 from COVIDMTLLib.follow.change import INCREASED, NO_CHANGE
 from COVIDMTLLib.follow.job import follow
-from COVIDMTLLib.progress import silent
 from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLLib.volume import labels_on, to_working_grid
 from planted_opacities import plant
 from test_follow import moved

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import given_lungs
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
 
 TRAINING = Path(__file__).parent.parent / "Training"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 from sklearn.metrics import roc_auc_score
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib import cli
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model_cards import published_input
 from COVIDMTLLib.models import CARD, WEIGHTS, load_model, load_network, read_card, save_model
 from COVIDMTLLib.networks import build_network, initialise
 from COVIDMTLLib.scaling import fit_scaling
 from COVIDMTLLib.training_range import describe
+from COVIDMTLLib.utils.errors import InputError
 from safetensors.torch import load_file, save_file
 
 SIZE = [48, 64, 64]

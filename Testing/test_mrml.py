@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
 from slicer_host.launcher import write_launcher
 from test_volume import turned

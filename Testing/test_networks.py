@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.networks import (
     DeCoVNet,
     FeaturesMTL,
@@ -15,6 +14,7 @@ from COVIDMTLLib.networks import (
     build_network,
     initialise,
 )
+from COVIDMTLLib.utils.errors import InputError
 from torch import nn
 
 BACKBONES = {

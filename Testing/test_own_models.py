@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import load_model
+from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 
 TRAINING = Path(__file__).parents[1] / "Training"

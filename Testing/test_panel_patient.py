@@ -5,8 +5,8 @@ import re
 
 import panels
 import pytest
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.laboratory import LABORATORY
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.results import assessment_of, part_of, store_assessment
 from panels import MODULES, add_ct, add_lungs, host, nodes, slicer, table, wait
 from PySide6.QtCore import Qt

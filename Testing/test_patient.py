@@ -11,12 +11,12 @@ from COVIDMTLLib import child, cli, in_subprocess
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_network, save_model
 from COVIDMTLLib.patient import Patient, check_patient, read_labs
+from COVIDMTLLib.utils.errors import InputError
 
 LABS = {"HGB": 141.0, "LY": 0.48, "DD": 0.5, "CREA": 71.5, "CD4/CD8": 1.4}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 
 TRAINING = Path(__file__).parents[1] / "Training"

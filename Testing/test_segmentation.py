@@ -7,13 +7,13 @@ import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write
 from COVIDMTLLib import active_contour, checks, cli, plausibility
-from COVIDMTLLib.errors import ImplausibleCT, InputError
 from COVIDMTLLib.overlap import compare_masks, overlap
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.sides import right_and_left
 from COVIDMTLLib.snakes import edges_of, enclosed, moved
 from COVIDMTLLib.terminology import LEFT, RIGHT
+from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
 from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
 from plain_active_contour import refine_plainly
 from test_volume import flipped, turned

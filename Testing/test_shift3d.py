@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.shift3d import Shift3D
+from COVIDMTLLib.utils.errors import InputError
 from scipy.stats import chisquare, norm
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]

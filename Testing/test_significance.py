@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from scipy.stats import binomtest, norm, rankdata
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 

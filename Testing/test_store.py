@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import heed_interrupts, write
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.features import lung_features
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.lung_volume import prepare as as_assessed
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation import mask_on, segment
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import to_working_grid
 
 TRAINING = Path(__file__).parents[1] / "Training"

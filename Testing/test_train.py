@@ -18,9 +18,9 @@ import pytest
 import torch
 import yaml
 from batches import QUIET, Samples, finish, schedule
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import load_model, load_network
+from COVIDMTLLib.utils.errors import InputError
 from evaluate import evaluate
 from fit import fit
 from objective import Objective

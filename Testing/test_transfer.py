@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import make_loss
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.transfer import transfer
+from COVIDMTLLib.utils.errors import InputError
 
 
 def tasks(*classes):

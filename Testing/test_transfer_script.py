@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import load_network, read_card
+from COVIDMTLLib.utils.errors import InputError
 
 TRAINING = Path(__file__).parents[1] / "Training"
 sys.path.insert(0, str(TRAINING))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import write_dicom
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.attention import attention_maps
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.inference import make_ready
 from COVIDMTLLib.model_cards import network_config, published_input
 from COVIDMTLLib.models import load_model, load_network, needs_torch, save_model, shipped_models
 from COVIDMTLLib.network_config import weights_wanted
 from COVIDMTLLib.networks import build_network
+from COVIDMTLLib.utils.errors import InputError
 from missing_packages import blocked
 
 CPU = torch.device("cpu")

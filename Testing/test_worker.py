@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.progress import silent
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLLib.worker import Worker, WorkerDied
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from COVIDMTLLib import checks, plausibility, segmentation
 from COVIDMTLLib.densities import lung_densities
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import low_pass_features
 from COVIDMTLLib.image_writing import write_volume
 from COVIDMTLLib.models import load_model
 from COVIDMTLLib.reading import read_mask, read_study
 from COVIDMTLLib.stability import stability
 from COVIDMTLLib.support import why_no_verdict
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.verdicts import judge
 from COVIDMTLLib.volume import labels_on, to_working_grid
 

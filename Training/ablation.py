@@ -23,9 +23,9 @@ from ablation_config import SETTINGS, read_config
 from ablation_effects import effects
 from ablation_plan import FIGURES, cells_of, plan
 from ablation_runs import Study, train_all
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.losses import MISSING
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from predictions import CLASSES
 from recipe import PAPER, read_recipe
 from store import open_store

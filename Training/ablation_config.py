@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from ablation_plan import PAPER_LOSS, SHIFTS
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 
 SETTINGS = Path(__file__).parent / "ablation.yaml"
 

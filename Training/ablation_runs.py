@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from ablation_plan import ALL_TASKS, Cell, settings
 from case_table import SPLITS
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.utils.atomic_files import staged_file
+from COVIDMTLLib.utils.errors import InputError
 from fit import fit
 from recipe import read_recipe
 from recipe_tasks import read_tasks

@@ -20,8 +20,8 @@ import table1
 import tables
 import welch
 from box_plots import box_plots
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from heatmap import heat_map
 from importance import feature_importance, top_features
 

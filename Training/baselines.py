@@ -17,10 +17,10 @@ import cohort
 import numpy as np
 import pandas as pd
 import tables
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.models import load_model
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from hog import read_hog
 from lightgbm import LGBMClassifier
 from metrics import auc_by_class, classification_metrics

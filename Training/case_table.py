@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cohort import CLASSES
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.tables import check_once, read_rows
 from COVIDMTLLib.tasks import MISSING, TASKS
+from COVIDMTLLib.utils.csv_tables import check_once, read_rows
+from COVIDMTLLib.utils.errors import InputError
 from spreadsheets import UNREADABLE
 
 SPLITS = ("train", "validation", "test")

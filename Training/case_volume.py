@@ -11,12 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 from case_table import Case
 from COVIDMTLLib import plausibility
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import lung_features
 from COVIDMTLLib.lung_volume import BOX
 from COVIDMTLLib.masks import read_lungs
 from COVIDMTLLib.reading import read_ct
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, mask_on, segment
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, to_working_grid
 from release_volumes import SUFFIXES, read_release_volume
 from store import centred, in_box

@@ -18,9 +18,9 @@ import figures
 import numpy as np
 import pandas as pd
 import tables
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from sklearn.preprocessing import MinMaxScaler

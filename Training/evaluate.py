@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 import tables
 from aggregate import aggregate
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import shipped_models
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from metrics import classification_metrics, expected_calibration_error
 from predictions import Predictions, class_names, labelled, named_file, read_all, tasks_of, write
 from regression import measure_values, scatter, values_of

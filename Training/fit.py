@@ -12,10 +12,10 @@ import pandas as pd
 import predictions
 import torch
 import yaml
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.networks import initialise
 from COVIDMTLLib.scaling import make_scaling
-from COVIDMTLLib.writing import staged_file, sweep
+from COVIDMTLLib.utils.atomic_files import staged_file, sweep
+from COVIDMTLLib.utils.errors import InputError
 from lightning_fabric import Fabric
 from recipe import make_network, sees_features, sees_volume
 from resolve import resolved

@@ -18,8 +18,8 @@ import figures
 import numpy as np
 import pandas as pd
 import tables
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from forest_plot import forest_plot
 from groups import groupings
 from missing_labs import missing_labs

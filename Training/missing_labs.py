@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cohort import TARGETS, Cohort
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from lightgbm import LGBMClassifier
 from metrics import auc
 from significance import delong

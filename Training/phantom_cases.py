@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from COVIDMTLLib import image_writing, writing
+from COVIDMTLLib import image_writing
 from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.phantom import Phantom, thorax
+from COVIDMTLLib.utils import atomic_files
 
 FOLDERS = {"ct": "ct", "lungs": "lungs", "initial": "initial_lungs"}
 """Where the files of a case lie in the folder of a cohort."""
@@ -48,5 +49,5 @@ def write(case: Mapping[str, Any], spacing: float, folder: Path) -> None:
         volumes["initial"] = phantom.ct.with_array(found.astype(np.uint8))
     for what, volume in volumes.items():
         file = path(folder, what, case["case"])
-        with writing.staged_folder(file.parent) as staged:
+        with atomic_files.staged_folder(file.parent) as staged:
             image_writing.write_volume(volume, staged / file.name)

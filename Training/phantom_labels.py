@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 
 LOWEST, HIGHEST = 0.004, 0.75
 """Limits of the share of the lungs that opacities take; enough air is left for thresholding to find lungs at all."""

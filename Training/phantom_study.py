@@ -17,7 +17,7 @@ from typing import Any
 
 import tables
 from case_table import read_case_table
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from evaluate import Evaluation, evaluate
 from fit import fit
 from phantoms import make_cohort

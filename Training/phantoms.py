@@ -20,8 +20,8 @@ from typing import Any
 
 import pandas as pd
 import phantom_cases
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from phantom_labels import draw, draw_cases
 from phantom_overview import overview
 from tqdm import tqdm

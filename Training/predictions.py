@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.tasks import MISSING, TASKS
+from COVIDMTLLib.utils.errors import InputError
 
 CLASSES = {task["name"]: task["classes"] for task in TASKS}
 """Names of the classes of each task of the paper."""

@@ -22,13 +22,13 @@ import numpy as np
 from case_table import SPLITS, Case, read_case_table
 from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.features import MODULES as FEATURE_MODULES
-from COVIDMTLLib.packages import require
 from COVIDMTLLib.segmentation import METHODS
 from COVIDMTLLib.tasks import MISSING
+from COVIDMTLLib.utils.atomic_files import sweep
+from COVIDMTLLib.utils.errors import InputError
+from COVIDMTLLib.utils.optional_imports import require
 from COVIDMTLLib.volume import WORKING_SPACING
-from COVIDMTLLib.writing import sweep
 from release_volumes import release_cases
 from store import (
     CASES,

@@ -18,9 +18,9 @@ import figures
 import pandas as pd
 import torch
 from batches import Samples, load_training
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.scaling import make_scaling
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from fit import check_fit, make_fabric, make_ready
 from matplotlib import pyplot
 from prefetch import prefetch

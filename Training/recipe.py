@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import yaml
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.scaling import make_scaling
+from COVIDMTLLib.utils.errors import InputError
 from recipe_tasks import Task, read_tasks
 
 PAPER = Path(__file__).parent / "covid_mtl.yaml"

@@ -20,7 +20,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from spreadsheets import read_sheets, read_table
 
 BY_RESULT = {"negative": 0, "positive": 1}

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import cohort
 from COVIDMTLLib import training_range
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model_import import RELEASE_FEATURES
 from COVIDMTLLib.scaling import fit_min_max
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.utils.atomic_files import staged_file
+from COVIDMTLLib.utils.errors import InputError
 
 
 def main() -> int:

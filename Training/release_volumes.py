@@ -19,7 +19,7 @@ import cohort
 import numpy as np
 import pydicom
 from case_table import Case
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from PIL import Image
 from pydicom.encaps import generate_fragments
 from pydicom.errors import InvalidDicomError

@@ -10,7 +10,7 @@ import torch
 from COVIDMTLLib import RESEARCH_USE_ONLY, __version__, training_range
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.models import save_model
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
 from recipe import network_config, sees_volume
 from splits import Rows
 from store import Store

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.utils.atomic_files import staged_file
 from torch.utils.tensorboard import SummaryWriter
 
 FILE = "log.csv"

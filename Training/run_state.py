@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from COVIDMTLLib.errors import InputError
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.utils.atomic_files import staged_file
+from COVIDMTLLib.utils.errors import InputError
 from recipe import sees_features, tasks_of
 from recipe_tasks import Task
 from splits import Rows

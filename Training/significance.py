@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 from statsmodels.stats.contingency_tables import mcnemar

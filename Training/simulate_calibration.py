@@ -18,10 +18,10 @@ import pandas as pd
 import tables
 import yaml
 from COVIDMTLLib.calibration import MIN_OF_CLASS, LocalCases, before, calibrate, measures
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.scaling import scale
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from train_transportable import HERE, TASKS
 from transport import columns_of, fit, two_classes
 

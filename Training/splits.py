@@ -6,8 +6,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.tasks import MISSING
+from COVIDMTLLib.utils.errors import InputError
 from recipe import sees_features, tasks_of
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from store import Store

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pandas as pd
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile)
 """What pandas and openpyxl raise for a file that is damaged or something else than its name says."""

@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from case_table import Case, check_name, read_cases, read_features
 from cohort import CLASSES
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.lung_volume import prepare
-from COVIDMTLLib.tables import read_text
 from COVIDMTLLib.tasks import MISSING
+from COVIDMTLLib.utils.atomic_files import staged_file, staged_folder
+from COVIDMTLLib.utils.csv_tables import read_text
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import HU_RANGE, Geometry, Volume
-from COVIDMTLLib.writing import staged_file, staged_folder
 from recipe_tasks import Task
 from volume_files import DAMAGED, read_crop, read_moments, read_source, write_volume
 

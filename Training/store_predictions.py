@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_model
 from COVIDMTLLib.tasks import MISSING
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import WORKING_SPACING
 from predictions import CLASSES, Predictions
 from recipe_tasks import Task

@@ -25,9 +25,9 @@ import yaml
 from analyse import analyse, summary
 from baselines import baselines
 from compare_studies import compare_studies
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import read_card
-from COVIDMTLLib.writing import staged_file, staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_file, staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from evaluate import evaluate
 from limits import limits
 from predictions import CLASSES, write

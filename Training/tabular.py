@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from cohort import Cohort
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.networks import TabularNetwork, build_network
 from COVIDMTLLib.scaling import fit_scaling, scale
+from COVIDMTLLib.utils.errors import InputError
 from kernel_ridge import fit_kernel
 from scipy.optimize import minimize
 from scipy.special import log_softmax

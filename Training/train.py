@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from recipe import PAPER, read_recipe
 from store import open_store
 

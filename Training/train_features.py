@@ -20,14 +20,15 @@ import numpy as np
 import safetensors
 import torch
 import yaml
-from COVIDMTLLib import __version__, training_range, writing
+from COVIDMTLLib import __version__, training_range
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import save_model
 from COVIDMTLLib.networks import FeaturesMTL
 from COVIDMTLLib.scaling import make_scaling, scale
+from COVIDMTLLib.utils import atomic_files
+from COVIDMTLLib.utils.errors import InputError
 from metrics import auc, classification_metrics
 from sklearn.model_selection import RepeatedStratifiedKFold
 from torch.optim.swa_utils import AveragedModel
@@ -176,7 +177,7 @@ def train_and_save(train: cohort.Cohort, test: cohort.Cohort, config: dict, out:
             },
         },
     }
-    with writing.staged_folder(out) as folder:
+    with atomic_files.staged_folder(out) as folder:
         save_model(folder, card, network)
     print(f"{'AUC on the test rows':<26}{'published':>12}{'this':>12}{'difference':>12}")
     for name, published in PUBLISHED_AUC.items():

@@ -26,11 +26,11 @@ import yaml
 from combination import coverage_of, fit_all, held_out, validated
 from COVIDMTLLib import __version__, training_range
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.models import load_model, save_model
 from COVIDMTLLib.networks import build_network
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from lean import lean
 from left_out import Elsewhere, left_out
 from limits import by_group

@@ -21,11 +21,11 @@ import scipy
 import sklearn
 import yaml
 from COVIDMTLLib import __version__, evidence, training_range
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.models import read_card, save_model
 from COVIDMTLLib.scaling import scale
-from COVIDMTLLib.writing import staged_folder
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
 from looks import RECORD, Look, record
 from metrics import classification_metrics, expected_calibration_error
 from scipy.special import expit

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from batches import Micro, Samples, finish, load_training, schedule, steps_per_epoch
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from lightning_fabric import Fabric
 from objective import Objective, optimizer_of, schedule_of
 from prefetch import prefetch

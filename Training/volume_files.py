@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.utils.atomic_files import staged_file
 
 CHUNK = (10, 64, 64)
 """About how many voxels (z, y, x) a chunk has. In training crops start at multiples of 10; in y and x, smaller chunks

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 import SimpleITK as sitk
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 
 
 @contextmanager

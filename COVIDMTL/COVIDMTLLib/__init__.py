@@ -5,6 +5,6 @@ The core of the COVIDMTL and SegmentRefine modules for 3D Slicer and of the comm
 `imaging`, `segmentation`, `features`, `models`, `prediction`, `assessment`.
 """
 
-from .version import RESEARCH_USE_ONLY, __version__
+from .utils.version import RESEARCH_USE_ONLY, __version__
 
 __all__ = ["RESEARCH_USE_ONLY", "__version__"]

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import checks, confidence, dicom_export, evidence, plausibility, segmentation, training_range, writing
+from . import checks, confidence, dicom_export, evidence, plausibility, segmentation, training_range
 from .aid import aid
 from .assessment_files import write_files
 from .assessment_result import Assessment
 from .densities import lung_densities
 from .ensembles import judge_all, not_given
-from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
 from .known_lungs import KnownLungs, add_stability, features_of
 from .lung_volume import prepare
@@ -28,16 +27,18 @@ from .models import DEFAULT_MODEL, Model, read_card
 from .opacities import find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .outputs import check_not_ct, digests, keep_others
-from .packages import check_installed, require
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
-from .progress import Callback, Steps, silent
 from .reading import opened_study
-from .software import software
 from .support import why_no_verdict
-from .version import RESEARCH_USE_ONLY
+from .utils import atomic_files
+from .utils.errors import InputError
+from .utils.optional_imports import check_installed, require
+from .utils.progress import Callback, Steps, silent
+from .utils.software import software
+from .utils.text import printable
+from .utils.version import RESEARCH_USE_ONLY
 from .volume import Volume, to_working_grid
-from .wording import printable
 
 REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
@@ -144,7 +145,7 @@ def assess(
             paths = [None if isinstance(one, Volume) or one is None else Path(one) for one in (ct, lungs)]
             check_not_ct([Path(out) / "lungs.nrrd"], paths[0])
             before = partial(keep_others, Path(out), ct=paths[0], given=paths[1:])
-            folder = stack.enter_context(writing.staged_folder(out, before))
+            folder = stack.enter_context(atomic_files.staged_folder(out, before))
         helper = stack.enter_context(aid(*FEATURE_MODULES)) if any(map(takes_features, cards)) else None
         # What takes long to import is imported while the lungs are found.
         loading = stack.enter_context(ThreadPoolExecutor(1)).submit(load_late, later, model, device)

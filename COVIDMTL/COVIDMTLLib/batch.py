@@ -13,12 +13,12 @@ from .child import ChildFailed
 from .containers import ARCHIVES
 from .containers import IMAGES as IMAGE_SUFFIXES
 from .dicom_headers import has_frames, is_dicom_file
-from .errors import InputError
 from .in_subprocess import assess_in_child
 from .patients_table import read_patients
-from .progress import Callback, silent
 from .rows import failed_row, row_of, write_rows
-from .writing import staged_file
+from .utils.atomic_files import staged_file
+from .utils.errors import InputError
+from .utils.progress import Callback, silent
 
 __all__ = ["assess_folder", "assess_in_child", "cases"]
 

@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from . import calibration, writing
+from . import calibration
 from .arguments import add_end_with_input
 from .calibration import LocalCases
 from .cohort.results import CASES
-from .errors import InputError
 from .feature_names import FEATURE_NAMES, values_of
 from .kernel_ridge import KernelRidge
 from .model import Model
 from .models import load_model, save_model
 from .patients_table import by_case
 from .scaling import scale
-from .tables import read_rows
-from .version import RESEARCH_USE_ONLY
-from .wording import printable, shortened
+from .utils import atomic_files
+from .utils.csv_tables import read_rows
+from .utils.errors import InputError
+from .utils.text import printable, shortened
+from .utils.version import RESEARCH_USE_ONLY
 
 HELP = "make the model one of a site's own, from a cohort's results and labels of some of its cases"
 
@@ -136,7 +137,7 @@ def calibrate_site(
         )
     report += [f"{one['title']}: left out. {one['reason']}" for one in left_out]
     card |= {"metrics": counted, "prediction_sets": sets}
-    with writing.staged_folder(out) as folder:
+    with atomic_files.staged_folder(out) as folder:
         save_model(folder, card, fitted)
     return [*report, f"Model: {out}"]
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .errors import InputError
 from .networks import build_network
 from .tasks import TASKS
+from .utils.errors import InputError
 
 NAMES = (
     (r"(?:features\.)?convbn\.(.+)", lambda of: f"backbone.stem.0.{of[1]}"),

@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
 from .lifetime import end_group, own_group
-from .progress import Callback, silent
+from .utils.errors import InputError
+from .utils.progress import Callback, silent
 
 STOPPING = 1.5
 """Seconds that a job is given to clean up after itself before it is ended by force."""

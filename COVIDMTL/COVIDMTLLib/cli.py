@@ -11,11 +11,10 @@ from math import isnan
 from pathlib import Path
 
 from . import calibration_command as calibration
-from . import image_writing, inspection, jobs, model_commands, outputs, terminal, writing
+from . import image_writing, inspection, jobs, model_commands, outputs, terminal
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
-from .errors import NOT_OURS, InputError, sentence
 from .evidence import check_prior
 from .features import BUILT_IN, ENGINES
 from .follow import command as follow_command
@@ -23,11 +22,13 @@ from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .opacities import command as opacities_command
 from .patient import check_patient
-from .progress import silent
 from .segmentation import DEFAULT_METHOD, METHODS
 from .supervise import Stopped, WorkerFailed, run_supervised, serving, stoppable
-from .version import RESEARCH_USE_ONLY, __version__
-from .wording import printable
+from .utils import atomic_files
+from .utils.errors import NOT_OURS, InputError, sentence
+from .utils.progress import silent
+from .utils.text import printable
+from .utils.version import RESEARCH_USE_ONLY, __version__
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 DONE = ("done", 1.0, "Done")
@@ -215,7 +216,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
         kept.update(outputs.keep_others(options.out, folder, ct, [more.get("lungs")]))
 
     with terminal.progress(options.progress) as progress:
-        with writing.staged_folder(options.out, keep) as folder:
+        with atomic_files.staged_folder(options.out, keep) as folder:
             result = run_supervised(
                 job,
                 *arguments,
@@ -240,17 +241,17 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
 
 def _segment(options: argparse.Namespace) -> None:
     image_writing.check_mask_format(options.out)
-    writing.check_apart(options.out, options.ct, options.initial, options.measures)
+    atomic_files.check_apart(options.out, options.ct, options.initial, options.measures)
     _check_outputs(options.ct, options.out, options.measures)
     names = ("threshold", "alpha", "beta", "iterations", "closing", "truncate")
     parameters = Parameters(**{name: getattr(options, name) for name in names})
     if options.measures and options.through:
         raise InputError("Measures are of whole lungs; leave out --measures or --through.")
     if options.measures:
-        writing.check_apart(options.measures, options.ct, options.initial)
-    measures_file = writing.staged_file(options.measures) if options.measures else nullcontext()
+        atomic_files.check_apart(options.measures, options.ct, options.initial)
+    measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
     with terminal.progress(options.progress) as progress:
-        with writing.staged_file(options.out) as path, measures_file as measures_path:
+        with atomic_files.staged_file(options.out) as path, measures_file as measures_path:
             measures = run_supervised(
                 jobs.segment,
                 options.ct,
@@ -283,10 +284,10 @@ def _check_outputs(ct: Path, *paths: Path | None) -> None:
 
 
 def _features(options: argparse.Namespace) -> None:
-    writing.check_apart(options.out, options.ct, options.mask)
+    atomic_files.check_apart(options.out, options.ct, options.mask)
     _check_outputs(options.ct, options.out)
     with terminal.progress(options.progress) as progress:
-        with writing.staged_file(options.out) as path:
+        with atomic_files.staged_file(options.out) as path:
             warnings = run_supervised(
                 jobs.features, options.ct, options.mask, path, options.series, options.engine, progress=progress
             )

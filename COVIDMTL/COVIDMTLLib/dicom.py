@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .dicom_headers import files_below, read_slices
-from .errors import InputError
 from .frames import GDCM, read_frames
-from .packages import require
 from .series_choice import Choice, choose
 from .stacks import Stack, stacks_of
-from .wording import name_for_libraries
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.text import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

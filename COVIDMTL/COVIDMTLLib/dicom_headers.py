@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .dicom_lengths import check_elements
-from .errors import InputError
-from .packages import require
-from .wording import name_for_libraries
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.text import name_for_libraries
 
 if TYPE_CHECKING:
     from pydicom import Dataset

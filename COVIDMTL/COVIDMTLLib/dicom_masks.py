@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .dicom_lengths import check_elements
-from .errors import InputError
 from .lung_names import Segment, listed, lungs_among
-from .packages import require
+from .utils.errors import InputError
+from .utils.optional_imports import require
 from .volume import Geometry, Volume
 
 if TYPE_CHECKING:

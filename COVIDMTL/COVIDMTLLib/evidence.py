@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
-from .wording import shortened
+from .utils.errors import InputError
+from .utils.text import shortened
 
 FOR, AGAINST, NOTHING = "speaks for it", "speaks against it", "says nothing"
 """What a result may say; nothing if the interval of its likelihood ratio holds 1."""

@@ -8,14 +8,14 @@ import numpy as np
 
 from .aid import Aid
 from .boxes import box_of
-from .errors import InputError
 from .feature_names import FEATURE_NAMES
-from .packages import require
 from .texture.sub_bands import AFTER
+from .utils.errors import InputError
+from .utils.optional_imports import require
 from .volume import HU_RANGE, Volume
 
 MODULES = ("scipy.ndimage", "skimage.feature", "skimage.measure")
-"""What features import, for `packages.require`."""
+"""What features import, for `optional_imports.require`."""
 
 BUILT_IN, PYRADIOMICS = ENGINES = ("built-in", "pyradiomics")
 """What can compute the features: this package, or PyRadiomics, slowly, where somebody has installed it."""
@@ -95,7 +95,7 @@ def low_pass_features(ct: Volume, lungs: np.ndarray) -> dict[str, float]:
 
 
 def engine_modules(engine: str) -> tuple[str, ...]:
-    """What an engine imports, for `packages.require`; raises `InputError` if there is none of that name."""
+    """What an engine imports, for `optional_imports.require`; raises `InputError` if there is none of that name."""
     if engine not in ENGINES:
         raise InputError(f"There is no engine {engine}; choose one of {', '.join(ENGINES)}.")
     return MODULES if engine == BUILT_IN else ("scipy.ndimage", "radiomics")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .dicom_headers import GROUPS, Slice
-from .wording import name_for_libraries
+from .utils.text import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -12,7 +12,7 @@ from typing import Any
 from .child import Child
 from .laboratory import check_labs
 from .lifetime import JOB_FOLDER
-from .progress import Callback, silent
+from .utils.progress import Callback, silent
 
 
 def assess_in_child(

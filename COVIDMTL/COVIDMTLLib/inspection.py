@@ -8,9 +8,9 @@ from typing import Any
 from . import dicom
 from .containers import opened
 from .dicom_headers import is_dicom_file
-from .errors import InputError
 from .series_choice import choose, why_unfit
 from .stacks import Stack
+from .utils.errors import InputError
 
 
 def inspect(path: str | Path, series: str | None = None) -> dict[str, Any]:

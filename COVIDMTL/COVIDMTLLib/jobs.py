@@ -15,7 +15,6 @@ from .aid import aid
 from .airways import NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
-from .errors import InputError
 from .features import BUILT_IN, engine_modules, lung_features
 from .lung_warnings import warn_of_lungs
 from .masks import read_lungs
@@ -23,12 +22,13 @@ from .method_parameters import Parameters
 from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .overlap import compare_masks
-from .packages import require
-from .progress import Callback, Steps
 from .reading import opened_study, read_ct, read_mask
 from .terminology import AIRWAYS
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.progress import Callback, Steps
+from .utils.text import printable
 from .volume import labels_on, to_working_grid
-from .wording import printable
 
 
 def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from . import segmentation
 from .aid import Aid
-from .errors import ImplausibleCT
 from .features import lung_features
 from .lung_volume import at_spacing
 from .model import Model
 from .model_cards import takes_features
-from .progress import Callback, silent
 from .robust.chest import Chest
 from .stability import moved_most, stability
+from .utils.errors import ImplausibleCT
+from .utils.progress import Callback, silent
 from .volume import Volume
 
 

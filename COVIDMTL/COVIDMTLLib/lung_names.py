@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .errors import InputError
 from .terminology import LUNG
+from .utils.errors import InputError
 
 
 class Segment(NamedTuple):

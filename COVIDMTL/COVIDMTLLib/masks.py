@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .dicom_masks import is_dicom_file, read_dicom_lungs
-from .errors import InputError
 from .headers import GZIP
 from .lung_names import Segment, is_lung, listed, lungs_among
-from .packages import require
 from .reading import check_labels, read_layers
 from .terminology import AIRWAYS
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.text import printable
 from .volume import Geometry, Volume, labels_on, linear_on
-from .wording import printable
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

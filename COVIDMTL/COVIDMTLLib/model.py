@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InputError
 from .feature_names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
 from .model_cards import takes_features, takes_volume
 from .scaling import scale
+from .utils.errors import InputError
 from .volume import WORKING_SPACING, Volume
 
 if TYPE_CHECKING:

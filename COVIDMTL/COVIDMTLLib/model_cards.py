@@ -10,14 +10,14 @@ import numpy as np
 
 from .card_claims import senseless_claim
 from .card_evidence import senseless_evidence
-from .errors import InputError
 from .feature_names import FEATURE_NAMES, VOLUME
 from .laboratory import LABORATORY
 from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
 from .network_config import WITHOUT_IMAGES
 from .training_range import QUANTILES
-from .wording import shortened
+from .utils.errors import InputError
+from .utils.text import shortened
 
 FORMAT = "covid-mtl-model"
 FORMAT_VERSIONS = (1, 2)

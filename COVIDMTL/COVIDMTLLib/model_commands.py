@@ -12,15 +12,15 @@ import numpy as np
 
 from . import terminal
 from .arguments import add_end_with_input
-from .errors import InputError
 from .model_cards import network_config, takes_features, takes_patient, takes_volume
 from .model_import import RELEASE, import_checkpoint
 from .models import load_model, load_network, read_card, shipped_models
 from .network_config import weights_wanted
-from .tables import read_text
 from .training_range import QUANTILES
-from .version import RESEARCH_USE_ONLY
-from .wording import printable
+from .utils.csv_tables import read_text
+from .utils.errors import InputError
+from .utils.text import printable
+from .utils.version import RESEARCH_USE_ONLY
 
 LONGEST_LIST = 20
 """Values beyond which a list is left out where a card is shown."""

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import writing
-from .errors import InputError
 from .model_cards import OF_FEATURES, published_input
 from .models import read_card, save_model
-from .packages import require
-from .tables import read_text
-from .version import RESEARCH_USE_ONLY, __version__
+from .utils import atomic_files
+from .utils.csv_tables import read_text
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.version import RESEARCH_USE_ONLY, __version__
 
 RELEASE = "release"
 """In place of a model: the features as the networks of the release saw them."""
@@ -92,7 +92,7 @@ def import_checkpoint(
         card |= {key: given[key] for key in OF_FEATURES}
     elif features_from != RELEASE:
         said.append(f"The network takes no features, so that {features_from} was not needed.")
-    with writing.staged_folder(out) as folder:
+    with atomic_files.staged_folder(out) as folder:
         save_model(folder, card, weights)
     return said
 

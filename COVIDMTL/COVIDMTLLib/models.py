@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .devices import check_device, choose_device
-from .errors import InputError
 from .model import FeatureRunner, Model
 from .model_cards import FORMAT, check_card, parse_card, takes_volume
 from .model_files import CARD, WEIGHTS, ModelFiles, find_files
-from .packages import require
 from .scaling import fit_scaling, scale
+from .utils.errors import InputError
+from .utils.optional_imports import require
 
 if TYPE_CHECKING:
     import torch

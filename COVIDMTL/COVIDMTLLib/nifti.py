@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .checks import SKEW
-from .errors import InputError
-from .packages import require
+from .utils.errors import InputError
+from .utils.optional_imports import require
 
 GZIP = b"\x1f\x8b"
 

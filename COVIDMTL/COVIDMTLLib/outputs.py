@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import InputError
 from .image_writing import MARK, is_dicom
+from .utils.errors import InputError
 
 ASSESSMENT = "assessment.json"
 

@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from .errors import InputError
+from .utils.errors import InputError
 from .volume import Volume, labels_on
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .errors import InputError
 from .patient import Patient, check_patient
-from .tables import check_once, read_rows
+from .utils.csv_tables import check_once, read_rows
+from .utils.errors import InputError
 
 
 def read_patients(path: str | Path, cases: Collection[str]) -> dict[str, Patient]:
@@ -48,7 +48,7 @@ def by_case(
     Parameters
     ----------
     header, rows : sequence of str, and of those
-        As `tables.read_rows` gives them.
+        As `csv_tables.read_rows` gives them.
     name : str
         What the table is called.
     others : collection of str

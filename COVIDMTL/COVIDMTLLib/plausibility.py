@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .errors import ImplausibleCT
 from .robust.chest import Chest, check_chest, find_chest
+from .utils.errors import ImplausibleCT
 from .volume import Volume
 
 MIN_LUNG_VOLUME = 100.0  # ml; the lungs of an infant hold more

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import dicom_export, resampling, segmentation
-from .errors import InputError
 from .features import MODULES as FEATURE_MODULES
 from .model import Model
 from .models import load_model
-from .packages import require
+from .utils.errors import InputError
+from .utils.optional_imports import require
 
 
 def modules_of(
     refine: str, segmented: bool, torch: bool, written: bool, dicom: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What an assessment imports, for `packages.require`: what it begins with, and the rest in the order of its use.
+    """What an assessment imports, for `optional_imports.require`: what it begins with, and the rest in the order of its
+    use.
 
     Parameters
     ----------

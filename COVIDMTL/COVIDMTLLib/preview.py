@@ -7,7 +7,7 @@ from math import floor
 
 import numpy as np
 
-from .errors import InputError
+from .utils.errors import InputError
 from .volume import Geometry
 
 TIE = 1e-3

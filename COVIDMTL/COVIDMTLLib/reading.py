@@ -15,12 +15,12 @@ from . import checks, dicom
 from .containers import opened
 from .dicom_headers import is_dicom_file
 from .dicom_lengths import check_elements
-from .errors import InputError
 from .headers import check_header
 from .nifti import MOST_VOXELS, is_unplaced, readable_nifti
-from .packages import require
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.text import name_for_libraries
 from .volume import Volume
-from .wording import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -15,8 +15,8 @@ from .pictures import COLOURS, attention_pictures, three_planes
 from .report_reasons import reasons
 from .stability import moved_most
 from .terminology import LEFT, RIGHT
+from .utils.version import RESEARCH_USE_ONLY, __version__
 from .verdicts import in_words as in_words_of_verdict
-from .version import RESEARCH_USE_ONLY, __version__
 
 if TYPE_CHECKING:
     from .assessment_result import Assessment

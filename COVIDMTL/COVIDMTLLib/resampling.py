@@ -8,7 +8,7 @@ from math import ceil, floor
 import numpy as np
 
 MODULES = ("scipy.ndimage", "threadpoolctl")
-"""What resampling imports, for `packages.require`."""
+"""What resampling imports, for `optional_imports.require`."""
 
 REACH = 24
 """Samples to either side of a point beyond which none sways the spline there by 1e-8 of its value."""

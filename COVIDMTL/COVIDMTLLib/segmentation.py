@@ -10,14 +10,14 @@ from . import plausibility, resampling
 from .active_contour import refine_active_contour
 from .airways import holds_airways, label_airways, without_airways
 from .classical import segment_classical
-from .errors import InputError
 from .method_parameters import PUBLISHED, Parameters
-from .packages import check_installed
 from .preview import in_words, slices_through
 from .robust import segment_robust
 from .robust.chest import Chest, check_mask, find_chest
 from .sides import right_and_left
 from .terminology import LEFT, RIGHT
+from .utils.errors import InputError
+from .utils.optional_imports import check_installed
 from .volume import Geometry, Volume, labels_on
 
 METHODS = ("robust", "active-contour", "classical")
@@ -37,13 +37,13 @@ MODULES = (
     "skimage.morphology",
     "skimage.segmentation",
 )
-"""What a segmentation imports, for `packages.require`, but for the module of ``robust`` alone."""
+"""What a segmentation imports, for `optional_imports.require`, but for the module of ``robust`` alone."""
 
 ROBUST_MODULE = "sklearn.ensemble"
 
 
 def modules_of(method: str) -> tuple[str, ...]:
-    """What a segmentation by a method imports, for `packages.require`."""
+    """What a segmentation by a method imports, for `optional_imports.require`."""
     return (*MODULES, ROBUST_MODULE) if method == "robust" else MODULES
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .checks import MAX_SLICE_THICKNESS, MIN_SLICES
-from .errors import InputError
 from .stacks import SECONDARY_CAPTURE, Stack, same_pixels
+from .utils.errors import InputError
 
 CHEST = re.compile(r"chest|thora|lung|pulmo|torax|brust", re.I)
 OTHER_PARTS = re.compile(r"head|brain|skull|neck|abdom|pelv|spine|knee|foot|hand|schädel|kopf|becken", re.I)

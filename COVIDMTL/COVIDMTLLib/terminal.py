@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 from . import evidence
 from .opacities import in_words as opacities_in_words
-from .packages import require
-from .progress import Callback, silent
+from .utils.optional_imports import require
+from .utils.progress import Callback, silent
 from .verdicts import in_words as verdict_in_words
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from .errors import InputError
 from .network_config import EMBEDDING
 from .networks import CovidMTLNet, FeaturesMTL, initialise
 from .networks.heads import Head
+from .utils.errors import InputError
 
 
 def transfer(network: CovidMTLNet | FeaturesMTL, classes: Sequence[int]) -> CovidMTLNet | FeaturesMTL:

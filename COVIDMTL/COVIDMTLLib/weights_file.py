@@ -10,12 +10,12 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from .errors import InputError
 from .feature_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
 from .kernel_ridge import KernelRidge
 from .model_cards import network_config
 from .model_files import CARD, WEIGHTS
 from .network_config import weights_wanted
+from .utils.errors import InputError
 
 PICKLES = (b"\x80", b"PK\x03\x04")
 """How files of pickle, and those of ``torch.save``, start. Safetensors begins with eight bytes of a number."""

@@ -20,9 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import NOT_OURS, InputError, sentence
 from .lifetime import end_group, own_group
-from .progress import Callback
+from .utils.errors import NOT_OURS, InputError, sentence
+from .utils.progress import Callback
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import slicer
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.utils.errors import InputError
 
 from .results import OPACITIES, SEGMENTATION, assessment_of, node_of, part_of, store_opacities
 from .runs import Run

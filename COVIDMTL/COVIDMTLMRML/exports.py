@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import slicer
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.image_writing import write_volume
 from COVIDMTLLib.rows import row_of, write_rows
-from COVIDMTLLib.writing import staged_file
+from COVIDMTLLib.utils.atomic_files import staged_file
+from COVIDMTLLib.utils.errors import InputError
 
 from .results import FEATURES, LUNGS_DIGEST, SEGMENTATION, assessment_of, node_of, part_of, report_of
 from .runs import Job

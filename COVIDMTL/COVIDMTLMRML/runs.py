@@ -19,15 +19,15 @@ from typing import Any
 import slicer
 from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.child import Child
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.evidence import check_prior
 from COVIDMTLLib.image_writing import write_volume
 from COVIDMTLLib.lifetime import JOB_FOLDER
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import Patient
-from COVIDMTLLib.progress import Callback, silent
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.utils.errors import InputError
+from COVIDMTLLib.utils.progress import Callback, silent
 from COVIDMTLLib.volume import Volume
 
 from .attention import store_attention

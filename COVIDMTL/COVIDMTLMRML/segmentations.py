@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 import vtk
 from COVIDMTLLib import terminology
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Volume
 
 from .volumes import geometry_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.volume import Geometry, Volume
 
 from .attention import attention_in

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import qt
-from COVIDMTLLib.progress import Callback, silent
+from COVIDMTLLib.utils.progress import Callback, silent
 from COVIDMTLMRML.runs import Run
 
 INTERVAL = 100

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import qt
 from COVIDMTLLib.cohort.results import CASES, SUMMARY
-from COVIDMTLLib.cores import cores
+from COVIDMTLLib.utils.cpu import cores
 from slicer.i18n import tr as _
 
 

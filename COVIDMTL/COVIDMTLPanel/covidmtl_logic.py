@@ -11,7 +11,7 @@ from COVIDMTLLib.cohort.results import TABLE
 from COVIDMTLLib.model_import import RELEASE
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import check_patient
-from COVIDMTLLib.progress import silent
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLMRML import exports
 from COVIDMTLMRML.corrections import OpacitiesRun
 from COVIDMTLMRML.follow import FollowRun

@@ -7,7 +7,7 @@ from typing import Any
 
 import qt
 import slicer
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.exports import came_from_dicom, write_assessment, write_features, write_report, write_results
 from COVIDMTLMRML.results import FEATURES, assessment_of, part_of
 from slicer.i18n import tr as _

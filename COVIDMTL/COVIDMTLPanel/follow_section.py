@@ -7,8 +7,8 @@ from typing import Any
 
 import qt
 import slicer
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.follow.change import NO_CHANGE
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.follow import date_of
 from COVIDMTLMRML.volumes import ct_nodes
 from slicer.i18n import tr as _

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import slicer
-from COVIDMTLLib.packages import MissingPackage
+from COVIDMTLLib.utils.optional_imports import MissingPackage
 from slicer.i18n import tr as _
 
 TORCH = ">=2.2"

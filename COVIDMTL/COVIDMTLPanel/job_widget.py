@@ -12,7 +12,7 @@ from typing import Any
 import slicer
 import vtk
 from COVIDMTLLib.child import ChildFailed
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.attention import attention_in
 from COVIDMTLMRML.volumes import ct_nodes
 from slicer.i18n import tr as _

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from COVIDMTLLib.software import software
+from COVIDMTLLib.utils.software import software
 
 
 class LogSection:

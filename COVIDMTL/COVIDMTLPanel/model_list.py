@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.models import read_card, shipped_models
+from COVIDMTLLib.utils.errors import InputError
 
 SETTING = "COVIDMTL/ModelFolders"
 

@@ -9,7 +9,7 @@ from typing import Any
 import qt
 import slicer
 from COVIDMTLLib.child import ChildFailed
-from COVIDMTLLib.errors import InputError
+from COVIDMTLLib.utils.errors import InputError
 from slicer.i18n import tr as _
 
 from .installation import AlreadyTold

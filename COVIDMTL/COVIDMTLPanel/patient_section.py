@@ -9,9 +9,9 @@ from typing import Any
 
 import qt
 import slicer
-from COVIDMTLLib.errors import InputError
 from COVIDMTLLib.laboratory import LABORATORY, check_labs
 from COVIDMTLLib.patient import read_labs
+from COVIDMTLLib.utils.errors import InputError
 from slicer.i18n import tr as _
 
 from .explanations import patient_words

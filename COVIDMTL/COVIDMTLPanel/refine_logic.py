@@ -1,8 +1,8 @@
 """What the module SegmentRefine does, by script and for its panel."""
 
 from COVIDMTLLib.child import Child
-from COVIDMTLLib.progress import silent
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.utils.progress import silent
 from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs
 from COVIDMTLMRML.runs import SegmentationRun, job_python, segmentation_options
 from COVIDMTLMRML.segmentations import add_lungs_node, labels_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..progress import Callback, silent
+from ..utils.progress import Callback, silent
 from ..worker import Worker, WorkerDied
 from .case import assess_case, fail_case, prepare
 from .outcome import Outcome

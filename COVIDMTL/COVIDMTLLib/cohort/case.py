@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment import assess
-from ..errors import NOT_OURS, sentence
 from ..model import Model
 from ..preparation import load_models
-from ..progress import Callback
+from ..utils.errors import NOT_OURS, sentence
+from ..utils.progress import Callback
 from .claims import claim, partial_folder
 from .outcome import FAILED, Outcome, read_outcome
 from .table import Case

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..cores import cores
-from ..errors import NOT_OURS, InputError
-from ..packages import require
-from ..version import __version__
+from ..utils.cpu import cores
+from ..utils.errors import NOT_OURS, InputError
+from ..utils.optional_imports import require
+from ..utils.version import __version__
 from .attendant import TRIES, Attendant
 from .case import fail_case
 from .outcome import Outcome

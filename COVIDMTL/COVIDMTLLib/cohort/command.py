@@ -11,8 +11,8 @@ from ..arguments import add_method, add_progress
 from ..batch import passed_over
 from ..models import DEFAULT_MODEL
 from ..supervise import Stopped
-from ..version import RESEARCH_USE_ONLY
-from ..wording import printable
+from ..utils.text import printable
+from ..utils.version import RESEARCH_USE_ONLY
 from .results import SUMMARY, TABLE
 from .run import assess_cohort
 

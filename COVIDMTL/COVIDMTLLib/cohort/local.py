@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ..cores import cores
-from ..progress import Callback
+from ..utils.cpu import cores
+from ..utils.progress import Callback
 from .attendant import Attendant
 from .outcome import Outcome
 from .table import Case

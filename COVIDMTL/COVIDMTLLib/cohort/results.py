@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import writing
 from ..rows import columns_of, write_rows
+from ..utils import atomic_files
 from .claims import claim
 from .outcome import Outcome
 from .summary import write_summary
@@ -31,13 +31,13 @@ def write_results(outcomes: Sequence[Outcome], total: int, out: Path, parquet: b
     """
     rows = [outcome.row for outcome in outcomes]
     with claim(out, "cohort", wait=True):
-        writing.sweep(out)
-        with writing.staged_file(out / TABLE) as path:
+        atomic_files.sweep(out)
+        with atomic_files.staged_file(out / TABLE) as path:
             write_rows(rows, path)
         if parquet:
-            with writing.staged_file(out / PARQUET) as path:
+            with atomic_files.staged_file(out / PARQUET) as path:
                 _write_parquet(rows, path)
-        with writing.staged_file(out / SUMMARY) as path:
+        with atomic_files.staged_file(out / SUMMARY) as path:
             write_summary(outcomes, total, CASES, path)
 
 

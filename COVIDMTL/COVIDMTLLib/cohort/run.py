@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment import check_choices
-from ..cores import cores
-from ..errors import InputError
 from ..evidence import check_prior
 from ..models import DEFAULT_MODEL, read_card, shipped_models
-from ..packages import require
-from ..progress import Callback, silent
 from ..segmentation import DEFAULT_METHOD
+from ..utils.cpu import cores
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, silent
 from .case import fail_case
 from .claims import sweep
 from .cluster import ClusterWorkers

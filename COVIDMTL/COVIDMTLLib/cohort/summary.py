@@ -15,7 +15,7 @@ import numpy as np
 
 from ..batch import IMAGE_SUFFIXES
 from ..evidence import AGAINST, FOR, NOTHING
-from ..version import RESEARCH_USE_ONLY, __version__
+from ..utils.version import RESEARCH_USE_ONLY, __version__
 from . import distributions
 from .outcome import Outcome
 from .outliers import FEWEST, MEASURES, MOST, column, outliers

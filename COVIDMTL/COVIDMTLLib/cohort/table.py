@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..batch import cases
-from ..errors import InputError
-from ..packages import require
 from ..patients_table import by_case, patient_of
-from ..tables import all_of, read_rows
+from ..utils.csv_tables import all_of, read_rows
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
 
 COLUMNS = ("ct", "lungs", "series")
 

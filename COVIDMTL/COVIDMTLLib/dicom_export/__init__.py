@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..containers import is_archive
 from ..dicom_headers import is_dicom_file
-from ..errors import InputError
+from ..utils.errors import InputError
 from ..volume import Volume
 from .report import write_report
 from .segments import write_segmentation
@@ -19,7 +19,7 @@ from .source import Source, read_source, source_of
 __all__ = ["MODULES", "Source", "check_wanted", "read_source", "source_of", "write_report", "write_segmentation"]
 
 MODULES = ("highdicom", "pydicom")
-"""What an export imports, for `packages.require`."""
+"""What an export imports, for `optional_imports.require`."""
 
 
 def check_wanted(ct: str | Path | Volume, dicom: bool, keep_identity: bool) -> None:

@@ -9,13 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .. import outputs, terminal, writing
+from .. import outputs, terminal
 from ..arguments import add_identity, add_progress
-from ..errors import InputError
-from ..packages import require
-from ..progress import Callback, Steps
 from ..reading import read_mask
 from ..supervise import run_supervised
+from ..utils import atomic_files
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, Steps
 from . import MODULES, read_source, write_report, write_segmentation
 from .report import REPORTED
 
@@ -52,7 +53,7 @@ def export_dicom(options: argparse.Namespace) -> None:
         kept.update(outputs.keep_others(options.out, folder, slices[0].parent))
 
     with terminal.progress(options.progress) as progress:
-        with writing.staged_folder(options.out, keep) as folder:
+        with atomic_files.staged_folder(options.out, keep) as folder:
             run_supervised(write, options.results, slices, folder, options.keep_identity, progress=progress)
         progress("done", 1.0, "Done")
     for name, other in kept.items():

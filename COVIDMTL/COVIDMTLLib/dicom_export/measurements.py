@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..densities import CONSOLIDATION, GROUND_GLASS
 from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
+from ..utils.version import __version__
 from ..verdicts import in_words
-from ..version import __version__
 from . import software
 from .codes import line, own, snomed
 from .source import Source

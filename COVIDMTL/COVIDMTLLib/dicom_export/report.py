@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..version import __version__
+from ..utils.version import __version__
 from . import software
 from .codes import SCHEME, SCHEME_NAME, own
 from .measurements import groups

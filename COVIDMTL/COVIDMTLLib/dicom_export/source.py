@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..dicom_headers import is_dicom_file, read_slices
-from ..errors import InputError
+from ..utils.errors import InputError
 
 if TYPE_CHECKING:
     from pydicom import Dataset

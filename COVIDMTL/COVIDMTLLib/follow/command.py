@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import outputs, terminal, writing
+from .. import outputs, terminal
 from ..arguments import add_progress
-from ..errors import InputError
 from ..supervise import run_supervised
-from ..version import RESEARCH_USE_ONLY
+from ..utils import atomic_files
+from ..utils.errors import InputError
+from ..utils.version import RESEARCH_USE_ONLY
 from .job import FOLLOW, follow
 from .origin import read_date
 from .wording import in_words
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         kept.update(outputs.keep_others(options.out, folder, given=[*cts, *lungs], record=FOLLOW))
 
     with terminal.progress(options.progress) as progress:
-        with writing.staged_folder(options.out, keep) as folder:
+        with atomic_files.staged_folder(options.out, keep) as folder:
             result = run_supervised(
                 follow, cts, folder, lungs, series, dates, options.names, options.volumes, progress=progress
             )

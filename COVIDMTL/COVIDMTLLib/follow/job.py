@@ -12,11 +12,11 @@ from typing import Any
 from .. import image_writing, segmentation
 from ..opacities import in_words
 from ..outputs import digests
-from ..packages import require
-from ..progress import Callback, Steps
-from ..software import software
-from ..version import RESEARCH_USE_ONLY
-from ..wording import printable
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, Steps
+from ..utils.software import software
+from ..utils.text import printable
+from ..utils.version import RESEARCH_USE_ONLY
 from .change import changes
 from .comparability import warnings
 from .page import write_page

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..dicom_headers import is_dicom_file
-from ..errors import InputError
-from ..wording import name_for_libraries, printable
+from ..utils.errors import InputError
+from ..utils.text import name_for_libraries, printable
 
 TAGS = {
     "AcquisitionDateTime": "0008|002a",

@@ -10,7 +10,7 @@ from typing import Any
 from ..opacities.measures import HEIGHTS
 from ..opacities.pictures import COLOURS, zone_map
 from ..pictures import Picture
-from ..version import RESEARCH_USE_ONLY, __version__
+from ..utils.version import RESEARCH_USE_ONLY, __version__
 from .change import MEASURES, SIDES
 from .pictures import curve, same_places
 from .registration import Registration

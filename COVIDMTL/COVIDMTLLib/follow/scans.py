@@ -14,15 +14,15 @@ import numpy as np
 from .. import segmentation
 from ..boxes import box_of
 from ..checks import axial_axis
-from ..errors import InputError
 from ..lung_warnings import warn_of_lungs
 from ..masks import read_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..pictures import MARGIN
 from ..reading import opened_study
+from ..utils.errors import InputError
+from ..utils.text import printable
 from ..volume import Geometry, Volume, to_working_grid
-from ..wording import printable
 from .change import Value, values_of
 from .origin import Origin, origin_of
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import InputError
 from ..network_config import EMBEDDING, check_keys, check_whole, read_config, tabular_experts
+from ..utils.errors import InputError
 from .auxiliary import AuxiliaryFNN
 from .backbone import Backbone
 from .covid_mtl import CovidMTLNet

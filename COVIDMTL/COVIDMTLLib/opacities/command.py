@@ -8,10 +8,11 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from .. import image_writing, jobs, outputs, terminal, writing
+from .. import image_writing, jobs, outputs, terminal
 from ..arguments import add_grid, add_progress
-from ..errors import InputError
 from ..supervise import run_supervised
+from ..utils import atomic_files
+from ..utils.errors import InputError
 from .wording import in_words
 
 HELP = "find and measure the opacities of the lungs: 1 ground glass, 2 consolidation"
@@ -43,16 +44,16 @@ def opacities(options: argparse.Namespace) -> None:
     if image_writing.is_dicom(options.out):
         raise InputError("Opacities are not written as DICOM; use .nrrd, .nii.gz or .mha.")
     inputs = (options.ct, options.lungs, options.corrected)
-    writing.check_apart(options.out, *inputs, options.measures)
+    atomic_files.check_apart(options.out, *inputs, options.measures)
     if options.measures:
-        writing.check_apart(options.measures, *inputs)
+        atomic_files.check_apart(options.measures, *inputs)
     written = [path for path in (options.out, options.measures) if path is not None]
     outputs.check_not_ct(written, options.ct)
     for path in written:
         outputs.check_replaceable(path)
-    measures_file = writing.staged_file(options.measures) if options.measures else nullcontext()
+    measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
     with terminal.progress(options.progress) as progress:
-        with writing.staged_file(options.out) as path, measures_file as measures_path:
+        with atomic_files.staged_file(options.out) as path, measures_file as measures_path:
             found = run_supervised(
                 jobs.opacities,
                 options.ct,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..boxes import box_of
-from ..errors import InputError
 from ..robust.grid import dilated, eroded, opened, without_small
 from ..terminology import LEFT, RIGHT
+from ..utils.errors import InputError
 from ..volume import Geometry, Volume, labels_on, linear_on
 from .normal import healthy_density
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..utils.errors import InputError
 from ..volume import Geometry, Volume
 from .anatomy import Anatomy, anatomy
 from .canvas import Canvas

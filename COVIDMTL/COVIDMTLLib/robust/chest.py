@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ImplausibleCT
+from ..utils.errors import ImplausibleCT
 from .air import GAS, aerated_lung, central_airways, enclosed_air
 from .body import body_of, unknown_of
 from .frame import BONE

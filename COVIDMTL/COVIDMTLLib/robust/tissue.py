@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..packages import require
+from ..utils.optional_imports import require
 from .grid import opened
 
 FEWEST = 300

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..feature_names import GLCM, WAVELET_GLCM
-from ..progress import Callback
+from ..utils.progress import Callback
 from .first_order import first_order
 from .glcm import co_occurrence
 from .levels import grey_levels
