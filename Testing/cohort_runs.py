@@ -46,7 +46,7 @@ def workers(run: subprocess.Popen) -> list[psutil.Process]:
     found = []
     for one in psutil.Process(run.pid).children():
         with suppress(psutil.NoSuchProcess):  # as a zombie is, too: it has ended since
-            if "COVIDMTLLib.work_loop" in one.cmdline():
+            if "COVIDMTLLib.processes.worker_main" in one.cmdline():
                 found.append(one)
     return found
 

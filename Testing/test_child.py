@@ -15,11 +15,11 @@ import numpy as np
 import psutil
 import pytest
 from conftest import write
-from COVIDMTLLib.child import Child, ChildFailed
 from COVIDMTLLib.in_subprocess import assess_in_child
+from COVIDMTLLib.processes.cancellation import WorkerFailed, run_supervised
+from COVIDMTLLib.processes.command_process import Child, ChildFailed
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
-from COVIDMTLLib.supervise import WorkerFailed, run_supervised
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from COVIDMTLLib.volume import labels_on, to_working_grid
@@ -126,7 +126,7 @@ def test_killed_launcher_is_told_and_leaves_nothing(phantom_ct, tmp_path):
 
 PROGRAM = """
 import os, sys, time
-from COVIDMTLLib.child import Child
+from COVIDMTLLib.processes.command_process import Child
 ct, out, python = sys.argv[1:]
 child, seen = Child("assess", ct, "--out", out, python=python), []
 while "lungs" not in seen:
@@ -202,7 +202,9 @@ def test_wrong_option_is_told_without_what_strangers_say(phantom_ct, tmp_path):
 
 
 def test_what_libraries_say_in_the_worker_is_in_the_log(phantom_ct, tmp_path, monkeypatch):
-    said = 'import sys; "COVIDMTLLib.work_loop" in sys.orig_argv and print("a library warns", file=sys.stderr)'
+    said = (
+        'import sys; "COVIDMTLLib.processes.worker_main" in sys.orig_argv and print("a library warns", file=sys.stderr)'
+    )
     (tmp_path / "sitecustomize.py").write_text(said)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     child = Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", "--method", "classical")

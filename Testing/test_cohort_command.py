@@ -19,9 +19,9 @@ from COVIDMTLLib.cohort.outcome import Outcome
 from COVIDMTLLib.cohort.run import assess_cohort
 from COVIDMTLLib.cohort.summary import write_summary
 from COVIDMTLLib.cohort.table import read_cases
+from COVIDMTLLib.processes.worker import WorkerDied
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
-from COVIDMTLLib.worker import WorkerDied
 from made_up_cases import die, write_cases
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

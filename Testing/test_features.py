@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl
-from COVIDMTLLib.aid import aid
 from COVIDMTLLib.feature_names import FEATURE_NAMES, in_words
 from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.processes.helper import aid
 from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.texture.sub_bands import sub_band_values
 from COVIDMTLLib.utils.errors import InputError

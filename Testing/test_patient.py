@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from COVIDMTLLib import child, cli, in_subprocess
+from COVIDMTLLib import cli, in_subprocess
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
@@ -16,6 +16,7 @@ from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_network, save_model
 from COVIDMTLLib.patient import Patient, check_patient, read_labs
+from COVIDMTLLib.processes import command_process
 from COVIDMTLLib.utils.errors import InputError
 
 LABS = {"HGB": 141.0, "LY": 0.48, "DD": 0.5, "CREA": 71.5, "CD4/CD8": 1.4}
@@ -225,7 +226,7 @@ def commands(monkeypatch):
         run.append((options, labs))
         return SimpleNamespace(wait=lambda progress: None)
 
-    monkeypatch.setattr(child, "Child", start)
+    monkeypatch.setattr(command_process, "Child", start)
     return run
 
 

@@ -7,8 +7,8 @@ import nibabel
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
+from COVIDMTLLib.processes.worker import Worker, WorkerDied
 from COVIDMTLLib.utils.progress import silent
-from COVIDMTLLib.worker import Worker, WorkerDied
 
 
 def grumble(then_die, *, progress):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from . import checks, confidence, dicom_export, evidence, plausibility, segmentation, training_range
-from .aid import aid
 from .assessment_files import write_files
 from .assessment_result import Assessment
 from .densities import lung_densities
@@ -29,6 +28,7 @@ from .opacities import warnings as warnings_of_opacities
 from .outputs import check_not_ct, digests, keep_others
 from .patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
+from .processes.helper import aid
 from .reading import opened_study
 from .support import why_no_verdict
 from .utils import atomic_files

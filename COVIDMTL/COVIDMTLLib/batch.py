@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from .assessment import assess
-from .child import ChildFailed
 from .containers import ARCHIVES
 from .containers import IMAGES as IMAGE_SUFFIXES
 from .dicom_headers import has_frames, is_dicom_file
 from .in_subprocess import assess_in_child
 from .patients_table import read_patients
+from .processes.command_process import ChildFailed
 from .rows import failed_row, row_of, write_rows
 from .utils.atomic_files import staged_file
 from .utils.errors import InputError

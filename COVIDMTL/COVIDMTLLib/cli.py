@@ -22,8 +22,8 @@ from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .opacities import command as opacities_command
 from .patient import check_patient
+from .processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
 from .segmentation import DEFAULT_METHOD, METHODS
-from .supervise import Stopped, WorkerFailed, run_supervised, serving, stoppable
 from .utils import atomic_files
 from .utils.errors import NOT_OURS, InputError, sentence
 from .utils.progress import silent

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .aid import Aid
 from .boxes import box_of
 from .feature_names import FEATURE_NAMES
+from .processes.helper import Aid
 from .texture.sub_bands import AFTER
 from .utils.errors import InputError
 from .utils.optional_imports import require

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .child import Child
 from .laboratory import check_labs
-from .lifetime import JOB_FOLDER
+from .processes.command_process import Child
+from .processes.process_group import JOB_FOLDER
 from .utils.progress import Callback, silent
 
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import assessment, confidence, dicom_export, image_writing, resampling, segmentation
-from .aid import aid
 from .airways import NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
@@ -22,6 +21,7 @@ from .method_parameters import Parameters
 from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .overlap import compare_masks
+from .processes.helper import aid
 from .reading import opened_study, read_ct, read_mask
 from .terminology import AIRWAYS
 from .utils.errors import InputError

@@ -7,11 +7,11 @@ from functools import cache, partial
 from typing import Any
 
 from . import segmentation
-from .aid import Aid
 from .features import lung_features
 from .lung_volume import at_spacing
 from .model import Model
 from .model_cards import takes_features
+from .processes.helper import Aid
 from .robust.chest import Chest
 from .stability import moved_most, stability
 from .utils.errors import ImplausibleCT

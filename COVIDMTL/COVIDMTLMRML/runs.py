@@ -18,12 +18,12 @@ from typing import Any
 
 import slicer
 from COVIDMTLLib.checks import check_ct
-from COVIDMTLLib.child import Child
 from COVIDMTLLib.evidence import check_prior
 from COVIDMTLLib.image_writing import write_volume
-from COVIDMTLLib.lifetime import JOB_FOLDER
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient import Patient
+from COVIDMTLLib.processes.command_process import Child
+from COVIDMTLLib.processes.process_group import JOB_FOLDER
 from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.utils.errors import InputError

@@ -11,7 +11,7 @@ from typing import Any
 
 import slicer
 import vtk
-from COVIDMTLLib.child import ChildFailed
+from COVIDMTLLib.processes.command_process import ChildFailed
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.attention import attention_in
 from COVIDMTLMRML.volumes import ct_nodes

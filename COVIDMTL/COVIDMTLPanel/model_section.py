@@ -8,7 +8,7 @@ from typing import Any
 
 import qt
 import slicer
-from COVIDMTLLib.child import ChildFailed
+from COVIDMTLLib.processes.command_process import ChildFailed
 from COVIDMTLLib.utils.errors import InputError
 from slicer.i18n import tr as _
 

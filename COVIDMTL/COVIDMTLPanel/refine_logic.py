@@ -1,6 +1,6 @@
 """What the module SegmentRefine does, by script and for its panel."""
 
-from COVIDMTLLib.child import Child
+from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.utils.progress import silent
 from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs

@@ -17,7 +17,8 @@ from unittest import mock
 
 import numpy as np
 import SimpleITK as sitk
-from COVIDMTLLib import cli, worker
+from COVIDMTLLib import cli
+from COVIDMTLLib.processes import worker
 from COVIDMTLLib.reading import read_ct, read_mask, read_study
 from COVIDMTLLib.volume import Geometry, Volume, labels_on
 
@@ -39,7 +40,7 @@ class Ending:
 
 
 def in_place(job, *arguments, progress, **options):
-    """What `supervise.run_supervised` does, without a process for the job."""
+    """What `cancellation.run_supervised` does, without a process for the job."""
     return worker.unpack(*worker.outcome(job, arguments, options, progress))
 
 

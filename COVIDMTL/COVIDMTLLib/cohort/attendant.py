@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..processes.worker import Worker, WorkerDied
 from ..utils.progress import Callback, silent
-from ..worker import Worker, WorkerDied
 from .case import assess_case, fail_case, prepare
 from .outcome import Outcome
 from .table import Case

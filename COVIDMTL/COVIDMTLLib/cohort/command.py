@@ -10,7 +10,7 @@ from .. import terminal
 from ..arguments import add_method, add_progress
 from ..batch import passed_over
 from ..models import DEFAULT_MODEL
-from ..supervise import Stopped
+from ..processes.cancellation import Stopped
 from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY
 from .results import SUMMARY, TABLE

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import outputs, terminal
 from ..arguments import add_progress
-from ..supervise import run_supervised
+from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from ..utils.version import RESEARCH_USE_ONLY

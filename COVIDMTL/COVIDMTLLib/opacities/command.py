@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import image_writing, jobs, outputs, terminal
 from ..arguments import add_grid, add_progress
-from ..supervise import run_supervised
+from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from .wording import in_words

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .lifetime import JOB_FOLDER, end_with_standard_input
-from .utils.errors import InputError
-from .utils.progress import Callback
+from ..utils.errors import InputError
+from ..utils.progress import Callback
+from .process_group import JOB_FOLDER, end_with_standard_input
 from .worker import Worker, WorkerFailed, end_all
 from .worker import log as workers_log
 

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from .utils.cpu import cores
-from .utils.optional_imports import require
-from .utils.progress import Callback, silent
+from ..utils.cpu import cores
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, silent
 from .worker import Worker
 
 ALONE = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}

@@ -20,9 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .lifetime import end_group, own_group
-from .utils.errors import NOT_OURS, InputError, sentence
-from .utils.progress import Callback
+from ..utils.errors import NOT_OURS, InputError, sentence
+from ..utils.progress import Callback
+from .process_group import end_group, own_group
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ class Worker:
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None):
-        paths = [str(Path(__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.work_loop"],
+            [sys.executable, "-m", f"{__package__}.worker_main"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

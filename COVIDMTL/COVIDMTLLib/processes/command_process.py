@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .lifetime import end_group, own_group
-from .utils.errors import InputError
-from .utils.progress import Callback, silent
+from ..utils.errors import InputError
+from ..utils.progress import Callback, silent
+from .process_group import end_group, own_group
 
 STOPPING = 1.5
 """Seconds that a job is given to clean up after itself before it is ended by force."""
@@ -51,13 +51,13 @@ class Child:
     """
 
     def __init__(self, *arguments: object, python: str = sys.executable, folder: str | Path = ""):
-        package = Path(__file__).parent.parent
+        package = Path(__file__).parents[2]
         paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
         words = [str(argument) for argument in arguments]
         end = words.index("--") if "--" in words else len(words)
         words[end:end] = ["--progress", "json", f"--end-with-input={folder}"]
         self._process = subprocess.Popen(
-            [python, "-m", __package__, *words],
+            [python, "-m", __package__.partition(".")[0], *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

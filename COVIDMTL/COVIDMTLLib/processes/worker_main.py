@@ -10,7 +10,7 @@ import threading
 import traceback
 from typing import BinaryIO
 
-from .lifetime import end_own_group
+from .process_group import end_own_group
 from .worker import outcome
 
 
