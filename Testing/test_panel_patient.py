@@ -5,7 +5,7 @@ import re
 
 import panels
 import pytest
-from COVIDMTLLib.laboratory import LABORATORY
+from COVIDMTLLib.patient.laboratory import LABORATORY
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.results import assessment_of, part_of, store_assessment
 from panels import MODULES, add_ct, add_lungs, host, nodes, slicer, table, wait

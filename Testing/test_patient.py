@@ -12,10 +12,10 @@ from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_network, save_model
-from COVIDMTLLib.patient import Patient, check_patient, read_labs
+from COVIDMTLLib.patient.laboratory import LABORATORY
+from COVIDMTLLib.patient.patient import Patient, check_patient, read_labs
 from COVIDMTLLib.processes import command_process
 from COVIDMTLLib.utils.errors import InputError
 

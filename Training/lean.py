@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cohort import Cohort
-from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.model import Model
+from COVIDMTLLib.patient.laboratory import LABORATORY
 from predictions import CLASSES
 from shipped import answers
 from significance import delong

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from cohort import Cohort
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.laboratory import LABORATORY
 from COVIDMTLLib.networks import TabularNetwork, build_network
+from COVIDMTLLib.patient.laboratory import LABORATORY
 from COVIDMTLLib.scaling import fit_scaling, scale
 from COVIDMTLLib.utils.errors import InputError
 from kernel_ridge import fit_kernel

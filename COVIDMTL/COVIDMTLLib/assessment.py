@@ -26,7 +26,7 @@ from .models import DEFAULT_MODEL, Model, read_card
 from .opacities import find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .outputs import check_not_ct, digests, keep_others
-from .patient import Patient, check_patient, unused
+from .patient.patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .processes.helper import aid
 from .reading import opened_study

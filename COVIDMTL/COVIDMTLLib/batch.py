@@ -13,7 +13,7 @@ from .containers import ARCHIVES
 from .containers import IMAGES as IMAGE_SUFFIXES
 from .dicom_headers import has_frames, is_dicom_file
 from .in_subprocess import assess_in_child
-from .patients_table import read_patients
+from .patient.table import read_patients
 from .processes.command_process import ChildFailed
 from .rows import failed_row, row_of, write_rows
 from .utils.atomic_files import staged_file
@@ -53,7 +53,7 @@ def assess_folder(
         after each case.
     patients : path, optional
         CSV of what is known of the patients: a column ``case``, and any of ``age``, ``sex`` and laboratory values
-        (see `patients_table.read_patients`). A case that is not assessed again keeps what it was assessed with.
+        (see `patient.table.read_patients`). A case that is not assessed again keeps what it was assessed with.
     progress : Callback, optional
         Is told the case, the share of all cases done and a line of text; what it raises ends the batch.
     assess : callable, optional

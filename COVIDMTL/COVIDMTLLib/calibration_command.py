@@ -17,7 +17,7 @@ from .feature_names import FEATURE_NAMES, values_of
 from .kernel_ridge import KernelRidge
 from .model import Model
 from .models import load_model, save_model
-from .patients_table import by_case
+from .patient.table import by_case
 from .scaling import scale
 from .utils import atomic_files
 from .utils.csv_tables import read_rows

@@ -21,7 +21,7 @@ from .follow import command as follow_command
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .opacities import command as opacities_command
-from .patient import check_patient
+from .patient.patient import check_patient
 from .processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
 from .segmentation import DEFAULT_METHOD, METHODS
 from .utils import atomic_files

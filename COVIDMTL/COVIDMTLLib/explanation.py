@@ -10,9 +10,9 @@ from scipy.special import softmax
 
 from .feature_names import in_words
 from .feature_networks import LEAST, Smooth, TabularNetwork
-from .laboratory import LABORATORY
 from .model import Model
 from .network_config import AGE_AND_SEX, OF_CT, OF_LABS
+from .patient.laboratory import LABORATORY
 
 LEADING = 8
 """Inputs that a result names for each task."""

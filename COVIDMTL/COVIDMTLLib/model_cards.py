@@ -11,10 +11,10 @@ import numpy as np
 from .card_claims import senseless_claim
 from .card_evidence import senseless_evidence
 from .feature_names import FEATURE_NAMES, VOLUME
-from .laboratory import LABORATORY
 from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
 from .network_config import WITHOUT_IMAGES
+from .patient.laboratory import LABORATORY
 from .training_range import QUANTILES
 from .utils.errors import InputError
 from .utils.text import shortened

@@ -21,7 +21,7 @@ from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.evidence import check_prior
 from COVIDMTLLib.image_writing import write_volume
 from COVIDMTLLib.models import DEFAULT_MODEL
-from COVIDMTLLib.patient import Patient
+from COVIDMTLLib.patient.patient import Patient
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.processes.process_group import JOB_FOLDER
 from COVIDMTLLib.reading import read_mask

@@ -7,8 +7,8 @@ from typing import Any
 
 import slicer
 import vtk
-from COVIDMTLLib.laboratory import LABORATORY
-from COVIDMTLLib.patient import SEXES
+from COVIDMTLLib.patient.laboratory import LABORATORY
+from COVIDMTLLib.patient.patient import SEXES
 
 SIDES = {"right": "Right lung", "left": "Left lung", "both": "Both lungs"}
 

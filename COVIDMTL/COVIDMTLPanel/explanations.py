@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from COVIDMTLLib.laboratory import LABORATORY
-from COVIDMTLLib.patient import SEXES
+from COVIDMTLLib.patient.laboratory import LABORATORY
+from COVIDMTLLib.patient.patient import SEXES
 from slicer.i18n import tr as _
 
 from .rich_text import AGAINST_BAR, MARKS, OUTSIDE, VERDICT_BAR, bar_row, bars_html

@@ -9,8 +9,8 @@ from typing import Any
 
 import qt
 import slicer
-from COVIDMTLLib.laboratory import LABORATORY, check_labs
-from COVIDMTLLib.patient import read_labs
+from COVIDMTLLib.patient.laboratory import LABORATORY, check_labs
+from COVIDMTLLib.patient.patient import read_labs
 from COVIDMTLLib.utils.errors import InputError
 from slicer.i18n import tr as _
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from COVIDMTLLib.laboratory import LABORATORY
+from COVIDMTLLib.patient.laboratory import LABORATORY
 
 from .damage import damage
 

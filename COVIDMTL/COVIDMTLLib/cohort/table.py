@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..batch import cases
-from ..patients_table import by_case, patient_of
+from ..patient.table import by_case, patient_of
 from ..utils.csv_tables import all_of, read_rows
 from ..utils.errors import InputError
 from ..utils.optional_imports import require

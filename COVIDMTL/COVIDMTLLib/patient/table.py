@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..utils.csv_tables import check_once, read_rows
+from ..utils.errors import InputError
 from .patient import Patient, check_patient
-from .utils.csv_tables import check_once, read_rows
-from .utils.errors import InputError
 
 
 def read_patients(path: str | Path, cases: Collection[str]) -> dict[str, Patient]:

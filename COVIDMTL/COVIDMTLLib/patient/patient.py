@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..utils.csv_tables import check_once, read_rows, read_text
+from ..utils.errors import InputError
+from ..utils.text import shortened
 from .laboratory import as_number, check_labs, is_unknown
-from .utils.csv_tables import check_once, read_rows, read_text
-from .utils.errors import InputError
-from .utils.text import shortened
 
 SEXES = {"female": 0.0, "male": 1.0}
 """The sexes, as the cohort has them, and the numbers that stand for them in models."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .utils.errors import InputError
-from .utils.text import shortened
+from ..utils.errors import InputError
+from ..utils.text import shortened
 
 TABLE = "laboratory_values.csv"
 

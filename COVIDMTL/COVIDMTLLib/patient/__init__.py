@@ -1,0 +1,1 @@
+"""What is known of a patient besides the CT."""
