@@ -29,9 +29,9 @@ import torch
 from benchmark_network import case as network_case
 from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.imaging.io.reader import read_ct
+from COVIDMTLLib.imaging.volume import HU_RANGE, Volume
 from COVIDMTLLib.inference import Runner
-from COVIDMTLLib.reading import read_ct
-from COVIDMTLLib.volume import HU_RANGE, Volume
 from plain_active_contour import refine_plainly
 from test_features import by_pyradiomics
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from COVIDMTLLib.imaging.coarse_grid import block_mean, dilated, eroded, repeated
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
 from COVIDMTLLib.overlap import overlap
-from COVIDMTLLib.reading import read_ct, read_mask
-from COVIDMTLLib.robust.grid import block_mean, dilated, eroded, repeated
 from COVIDMTLLib.segmentation import segment
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
 from lung_pictures import Band, band, draw_pages
 from planted_opacities import plant
 

@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from COVIDMTLLib.batch import IMAGE_SUFFIXES
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.segmentation import MODULES, mask_on
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.optional_imports import require
-from COVIDMTLLib.volume import Volume, to_working_grid
 from lung_measures import MEASURES, as_shown, measure, summarise
 from lung_methods import PLAIN, Method, choose_methods, plain
 from lung_pictures import Band, band, draw_pages

@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from benchmark_chests import truth_of
+from COVIDMTLLib.imaging.io.reader import read_ct
+from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.opacities import find_opacities
-from COVIDMTLLib.reading import read_ct
 from COVIDMTLLib.segmentation import segment
 from COVIDMTLLib.sides import right_and_left
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume, to_working_grid
 from lung_pictures import Band, band, draw_pages
 from planted_opacities import KINDS, plant
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.volume import Volume
 
 
 def _data(variable):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from conftest import write_dicom
-from COVIDMTLLib.volume import Volume
+from COVIDMTLLib.imaging.volume import Volume
 
 
 def write_frames(volume: Volume, path: Path, frames=None, rescale=lambda z: (1.0, -1024.0), position=True) -> Path:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from COVIDMTLLib.imaging.labels import LEFT, RIGHT
+from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
 from COVIDMTLLib.sides import right_and_left
-from COVIDMTLLib.terminology import LEFT, RIGHT
-from COVIDMTLLib.volume import Geometry, Volume, linear_on
 from planted_textures import Noise
 
 FLUID, TISSUE, GAS = 12, 35, -1000  # HU

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from COVIDMTLLib.classical import segment_classical
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.segmentation import METHODS, segment
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume
 
 LUNGMASK = {"lungmask-R231": "R231", "lungmask-R231CovidWeb": "R231CovidWeb"}
 """Reference 38 of the paper, by the names that its package has for them."""

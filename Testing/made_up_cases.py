@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
-from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.phantom import thorax
 
 SPACING, SIZE = (1.6, 1.6, 2.0), 0.3

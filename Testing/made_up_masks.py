@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import write, write_dicom
-from COVIDMTLLib.volume import Geometry, Volume
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 
 LUNG = "Segmentation category and type~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~SCT^24028007^Right~~^^"
 

@@ -12,9 +12,9 @@ import time
 import numpy as np
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.features import lung_features
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.segmentation import mask_on
-from COVIDMTLLib.volume import to_working_grid
 from test_features import by_pyradiomics
 
 

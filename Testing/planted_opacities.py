@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume, linear_on
 from planted_places import STEP, Lungs, lobar, masses, peripheral, posterior
 from planted_textures import Noise, air_bronchograms, septa
 

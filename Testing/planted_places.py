@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from COVIDMTLLib.imaging.labels import RIGHT
 from COVIDMTLLib.sides import right_and_left
-from COVIDMTLLib.terminology import RIGHT
 
 STEP = 3
 """mm between the voxels of the coarse grid."""

@@ -19,9 +19,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import panels
 import qt
 import slicer
+from COVIDMTLLib.imaging.io.reader import read_mask
+from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_mask
-from COVIDMTLLib.volume import labels_on
 from panels import MODULES, add_lungs, geometry_of, host, wait
 from skimage.io import imread, imsave
 from slice_views import render_3d, render_slice

@@ -16,10 +16,10 @@ from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.imaging.io.reader import read_mask
+from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.verdicts import aggregate
-from COVIDMTLLib.volume import Volume, to_working_grid
 
 MODEL = ("--model", "features+labs", "--device", "cpu")
 """One that gives probabilities; what the default says is in test_evidence.py."""

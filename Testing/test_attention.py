@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.attention import attention_maps, to_geometry
+from COVIDMTLLib.imaging.lung_crop import prepare
+from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.inference import make_ready
-from COVIDMTLLib.lung_volume import prepare
 from COVIDMTLLib.networks import build_network
-from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
 from test_networks import network_and_case
 from torch import nn
 

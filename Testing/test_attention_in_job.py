@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from bright_model import write_bright_model
 from conftest import covid_mtl, write
 from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume
 from test_volume import turned
 
 VALUE = 1500  # HU, brighter than anything in the phantom's lungs

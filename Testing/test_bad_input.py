@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
-from COVIDMTLLib.volume import Geometry, Volume
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 from dicom_studies import write_frames
 from odd_inputs.image_files import write_meta, write_nrrd
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import segment
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
-from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
 from lung_measures import hausdorff_95, measure, summarise
 from planted_opacities import KINDS, RIM, plant
 from scipy import ndimage

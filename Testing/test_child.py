@@ -15,14 +15,14 @@ import numpy as np
 import psutil
 import pytest
 from conftest import write
+from COVIDMTLLib.imaging.io.reader import read_mask
+from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.processes.cancellation import WorkerFailed, run_supervised
 from COVIDMTLLib.processes.command_process import Child, ChildFailed
-from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
-from COVIDMTLLib.volume import labels_on, to_working_grid
 from slicer_host.launcher import write_launcher
 
 

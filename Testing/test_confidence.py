@@ -7,11 +7,11 @@ import pytest
 from conftest import covid_mtl
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.confidence import INFERRED, SHOWN, find_boundary, warnings
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.pictures import outline_parts
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.sides import right_and_left
-from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
 from planted_opacities import plant
 from scipy import ndimage
 

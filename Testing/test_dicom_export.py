@@ -14,13 +14,13 @@ from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib import RESEARCH_USE_ONLY, jobs
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.dicom_export import read_source, write_report, write_segmentation
+from COVIDMTLLib.imaging.io.reader import read_ct_and_files, read_mask
+from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.method_parameters import PUBLISHED
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_ct_and_files, read_mask
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
-from COVIDMTLLib.volume import labels_on
 from dicom_studies import write_frames
 from pydicom.datadict import DicomDictionary
 from test_volume import flipped, turned

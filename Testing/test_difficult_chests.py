@@ -5,14 +5,15 @@ import json
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib import checks, plausibility
+from COVIDMTLLib import plausibility
+from COVIDMTLLib.imaging import ct_checks
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.lung_warnings import warn_of_lungs
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import segment
 from COVIDMTLLib.utils.errors import ImplausibleCT
-from COVIDMTLLib.volume import labels_on, to_working_grid
 from difficult_chests import difficult, in_slices
 
 
@@ -65,7 +66,7 @@ def test_slices_of_any_thickness_and_no_false_alarm(synthetic):
         working = to_working_grid(in_slices(ct, thickness))
         worse, precision, warnings = found_in(working, labels_on(lungs, working.geometry))
         assert worse >= 0.96 and precision >= 0.96 and warnings == []
-    assert "5.0 mm apart" in checks.warn_about(in_slices(ct, 5.0))[0]
+    assert "5.0 mm apart" in ct_checks.warn_about(in_slices(ct, 5.0))[0]
 
 
 def test_lung_that_touches_the_side_of_the_real_ct(patient):

@@ -9,11 +9,11 @@ import SimpleITK as sitk
 from conftest import covid_mtl
 from COVIDMTLLib.feature_names import FEATURE_NAMES, in_words
 from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
 from COVIDMTLLib.processes.helper import aid
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.texture.sub_bands import sub_band_values
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
 
 
 def by_pyradiomics(ct, lungs, box):
@@ -97,7 +97,7 @@ def test_pyradiomics_is_a_second_engine_and_is_not_needed(phantom, phantom_ct, t
 
 
 def _grid(array):
-    from COVIDMTLLib.volume import Geometry
+    from COVIDMTLLib.imaging.volume import Geometry
 
     return Geometry(array.shape[::-1])
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from COVIDMTLLib import segmentation
-from COVIDMTLLib.masks import read_lungs
-from COVIDMTLLib.reading import read_study
+from COVIDMTLLib.imaging.io.reader import read_study
+from COVIDMTLLib.imaging.masks.reader import read_lungs
+from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
 
 READ = [
     *("phantom.nrrd", "series_ok", "scout_other", "scout_same2", "dupall", "nouid", "pad63536"),

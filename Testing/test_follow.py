@@ -17,11 +17,11 @@ from COVIDMTLLib.follow.job import follow
 from COVIDMTLLib.follow.origin import Origin, origin_of, read_date
 from COVIDMTLLib.follow.registration import register
 from COVIDMTLLib.follow.scans import Given, in_time, measure
+from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
 from COVIDMTLLib.opacities.measures import ZONES
 from COVIDMTLLib.outputs import keep_others
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.utils.progress import silent
-from COVIDMTLLib.volume import Geometry, Volume, linear_on
 
 SIZE = {"spacing": (1.6, 1.6, 2.0), "size": 0.48}
 

@@ -4,9 +4,9 @@ import numpy as np
 from conftest import write
 from COVIDMTLLib.follow.change import INCREASED, NO_CHANGE
 from COVIDMTLLib.follow.job import follow
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.utils.progress import silent
-from COVIDMTLLib.volume import labels_on, to_working_grid
 from planted_opacities import plant
 from test_follow import moved
 

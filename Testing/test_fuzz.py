@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from conftest import command, covid_mtl, write
 from COVIDMTLLib import segmentation
-from COVIDMTLLib.reading import read_mask
-from COVIDMTLLib.volume import Volume, labels_on, to_working_grid
+from COVIDMTLLib.imaging.io.reader import read_mask
+from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from odd_inputs import KINDS, make_odd_input, make_odd_study, make_stock

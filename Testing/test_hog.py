@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.segmentation import given_lungs
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
 
 TRAINING = Path(__file__).parent.parent / "Training"
 sys.path.insert(0, str(TRAINING))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write, write_dicom
-from COVIDMTLLib.lung_names import Segment, is_lung
-from COVIDMTLLib.masks import read_lungs
-from COVIDMTLLib.reading import read_ct
+from COVIDMTLLib.imaging.io.reader import read_ct
+from COVIDMTLLib.imaging.masks.reader import read_lungs
+from COVIDMTLLib.imaging.masks.segment_names import Segment, is_lung
+from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume, labels_on
 from made_up_masks import (
     BY_TERM,
     HEADER,

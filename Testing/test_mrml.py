@@ -11,9 +11,9 @@ import numpy as np
 import psutil
 import pytest
 from conftest import covid_mtl, write
+from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume, to_working_grid
 from slicer_host.launcher import write_launcher
 from test_volume import turned
 
@@ -356,7 +356,7 @@ def test_run_that_fails_or_is_cancelled_leaves_nothing(phantom, node_of, scene):
 PROGRAM = """
 import sys, time
 import slicer
-from COVIDMTLLib.reading import read_ct
+from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLMRML.runs import AssessmentRun
 from COVIDMTLMRML.volumes import add_volume
 slicer.mrmlScene = slicer.vtkMRMLScene()

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.imaging.io.reader import read_mask
 
 
 def content(path):

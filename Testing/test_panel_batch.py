@@ -10,9 +10,9 @@ import panels
 import pydicom
 import pytest
 from conftest import covid_mtl, write, write_dicom
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.rows import row_of
-from COVIDMTLLib.volume import Volume
 from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
 from COVIDMTLMRML.segmentations import show_lungs
 from COVIDMTLMRML.volumes import geometry_of

@@ -7,9 +7,9 @@ import numpy as np
 import panels
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.reading import read_mask
+from COVIDMTLLib.imaging.io.reader import read_mask
+from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.segmentation import Parameters
-from COVIDMTLLib.volume import labels_on
 from COVIDMTLMRML.lung_tables import read_lung_table
 from COVIDMTLMRML.volumes import add_volume
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import panels
 import pytest
-from COVIDMTLLib.reading import read_ct
+from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLMRML.attention import attention_nodes, store_attention
 from COVIDMTLMRML.volumes import add_volume
 from missing_packages import blocked

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from conftest import heed_interrupts
 from COVIDMTLLib.classical import segment_classical
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.utils.errors import InputError
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score

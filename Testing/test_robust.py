@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from COVIDMTLLib.imaging.coarse_grid import block_mean
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.robust import segment_robust
 from COVIDMTLLib.robust.air import central_airways, enclosed_air
-from COVIDMTLLib.robust.grid import block_mean
 from COVIDMTLLib.segmentation import segment
-from COVIDMTLLib.volume import labels_on, to_working_grid
 from planted_opacities import plant
 
 

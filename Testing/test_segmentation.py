@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write
-from COVIDMTLLib import active_contour, checks, cli, plausibility
+from COVIDMTLLib import active_contour, cli, plausibility
+from COVIDMTLLib.imaging import ct_checks
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.labels import LEFT, RIGHT
+from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.overlap import compare_masks, overlap
-from COVIDMTLLib.reading import read_ct, read_mask
 from COVIDMTLLib.segmentation import Parameters, segment
 from COVIDMTLLib.sides import right_and_left
 from COVIDMTLLib.snakes import edges_of, enclosed, moved
-from COVIDMTLLib.terminology import LEFT, RIGHT
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
-from COVIDMTLLib.volume import Geometry, Volume, labels_on, to_working_grid
 from plain_active_contour import refine_plainly
 from test_volume import flipped, turned
 
@@ -194,7 +195,7 @@ LYING = {
 )
 def test_preview_is_the_whole_result_in_one_slice_of_the_ct(phantom, snakes, lying, method):
     ct = LYING[lying](phantom.ct)
-    axial = checks.axial_axis(ct.geometry)
+    axial = ct_checks.axial_axis(ct.geometry)
     working = to_working_grid(ct)
     whole = np.moveaxis(labels_on(segment(working, method), ct.geometry).array, 2 - axial, 0) > 0
     middle = np.flatnonzero(whole.any(axis=(1, 2))).mean()

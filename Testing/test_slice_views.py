@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from COVIDMTLLib.terminology import LEFT, RIGHT
-from COVIDMTLLib.volume import Volume, labels_on
+from COVIDMTLLib.imaging.labels import LEFT, RIGHT
+from COVIDMTLLib.imaging.volume import Volume, labels_on
 from scipy import ndimage
 
 slicer = pytest.importorskip("slicer")

@@ -16,12 +16,12 @@ import pytest
 from conftest import heed_interrupts, write
 from COVIDMTLLib.feature_names import FEATURE_NAMES
 from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.imaging.lung_crop import prepare as as_assessed
+from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.losses import MISSING
-from COVIDMTLLib.lung_volume import prepare as as_assessed
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation import mask_on, segment
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import to_working_grid
 
 TRAINING = Path(__file__).parents[1] / "Training"
 sys.path.insert(0, str(TRAINING))
@@ -76,7 +76,7 @@ def files_of(store):
 
 
 def test_networks_train_on_what_they_are_given_later(phantom, phantom_ct, tmp_path):
-    """A crop of the store is that of `lung_volume.prepare`, to the last bit, also where the box cuts the CT."""
+    """A crop of the store is that of `lung_crop.prepare`, to the last bit, also where the box cuts the CT."""
     ct = to_working_grid(phantom.ct)
     labels = write(phantom.lungs, tmp_path / "lungs.nrrd")
     cases = [Case("given", ct=phantom_ct, lungs=labels), Case("found", ct=phantom_ct)]

@@ -11,12 +11,12 @@ import torch
 from COVIDMTLLib import training_range
 from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.imaging.lung_crop import prepare
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 from COVIDMTLLib.losses import MISSING
-from COVIDMTLLib.lung_volume import prepare
 from COVIDMTLLib.models import fit_scaling, load_model, save_model
 from COVIDMTLLib.networks import build_network, initialise
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume
 
 TRAINING = Path(__file__).parents[1] / "Training"
 sys.path.insert(0, str(TRAINING))

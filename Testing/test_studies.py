@@ -10,10 +10,10 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write, write_dicom
-from COVIDMTLLib.inspection import inspect
-from COVIDMTLLib.reading import read_study
+from COVIDMTLLib.imaging.io.inspection import inspect
+from COVIDMTLLib.imaging.io.reader import read_study
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume
 from dicom_studies import write_frames, write_localizer, write_slices
 from pydicom.uid import JPEG2000Lossless
 from transfer_syntaxes import write_as

@@ -9,17 +9,18 @@ import argparse
 import csv
 from pathlib import Path
 
-from COVIDMTLLib import checks, plausibility, segmentation
+from COVIDMTLLib import plausibility, segmentation
 from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.features import low_pass_features
-from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.imaging import ct_checks
+from COVIDMTLLib.imaging.io.reader import read_mask, read_study
+from COVIDMTLLib.imaging.io.writer import write_volume
+from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.models import load_model
-from COVIDMTLLib.reading import read_mask, read_study
 from COVIDMTLLib.stability import stability
 from COVIDMTLLib.support import why_no_verdict
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.verdicts import judge
-from COVIDMTLLib.volume import labels_on, to_working_grid
 
 COLUMNS = [
     "ct", "no verdict", "covid_ct", "likelihood ratio", "low", "high", "severe", "severe ratio", "stable",
@@ -40,7 +41,7 @@ def row_of(path, keep):
     reason = plausibility.no_verdict(measured.array, working.array, path.name)
     if reason is None:
         features = low_pass_features(working, lungs["active-contour"].array)
-        thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
+        thickness = ct.geometry.spacing[ct_checks.axial_axis(ct.geometry)]
         reason = why_no_verdict(model.card, thickness, lung_densities(working, measured), features)
     if reason is not None:
         return row | {"no verdict": reason}

@@ -12,12 +12,12 @@ import SimpleITK as sitk
 from case_table import Case
 from COVIDMTLLib import plausibility
 from COVIDMTLLib.features import lung_features
-from COVIDMTLLib.lung_volume import BOX
-from COVIDMTLLib.masks import read_lungs
-from COVIDMTLLib.reading import read_ct
+from COVIDMTLLib.imaging.io.reader import read_ct
+from COVIDMTLLib.imaging.lung_crop import BOX
+from COVIDMTLLib.imaging.masks.reader import read_lungs
+from COVIDMTLLib.imaging.volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, to_working_grid
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, mask_on, segment
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, to_working_grid
 from release_volumes import SUFFIXES, read_release_volume
 from store import centred, in_box
 
@@ -52,7 +52,8 @@ def lung_volume(case: Case, settings: Settings) -> np.ndarray:
     Returns
     -------
     ndarray of int16, shape ``settings.box``
-        HU + 1024 in the lungs and 0 elsewhere, the CT in the middle, as `COVIDMTLLib.lung_volume.prepare` puts it.
+        HU + 1024 in the lungs and 0 elsewhere, the CT in the middle, as `COVIDMTLLib.imaging.lung_crop.prepare` puts
+        it.
 
     Raises
     ------

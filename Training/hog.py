@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from COVIDMTLLib.batch import cases
-from COVIDMTLLib.lung_volume import BOX, prepare
-from COVIDMTLLib.masks import read_lungs
-from COVIDMTLLib.reading import read_ct
+from COVIDMTLLib.imaging.io.reader import read_ct
+from COVIDMTLLib.imaging.lung_crop import BOX, prepare
+from COVIDMTLLib.imaging.masks.reader import read_lungs
+from COVIDMTLLib.imaging.volume import HU_RANGE, Volume, to_working_grid
 from COVIDMTLLib.segmentation import given_lungs, segment
 from COVIDMTLLib.utils.atomic_files import staged_file
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import HU_RANGE, Volume, to_working_grid
 from skimage.feature import hog
 from tqdm import tqdm
 

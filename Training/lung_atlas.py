@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from COVIDMTLLib.imaging.coarse_grid import block_mean
+from COVIDMTLLib.imaging.volume import HU_RANGE
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.robust.air import aerated_lung, central_airways, enclosed_air
 from COVIDMTLLib.robust.atlas import ANGLES, FILE, LEVELS, RADII, places
-from COVIDMTLLib.robust.grid import block_mean
 from COVIDMTLLib.robust.halves import halves_of
-from COVIDMTLLib.volume import HU_RANGE
 from scipy import ndimage
 
 FIRST_SEED = 1000

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from COVIDMTLLib import image_writing
 from COVIDMTLLib.classical import segment_classical
+from COVIDMTLLib.imaging.io import writer
 from COVIDMTLLib.phantom import Phantom, thorax
 from COVIDMTLLib.utils import atomic_files
 
@@ -50,4 +50,4 @@ def write(case: Mapping[str, Any], spacing: float, folder: Path) -> None:
     for what, volume in volumes.items():
         file = path(folder, what, case["case"])
         with atomic_files.staged_folder(file.parent) as staged:
-            image_writing.write_volume(volume, staged / file.name)
+            writer.write_volume(volume, staged / file.name)

@@ -9,7 +9,7 @@ import figures
 import numpy as np
 import pandas as pd
 import phantom_cases
-from COVIDMTLLib.reading import read_ct, read_mask
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 from phantom_labels import STATES

@@ -23,12 +23,12 @@ from case_table import SPLITS, Case, read_case_table
 from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
 from COVIDMTLLib.features import MODULES as FEATURE_MODULES
+from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.segmentation import METHODS
 from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.atomic_files import sweep
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.optional_imports import require
-from COVIDMTLLib.volume import WORKING_SPACING
 from release_volumes import release_cases
 from store import (
     CASES,

@@ -17,12 +17,12 @@ import pandas as pd
 from case_table import Case, check_name, read_cases, read_features
 from cohort import CLASSES
 from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.lung_volume import prepare
+from COVIDMTLLib.imaging.lung_crop import prepare
+from COVIDMTLLib.imaging.volume import HU_RANGE, Geometry, Volume
 from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.atomic_files import staged_file, staged_folder
 from COVIDMTLLib.utils.csv_tables import read_text
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import HU_RANGE, Geometry, Volume
 from recipe_tasks import Task
 from volume_files import DAMAGED, read_crop, read_moments, read_source, write_volume
 
@@ -177,13 +177,13 @@ def make_store(
 
 
 def in_box(volume: np.ndarray, box: Sequence[int]) -> np.ndarray:
-    """A lung volume (z, y, x) in the middle of a box, as `lung_volume.prepare` puts it: int16."""
+    """A lung volume (z, y, x) in the middle of a box, as `lung_crop.prepare` puts it: int16."""
     grid = Geometry(volume.shape[::-1])
     return centred(Volume(volume.astype(np.int32) + HU_RANGE[0], grid), volume, box)
 
 
 def centred(ct: Volume, lungs: np.ndarray, box: Sequence[int], **options: float) -> np.ndarray:
-    """The lung volume of a CT (HU) in the middle of a box, before clipping: `lung_volume.prepare` as int16."""
+    """The lung volume of a CT (HU) in the middle of a box, before clipping: `lung_crop.prepare` as int16."""
     # Up to where int16 ends: values over 4095, which resampling makes at sharp edges, belong to the features.
     highest = np.iinfo(np.int16).max
     prepared = prepare(ct, lungs, box=box, start=(0, 0, 0), size=box, clip=highest, mean=0, std=1, **options)

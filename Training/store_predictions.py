@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_model
 from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import WORKING_SPACING
 from predictions import CLASSES, Predictions
 from recipe_tasks import Task
 from store import Store, open_store
@@ -129,7 +129,7 @@ def _tasks_of(model: Model) -> list[Task]:
 
 
 def read_input(store: Store, row: int, given: Mapping[str, Any]) -> np.ndarray:
-    """The lung volume of a case as a network takes it, float32; see `lung_volume.prepare`.
+    """The lung volume of a case as a network takes it, float32; see `lung_crop.prepare`.
 
     Parameters
     ----------

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 import yaml
 from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.model_cards import takes_features, takes_volume
 from COVIDMTLLib.models import load_network
 from COVIDMTLLib.scaling import scaling_options
 from COVIDMTLLib.transfer import transfer as with_new_heads
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import WORKING_SPACING
 from fit import Run, fit
 from recipe import PAPER, make_network, read_recipe, tasks_of
 from recipe_tasks import PAPER as PAPER_TASKS

@@ -11,16 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import checks, confidence, dicom_export, evidence, plausibility, segmentation, training_range
+from . import confidence, dicom_export, evidence, plausibility, segmentation, training_range
 from .assessment_files import write_files
 from .assessment_result import Assessment
 from .densities import lung_densities
 from .ensembles import judge_all, not_given
 from .features import MODULES as FEATURE_MODULES
+from .imaging import ct_checks
+from .imaging.io.reader import opened_study
+from .imaging.lung_crop import prepare
+from .imaging.masks.reader import read_lungs
+from .imaging.volume import Volume, to_working_grid
 from .known_lungs import KnownLungs, add_stability, features_of
-from .lung_volume import prepare
 from .lung_warnings import warn_of_lungs
-from .masks import read_lungs
 from .model_cards import takes_features, takes_volume
 from .models import DEFAULT_MODEL, Model, read_card
 from .opacities import find_opacities, measure_opacities
@@ -29,7 +32,6 @@ from .outputs import check_not_ct, digests, keep_others
 from .patient.patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .processes.helper import aid
-from .reading import opened_study
 from .support import why_no_verdict
 from .utils import atomic_files
 from .utils.errors import InputError
@@ -38,7 +40,6 @@ from .utils.progress import Callback, Steps, silent
 from .utils.software import software
 from .utils.text import printable
 from .utils.version import RESEARCH_USE_ONLY
-from .volume import Volume, to_working_grid
 
 REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
@@ -84,7 +85,7 @@ def assess(
         wrong. Of files there, only those that the program wrote and nobody changed are replaced; others, and ``lungs``,
         are kept under another name, as ``lungs_kept.nrrd``.
     lungs : path or Volume, optional
-        Lung mask, on any grid, as `masks.read_lungs` reads it; segmented if there is none.
+        Lung mask, on any grid, as `masks.reader.read_lungs` reads it; segmented if there is none.
     model : str, path or Model, or several
         Name of a shipped model, or a model folder or a zip of it, or one that is loaded. Of several, the verdicts
         stand side by side and are aggregated (see `ensembles.combine`).
@@ -152,7 +153,7 @@ def assess(
         with steps.step("read", "Reading the CT"):
             if isinstance(ct, Volume):
                 name = name or "The volume"
-                checks.check_ct(ct, name)
+                ct_checks.check_ct(ct, name)
             else:
                 name = name or Path(ct).name
                 with opened_study(ct, series) as study:
@@ -182,7 +183,7 @@ def assess(
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
                 features = features_of(models, working, known, update, helper)
-        thickness = ct.geometry.spacing[checks.axial_axis(ct.geometry)]
+        thickness = ct.geometry.spacing[ct_checks.axial_axis(ct.geometry)]
         refused = [
             why_no_verdict(one.card, thickness, measures, own) for one, own in zip(models, features, strict=True)
         ]
@@ -207,7 +208,7 @@ def assess(
                 *([no_verdict] if no_verdict else dict.fromkeys(filter(None, refused))),
                 *unstable,
                 *of_choice,
-                *checks.warn_about(ct),
+                *ct_checks.warn_about(ct),
                 *(mask.warnings if mask else []),
                 *warn_of_lungs(working, labels, name),
                 *confidence.warnings(boundary.shares),

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .image_writing import write_volume
-from .volume import labels_on, linear_on
+from .imaging.io.writer import write_volume
+from .imaging.volume import labels_on, linear_on
 
 if TYPE_CHECKING:
     from .assessment_result import Assessment

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import confidence
+from .imaging.volume import Geometry, Volume
 from .models import Model
-from .volume import Geometry, Volume
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from .imaging.volume import Geometry, Volume, linear_on
 from .networks import CovidMTLNet
 from .networks.heads import Head
 from .tensors import to_array
-from .volume import Geometry, Volume, linear_on
 
 
 def attention_maps(

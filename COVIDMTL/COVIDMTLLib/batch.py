@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .assessment import assess
-from .containers import ARCHIVES
-from .containers import IMAGES as IMAGE_SUFFIXES
-from .dicom_headers import has_frames, is_dicom_file
+from .imaging.dicom.headers import has_frames, is_dicom_file
+from .imaging.io.archives import ARCHIVES
+from .imaging.io.archives import IMAGES as IMAGE_SUFFIXES
 from .in_subprocess import assess_in_child
 from .patient.table import read_patients
 from .processes.command_process import ChildFailed

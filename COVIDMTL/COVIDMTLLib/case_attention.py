@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .attention import attention_maps, to_geometry
+from .imaging.volume import Geometry, Volume
 from .model import Model
-from .volume import Geometry, Volume
 
 
 def attention_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .boxes import box_of
+from .imaging.bounding_box import box_of
 from .method_parameters import PUBLISHED
 
 

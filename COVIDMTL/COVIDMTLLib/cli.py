@@ -11,13 +11,14 @@ from math import isnan
 from pathlib import Path
 
 from . import calibration_command as calibration
-from . import image_writing, inspection, jobs, model_commands, outputs, terminal
+from . import jobs, model_commands, outputs, terminal
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
 from .evidence import check_prior
 from .features import BUILT_IN, ENGINES
 from .follow import command as follow_command
+from .imaging.io import inspection, writer
 from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .opacities import command as opacities_command
@@ -240,7 +241,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
 
 
 def _segment(options: argparse.Namespace) -> None:
-    image_writing.check_mask_format(options.out)
+    writer.check_mask_format(options.out)
     atomic_files.check_apart(options.out, options.ct, options.initial, options.measures)
     _check_outputs(options.ct, options.out, options.measures)
     names = ("threshold", "alpha", "beta", "iterations", "closing", "truncate")

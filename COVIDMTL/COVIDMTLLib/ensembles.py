@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .imaging.volume import Volume
 from .model import Model
 from .verdicts import aggregate, judge, verdict
-from .volume import Volume
 
 RULE = "the mean probability of each class over the models that have the task with the same classes"
 
@@ -72,7 +72,7 @@ def judge_all(
     features : sequence of mapping or None
         For each model the 375 features by name, on voxels of its spacing, if it takes them.
     volumes : sequence of Volume or None
-        What each model takes of the CT, as `lung_volume.prepare` makes it.
+        What each model takes of the CT, as `lung_crop.prepare` makes it.
     patient : mapping, optional
         What is known of the patient, as `patient.Patient.known` gives it.
     prior : float, optional

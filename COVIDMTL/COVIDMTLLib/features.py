@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .boxes import box_of
 from .feature_names import FEATURE_NAMES
+from .imaging.bounding_box import box_of
+from .imaging.volume import HU_RANGE, Volume
 from .processes.helper import Aid
 from .texture.sub_bands import AFTER
 from .utils.errors import InputError
 from .utils.optional_imports import require
-from .volume import HU_RANGE, Volume
 
 MODULES = ("scipy.ndimage", "skimage.feature", "skimage.measure")
 """What features import, for `optional_imports.require`."""

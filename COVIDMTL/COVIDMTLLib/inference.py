@@ -136,7 +136,7 @@ class Runner:
         Parameters
         ----------
         volume : ndarray of shape (D, H, W), optional
-            As `lung_volume.prepare` makes it.
+            As `lung_crop.prepare` makes it.
         features : ndarray of shape (features,), optional
             Scaled.
         patient : ndarray of shape (patient,), optional

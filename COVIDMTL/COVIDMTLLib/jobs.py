@@ -10,25 +10,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import assessment, confidence, dicom_export, image_writing, resampling, segmentation
+from . import assessment, confidence, dicom_export, segmentation
 from .airways import NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
 from .features import BUILT_IN, engine_modules, lung_features
+from .imaging import bspline
+from .imaging.io import writer
+from .imaging.io.reader import opened_study, read_ct, read_mask
+from .imaging.labels import AIRWAYS
+from .imaging.masks.reader import read_lungs
+from .imaging.volume import labels_on, to_working_grid
 from .lung_warnings import warn_of_lungs
-from .masks import read_lungs
 from .method_parameters import Parameters
 from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .overlap import compare_masks
 from .processes.helper import aid
-from .reading import opened_study, read_ct, read_mask
-from .terminology import AIRWAYS
 from .utils.errors import InputError
 from .utils.optional_imports import require
 from .utils.progress import Callback, Steps
 from .utils.text import printable
-from .volume import labels_on, to_working_grid
 
 
 def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def demo(
 
     progress("phantom", 0.0, "Making a synthetic CT")
     phantom = thorax(seed, ground_glass=ground_glass, consolidation=consolidation)
-    image_writing.write_volume(phantom.ct, folder / "ct.nrrd")
+    writer.write_volume(phantom.ct, folder / "ct.nrrd")
     name = f"synthetic CT, seed {seed}"
     return assessment.assess(phantom.ct, folder, name=name, synthetic=True, progress=progress, **options).result
 
@@ -74,7 +76,7 @@ def segment(
         ``warnings``.
     """
     name = printable(name or ct.name)
-    as_dicom, source = image_writing.is_dicom(out), None
+    as_dicom, source = writer.is_dicom(out), None
     dicom_export.check_wanted(ct, as_dicom, keep_identity)
     if as_dicom and grid != "ct":
         raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
@@ -104,7 +106,7 @@ def segment(
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
     with steps.step("write", "Writing the mask"):
         if source is None:
-            image_writing.write_volume(labels, out, target)
+            writer.write_volume(labels, out, target)
         else:
             found_by = assessment.origin(initial is not None, "none" if method == "classical" else method)
             on_ct = labels_on(labels, volume.geometry).array
@@ -115,7 +117,7 @@ def segment(
 def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *, progress: Callback) -> list[str]:
     """Compute the features of a CT within a mask and write the table; returns warnings."""
     modules = engine_modules(engine)
-    require("SimpleITK", *resampling.MODULES, *modules)
+    require("SimpleITK", *bspline.MODULES, *modules)
     steps = Steps(progress, {"read": 1, "resample": 1, "features": 6})
     with aid(*modules) if engine == BUILT_IN else nullcontext() as helper:
         with steps.step("read", "Reading the CT"):
@@ -169,7 +171,7 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         measures = measure_opacities(working, lungs, found)
         warnings += [*warn_of_lungs(working, lungs, name), *warnings_of_opacities(measures)]
     with steps.step("write", "Writing the mask"):
-        image_writing.write_volume(found.labels, out, volume.geometry if options.grid == "ct" else None)
+        writer.write_volume(found.labels, out, volume.geometry if options.grid == "ct" else None)
     return measures | {"corrected": corrected is not None, "warnings": warnings}
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from . import segmentation
 from .features import lung_features
-from .lung_volume import at_spacing
+from .imaging.lung_crop import at_spacing
+from .imaging.volume import Volume
 from .model import Model
 from .model_cards import takes_features
 from .processes.helper import Aid
@@ -16,7 +17,6 @@ from .robust.chest import Chest
 from .stability import moved_most, stability
 from .utils.errors import ImplausibleCT
 from .utils.progress import Callback, silent
-from .volume import Volume
 
 
 class KnownLungs:

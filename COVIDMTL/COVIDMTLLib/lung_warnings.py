@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from . import plausibility
-from .boxes import box_of
-from .robust.grid import STEP, block_mean, eroded
-from .terminology import LEFT, RIGHT
-from .volume import HU_RANGE, Volume
+from .imaging.bounding_box import box_of
+from .imaging.coarse_grid import STEP, block_mean, eroded
+from .imaging.labels import LEFT, RIGHT
+from .imaging.volume import HU_RANGE, Volume
 
 SIDES = {"right": RIGHT, "left": LEFT}
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .feature_names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
+from .imaging.volume import WORKING_SPACING, Volume
 from .model_cards import takes_features, takes_volume
 from .scaling import scale
 from .utils.errors import InputError
-from .volume import WORKING_SPACING, Volume
 
 if TYPE_CHECKING:
     import torch
@@ -151,7 +151,7 @@ class Model:
         features : mapping
             Unscaled features by name; more than the model takes do no harm.
         volume : Volume, ndarray or tensor of shape (z, y, x)
-            As `lung_volume.prepare` makes it. Not looked at by a model on features alone, nor features by one on
+            As `lung_crop.prepare` makes it. Not looked at by a model on features alone, nor features by one on
             the volume alone.
         patient : mapping
             What is known of the patient, as `patient.Patient.known` gives it; more than the model can use does no

@@ -11,7 +11,7 @@ import numpy as np
 from .card_claims import senseless_claim
 from .card_evidence import senseless_evidence
 from .feature_names import FEATURE_NAMES, VOLUME
-from .lung_volume import BOX, CROP, HIGHEST, MEAN, START, STD
+from .imaging.lung_crop import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
 from .network_config import WITHOUT_IMAGES
 from .patient.laboratory import LABORATORY
@@ -42,7 +42,7 @@ SPACINGS = (0.5, 20.0)
 """Least and largest voxel of an input in mm: more would be no lung any more, less more than a CT holds."""
 
 INPUT = {"box": BOX, "start": START, "size": CROP, "clip": HIGHEST, "mean": MEAN, "std": STD}
-"""The ``input`` of a network on volumes, as the paper's have it: what `lung_volume.prepare` does to a CT.
+"""The ``input`` of a network on volumes, as the paper's have it: what `lung_crop.prepare` does to a CT.
 
 A card may add ``spacing``, of the voxels in mm; without it they have 1 mm."""
 

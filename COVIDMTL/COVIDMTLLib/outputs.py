@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .image_writing import MARK, is_dicom
+from .imaging.io.writer import MARK, is_dicom
 from .utils.errors import InputError
 
 ASSESSMENT = "assessment.json"

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .boxes import box_of
 from .confidence import INFERRED
-from .terminology import LEFT, RIGHT
-from .volume import Volume
+from .imaging.bounding_box import box_of
+from .imaging.labels import LEFT, RIGHT
+from .imaging.volume import Volume
 
 LUNG_WINDOW = (-1350, 150)  # HU
 COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}

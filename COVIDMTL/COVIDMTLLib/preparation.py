@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import dicom_export, resampling, segmentation
+from . import dicom_export, segmentation
 from .features import MODULES as FEATURE_MODULES
+from .imaging import bspline
 from .model import Model
 from .models import load_model
 from .utils.errors import InputError
@@ -26,7 +27,7 @@ def modules_of(
     segmented, torch, written, dicom : bool
         Whether lungs are found or refined, a model takes PyTorch, files are written, and if so DICOM ones too.
     """
-    now = segmentation.MODULES if segmented else ("SimpleITK", *resampling.MODULES)
+    now = segmentation.MODULES if segmented else ("SimpleITK", *bspline.MODULES)
     later = (
         *((segmentation.ROBUST_MODULE,) if segmented and refine == "robust" else ()),
         *(*FEATURE_MODULES, "safetensors", *(("torch", "safetensors.torch") if torch else ())),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import evidence, training_range
 from .feature_names import in_words
+from .imaging.labels import LEFT, RIGHT
 from .opacities.pictures import COLOURS as OPACITY_COLOURS
 from .opacities.pictures import opacity_pictures, zone_map
 from .patient.laboratory import LABORATORY, LabValue
 from .pictures import COLOURS, attention_pictures, three_planes
 from .report_reasons import reasons
 from .stability import moved_most
-from .terminology import LEFT, RIGHT
 from .utils.version import RESEARCH_USE_ONLY, __version__
 from .verdicts import in_words as in_words_of_verdict
 

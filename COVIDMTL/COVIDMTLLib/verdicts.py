@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import evidence, training_range
+from .imaging.volume import Volume
 from .model_cards import takes_patient
 from .models import Model
 from .prediction_sets import prediction_sets
-from .volume import Volume
 
 
 def judge(
@@ -29,7 +29,7 @@ def judge(
         The 375 features by name; None will do for a model that takes none.
     model : Model
     volume : Volume, optional
-        As `lung_volume.prepare` makes it, for a model that takes it.
+        As `lung_crop.prepare` makes it, for a model that takes it.
     patient : mapping, optional
         What is known of the patient, as `patient.Patient.known` gives it.
     prior : float, optional

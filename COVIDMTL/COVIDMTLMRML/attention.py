@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import slicer
 import vtk
-from COVIDMTLLib.volume import Volume
+from COVIDMTLLib.imaging.volume import Volume
 
 ROLE = "COVIDMTL.Attention."
 """Begins the roles of the attention nodes that the node with the assessment refers to; the task's name ends them."""

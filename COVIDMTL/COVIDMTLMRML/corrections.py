@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import slicer
-from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.utils.errors import InputError
 
 from .results import OPACITIES, SEGMENTATION, assessment_of, node_of, part_of, store_opacities

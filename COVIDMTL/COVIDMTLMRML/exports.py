@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import slicer
-from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.rows import row_of, write_rows
 from COVIDMTLLib.utils.atomic_files import staged_file
 from COVIDMTLLib.utils.errors import InputError

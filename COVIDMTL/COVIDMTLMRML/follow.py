@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.follow.job import FOLLOW
 from COVIDMTLLib.follow.origin import header_of, origin_of, read_date
-from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.imaging.ct_checks import check_ct
+from COVIDMTLLib.imaging.io.writer import write_volume
 
 from .exports import came_from_dicom, dicom_files
 from .results import SEGMENTATION, part_of

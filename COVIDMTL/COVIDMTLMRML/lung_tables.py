@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import slicer
 from COVIDMTLLib.airways import without_airways
+from COVIDMTLLib.imaging.labels import AIRWAYS, LEFT, RIGHT
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.overlap import overlap
-from COVIDMTLLib.terminology import AIRWAYS, LEFT, RIGHT
-from COVIDMTLLib.volume import Volume
 
 from .tables import fill_table
 

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from COVIDMTLLib.checks import check_ct
 from COVIDMTLLib.evidence import check_prior
-from COVIDMTLLib.image_writing import write_volume
+from COVIDMTLLib.imaging.ct_checks import check_ct
+from COVIDMTLLib.imaging.io.reader import read_mask
+from COVIDMTLLib.imaging.io.writer import write_volume
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import Patient
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.processes.process_group import JOB_FOLDER
-from COVIDMTLLib.reading import read_mask
 from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import Callback, silent
-from COVIDMTLLib.volume import Volume
 
 from .attention import store_attention
 from .results import LUNGS_DIGEST, OPACITIES, SEGMENTATION, part_of, store_assessment

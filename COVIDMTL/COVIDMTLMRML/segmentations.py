@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import slicer
 import vtk
-from COVIDMTLLib import terminology
+from COVIDMTLLib.imaging import labels as mask_labels
+from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Volume
 
 from .volumes import geometry_of
 
@@ -35,7 +35,7 @@ def _segment(name: str, entry: tuple, colour: tuple[int, int, int], always: bool
     return Segment(name, text, tuple(part / 255 for part in colour), always)
 
 
-TRACHEA = "^".join(("SCT", *terminology.TRACHEA))
+TRACHEA = "^".join(("SCT", *mask_labels.TRACHEA))
 
 FILL = 0.25
 """Opacity with which opacities are filled in slices: the lung under them stays visible."""
@@ -43,22 +43,22 @@ FILL = 0.25
 SEGMENTS = {
     label: _segment(
         one.name,
-        (("SCT", terminology.ANATOMICAL_STRUCTURE), ("SCT", one.code), ("SCT", one.side)),
+        (("SCT", mask_labels.ANATOMICAL_STRUCTURE), ("SCT", one.code), ("SCT", one.side)),
         one.colour,
-        one.code == terminology.LUNG,
+        one.code == mask_labels.LUNG,
     )
-    for label, one in terminology.STRUCTURES.items()
+    for label, one in mask_labels.STRUCTURES.items()
 }
 """Of each label of lungs."""
 
 OPACITIES = {
     label: _segment(
         one.name,
-        (("SCT", terminology.ALTERED_STRUCTURE), (terminology.RADLEX, one.code), ("SCT", None)),
+        (("SCT", mask_labels.ALTERED_STRUCTURE), (mask_labels.RADLEX, one.code), ("SCT", None)),
         one.colour,
         True,
     )
-    for label, one in terminology.OPACITIES.items()
+    for label, one in mask_labels.OPACITIES.items()
 }
 """Of each label of opacities."""
 

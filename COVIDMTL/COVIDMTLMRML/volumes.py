@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.volume import Geometry, Volume
 
 from .attention import attention_in
 

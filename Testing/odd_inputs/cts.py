@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from COVIDMTLLib.volume import Volume
+from COVIDMTLLib.imaging.volume import Volume
 
 from .damage import damage
 from .image_files import write_meta, write_nifti, write_nrrd

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from conftest import write_dicom
-from COVIDMTLLib.volume import Volume
+from COVIDMTLLib.imaging.volume import Volume
 
 from .cts import use
 from .damage import damage

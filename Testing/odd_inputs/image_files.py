@@ -9,7 +9,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from COVIDMTLLib.volume import Geometry
+from COVIDMTLLib.imaging.volume import Geometry
 
 NRRD_TYPES = {
     "int8": "int8",

@@ -18,9 +18,9 @@ from unittest import mock
 import numpy as np
 import SimpleITK as sitk
 from COVIDMTLLib import cli
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask, read_study
+from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on
 from COVIDMTLLib.processes import worker
-from COVIDMTLLib.reading import read_ct, read_mask, read_study
-from COVIDMTLLib.volume import Geometry, Volume, labels_on
 
 from . import OddInput
 

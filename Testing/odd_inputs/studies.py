@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from conftest import change, write_dicom
-from COVIDMTLLib.volume import Geometry, Volume
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 from dicom_studies import write_frames
 from pydicom.uid import generate_uid
 from transfer_syntaxes import SYNTAXES, write_as

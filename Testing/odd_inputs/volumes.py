@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from COVIDMTLLib.volume import Geometry, Volume
+from COVIDMTLLib.imaging.volume import Geometry, Volume
 from scipy.spatial.transform import Rotation
 
 from .image_files import TYPES

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..containers import is_archive
-from ..dicom_headers import is_dicom_file
+from ..imaging.dicom.headers import is_dicom_file
+from ..imaging.io.archives import is_archive
+from ..imaging.volume import Volume
 from ..utils.errors import InputError
-from ..volume import Volume
 from .report import write_report
 from .segments import write_segmentation
 from .source import Source, read_source, source_of

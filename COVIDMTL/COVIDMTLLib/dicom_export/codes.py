@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import terminology
+from ..imaging import labels
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
@@ -14,7 +14,7 @@ LONGEST = 64
 """Letters that the standard allows in a text of a line."""
 
 
-def snomed(code: terminology.Code) -> CodedConcept:
+def snomed(code: labels.Code) -> CodedConcept:
     """A SNOMED CT code."""
     from highdicom.sr import CodedConcept
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import outputs, terminal
 from ..arguments import add_identity, add_progress
+from ..imaging.io.reader import read_mask
 from ..processes.cancellation import run_supervised
-from ..reading import read_mask
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from ..utils.optional_imports import require

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..densities import CONSOLIDATION, GROUND_GLASS
-from ..terminology import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
+from ..imaging.labels import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
 from ..utils.version import __version__
 from ..verdicts import in_words
 from . import software

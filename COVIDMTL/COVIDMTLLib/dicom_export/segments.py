@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..terminology import ANATOMICAL_STRUCTURE, LEFT, RIGHT, STRUCTURES
+from ..imaging.labels import ANATOMICAL_STRUCTURE, LEFT, RIGHT, STRUCTURES
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from . import software
 from .codes import snomed

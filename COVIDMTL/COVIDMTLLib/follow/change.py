@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Volume
 from ..opacities.measures import ZONES, score_of
-from ..terminology import LEFT, RIGHT
-from ..volume import Volume
 
 LEAST_ERROR, RELATIVE_ERROR = 0.005, 0.1
 """The same lungs in thicker slices or turned give a share to within this much of the lung and this much of itself,

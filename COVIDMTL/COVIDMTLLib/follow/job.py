@@ -9,7 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .. import image_writing, segmentation
+from .. import segmentation
+from ..imaging.io import writer
 from ..opacities import in_words
 from ..outputs import digests
 from ..utils.optional_imports import require
@@ -47,7 +48,7 @@ def follow(
     Parameters
     ----------
     cts : sequence of Path
-        Two or more, each as of `reading.read_ct`.
+        Two or more, each as of `io.reader.read_ct`.
     folder : Path
         Where to.
     lungs, series, dates : sequence
@@ -96,7 +97,7 @@ def follow(
         write_table(result, folder / "follow.csv")
         if volumes:
             for number, (scan, one) in enumerate(zip(scans[1:], registrations, strict=True), 2):
-                image_writing.write_volume(on_first(scan, one, scans[0]), folder / f"registered_{number}.nrrd")
+                writer.write_volume(on_first(scan, one, scans[0]), folder / f"registered_{number}.nrrd")
     result |= {"seconds": steps.seconds, "files": digests(folder)}
     (folder / FOLLOW).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..dicom_headers import is_dicom_file
+from ..imaging.dicom.headers import is_dicom_file
 from ..utils.errors import InputError
 from ..utils.text import name_for_libraries, printable
 

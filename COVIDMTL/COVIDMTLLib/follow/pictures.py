@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..imaging.volume import Geometry, Volume
 from ..opacities.pictures import APART, COLOURS
 from ..pictures import LUNG_WINDOW, Picture, bare_axes, png_of
-from ..volume import Geometry, Volume
 from .registration import Registration, resampled
 from .scans import Scan
 

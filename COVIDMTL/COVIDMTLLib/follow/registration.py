@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..imaging.volume import Geometry, Volume
 from ..overlap import overlap
-from ..volume import Geometry, Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from .. import segmentation
-from ..boxes import box_of
-from ..checks import axial_axis
+from ..imaging.bounding_box import box_of
+from ..imaging.ct_checks import axial_axis
+from ..imaging.io.reader import opened_study
+from ..imaging.masks.reader import read_lungs
+from ..imaging.volume import Geometry, Volume, to_working_grid
 from ..lung_warnings import warn_of_lungs
-from ..masks import read_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..pictures import MARGIN
-from ..reading import opened_study
 from ..utils.errors import InputError
 from ..utils.text import printable
-from ..volume import Geometry, Volume, to_working_grid
 from .change import Value, values_of
 from .origin import Origin, origin_of
 

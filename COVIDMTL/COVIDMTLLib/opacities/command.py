@@ -8,8 +8,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from .. import image_writing, jobs, outputs, terminal
+from .. import jobs, outputs, terminal
 from ..arguments import add_grid, add_progress
+from ..imaging.io import writer
 from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
@@ -40,8 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def opacities(options: argparse.Namespace) -> None:
     """Run the command."""
-    image_writing.check_mask_format(options.out)
-    if image_writing.is_dicom(options.out):
+    writer.check_mask_format(options.out)
+    if writer.is_dicom(options.out):
         raise InputError("Opacities are not written as DICOM; use .nrrd, .nii.gz or .mha.")
     inputs = (options.ct, options.lungs, options.corrected)
     atomic_files.check_apart(options.out, *inputs, options.measures)

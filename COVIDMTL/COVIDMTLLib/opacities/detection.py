@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import box_of
-from ..robust.grid import dilated, eroded, opened, without_small
-from ..terminology import LEFT, RIGHT
+from ..imaging.bounding_box import box_of
+from ..imaging.coarse_grid import dilated, eroded, opened, without_small
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Geometry, Volume, labels_on, linear_on
 from ..utils.errors import InputError
-from ..volume import Geometry, Volume, labels_on, linear_on
 from .normal import healthy_density
 
 GROUND_GLASS, CONSOLIDATION = 1, 2

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..boxes import box_of
-from ..terminology import LEFT, RIGHT
-from ..volume import Volume
+from ..imaging.bounding_box import box_of
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Volume
 from .detection import CONSOLIDATION, HIGH_OPACITY, MOVED, Opacities, with_mediastinum
 
 SIDES = {"right": RIGHT, "left": LEFT}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..boxes import box_of
+from ..imaging.bounding_box import box_of
+from ..imaging.labels import OPACITIES
+from ..imaging.volume import Volume
 from ..pictures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
-from ..terminology import OPACITIES
-from ..volume import Volume
 from .measures import ZONES, zones_of
 
 COLOURS = {label: "#{:02x}{:02x}{:02x}".format(*opacity.colour) for label, opacity in OPACITIES.items()}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..imaging.volume import Geometry, Volume
 from ..utils.errors import InputError
-from ..volume import Geometry, Volume
 from .anatomy import Anatomy, anatomy
 from .canvas import Canvas
 from .opacities import PATTERNS, opacity_fields

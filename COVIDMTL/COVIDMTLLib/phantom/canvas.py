@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..volume import HU_RANGE, Geometry
+from ..imaging.volume import HU_RANGE, Geometry
 from .shapes import AXES, STEP, near_tubes
 
 NOISE = 17.0

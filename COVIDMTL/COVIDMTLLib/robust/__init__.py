@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..imaging.coarse_grid import block_mean
 from .air import AERATED
 from .atlas import expected
 from .boundary import fine_boundary
 from .chest import Chest, find_chest
 from .field import lung_field
 from .frame import BONE
-from .grid import block_mean
 from .halves import halves_of
 from .reach import ground_glass
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..boxes import box_of
+from ..imaging.bounding_box import box_of
+from ..imaging.coarse_grid import STEP, dilated, eroded, opened, repeated
 from .body import body_of
-from .grid import STEP, dilated, eroded, opened, repeated
 
 AERATED = -500
 """HU below which a voxel is aerated; that is where a lung ends in most reference segmentations."""

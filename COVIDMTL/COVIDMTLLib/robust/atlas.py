@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..imaging.coarse_grid import STEP
 from .chest_wall import DIRECTIONS
 from .frame import Frame
-from .grid import STEP
 from .halves import Half
 
 FILE = Path(__file__).parent / "atlas.npy"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..imaging.coarse_grid import block_deviation
 from .atlas import Expected
-from .grid import block_deviation
 from .prior import prior_odds, surely_lung
 from .reach import within_reach
 from .tissue import fat_in, learned, looks_of, sure_lung

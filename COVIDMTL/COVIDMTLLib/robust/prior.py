@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..imaging.coarse_grid import STEP
 from .atlas import Expected
-from .grid import STEP
 from .tissue import smoothed
 
 EDGE = -1.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..imaging.coarse_grid import STEP, dilated, eroded, opened
 from .atlas import Expected
-from .grid import STEP, dilated, eroded, opened
 from .tissue import smoothed
 
 LEAST = 0.08

@@ -10,7 +10,7 @@ import re
 import zlib
 from pathlib import Path
 
-from .utils.errors import InputError
+from ...utils.errors import InputError
 
 LONGEST = 2**20
 """Bytes beyond which a text header has no end."""

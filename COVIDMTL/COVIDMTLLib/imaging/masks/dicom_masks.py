@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_lengths import check_elements
-from .lung_names import Segment, listed, lungs_among
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .volume import Geometry, Volume
+from ...utils.errors import InputError
+from ...utils.optional_imports import require
+from ..dicom.elements import check_elements
+from ..volume import Geometry, Volume
+from .segment_names import Segment, listed, lungs_among
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .checks import MAX_SLICE_THICKNESS, MIN_SLICES
+from ...utils.errors import InputError
+from ..ct_checks import MAX_SLICE_THICKNESS, MIN_SLICES
 from .stacks import SECONDARY_CAPTURE, Stack, same_pixels
-from .utils.errors import InputError
 
 CHEST = re.compile(r"chest|thora|lung|pulmo|torax|brust", re.I)
 OTHER_PARTS = re.compile(r"head|brain|skull|neck|abdom|pelv|spine|knee|foot|hand|schädel|kopf|becken", re.I)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .utils.errors import InputError
+from ...utils.errors import InputError
 
 ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
 
@@ -68,7 +68,7 @@ def opened(path: Path) -> Iterator[Path]:
 
 
 def _content(folder: Path) -> Path:
-    from .dicom_headers import files_below, is_dicom_file
+    from ..dicom.headers import files_below, is_dicom_file
 
     files = []
     for file in files_below(folder):

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import checks, dicom
-from .containers import opened
-from .dicom_headers import is_dicom_file
-from .dicom_lengths import check_elements
-from .headers import check_header
+from ...utils.errors import InputError
+from ...utils.optional_imports import require
+from ...utils.text import name_for_libraries
+from .. import ct_checks
+from ..dicom import reader as dicom_reader
+from ..dicom.elements import check_elements
+from ..dicom.headers import is_dicom_file
+from ..volume import Volume
+from .archives import opened
+from .header_checks import check_header
 from .nifti import MOST_VOXELS, is_unplaced, readable_nifti
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.text import name_for_libraries
-from .volume import Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -51,7 +52,7 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
     Raises
     ------
     InputError
-        If it cannot be read, is not 3D, or its values are no CT (see `checks.check_ct`).
+        If it cannot be read, is not 3D, or its values are no CT (see `ct_checks.check_ct`).
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
     """
@@ -107,11 +108,11 @@ def opened_study(path: str | Path, series: str | None = None) -> Iterator[Study]
 
 def _read_study(path: Path, series: str | None) -> Study:
     if path.is_dir() or (path.is_file() and is_dicom_file(path)):
-        choice = dicom.choose_series(path, series)
+        choice = dicom_reader.choose_series(path, series)
         stack = choice.taken
         if path.is_file() and len(stack.slices) == 1:
             raise InputError(f"{path.name} is a single DICOM slice; give the folder that holds the whole series.")
-        image = dicom.read_stack(stack, path.name)
+        image = dicom_reader.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
         files = list(dict.fromkeys(one.path for one in stack.slices))
         frames = None if stack.first.frame is None else [one.frame for one in stack.slices]
@@ -119,7 +120,7 @@ def _read_study(path: Path, series: str | None) -> Study:
     else:
         image = _read_file(path)
         study = Study(Volume.from_image(image), [path], warnings=_of_axes(image, path))
-    checks.check_ct(study.ct, path.name)
+    ct_checks.check_ct(study.ct, path.name)
     return study
 
 
@@ -180,8 +181,8 @@ def _read_file(path: Path, layers: bool = False) -> sitk.Image:
         image = _read_with_simpleitk(file, path.name, layers)
     if image.GetDimension() == 4:
         image = image[..., 0]
-    if dicom.is_dicom(image):
-        dicom.check_modality(dicom.modality(image), path.name)
+    if dicom_reader.is_dicom(image):
+        dicom_reader.check_modality(dicom_reader.modality(image), path.name)
     return image
 
 
@@ -254,4 +255,4 @@ def _check_nifti(path: Path, unpacked: int | None, name: str) -> None:
         raise InputError(damaged) from error
     if not whole:
         raise InputError(damaged)
-    checks.check_finite(array, name)
+    ct_checks.check_finite(array, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .utils.errors import ImplausibleCT
+from ..utils.errors import ImplausibleCT
 from .volume import Geometry, Volume
 
 MIN_SLICES = 20

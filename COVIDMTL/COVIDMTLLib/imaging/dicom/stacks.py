@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .checks import MIN_SLICES
-from .dicom_headers import Slice
+from ..ct_checks import MIN_SLICES
 from .frames import values_of
+from .headers import Slice
 
 POSITION_TOLERANCE = 0.1
 """Largest deviation of a slice from its place, as a share of the slice spacing. Positions are

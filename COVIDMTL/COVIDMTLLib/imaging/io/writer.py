@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .utils.errors import InputError
-from .utils.text import name_for_libraries
-from .volume import Geometry, Volume, labels_on
+from ...utils.errors import InputError
+from ...utils.text import name_for_libraries
+from ..volume import Geometry, Volume, labels_on
 
 MARK = "covid-mtl"
 """Key in the header of images that the program wrote; NIfTI has the text of it in its description."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from . import dicom
-from .containers import opened
-from .dicom_headers import is_dicom_file
-from .series_choice import choose, why_unfit
-from .stacks import Stack
-from .utils.errors import InputError
+from ...utils.errors import InputError
+from ..dicom import reader
+from ..dicom.headers import is_dicom_file
+from ..dicom.series_choice import choose, why_unfit
+from ..dicom.stacks import Stack
+from .archives import opened
 
 
 def inspect(path: str | Path, series: str | None = None) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def inspect(path: str | Path, series: str | None = None) -> dict[str, Any]:
     path : path
         DICOM folder, file or DICOMDIR, or an archive of one.
     series : str, optional
-        As of `reading.read_ct`.
+        As of `reader.read_ct`.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def inspect(path: str | Path, series: str | None = None) -> dict[str, Any]:
     with opened(Path(path)) as study:
         if study.is_file() and not is_dicom_file(study):
             raise InputError(f"{study.name} is no DICOM study; there is nothing to choose in it.")
-        stacks = dicom.find_stacks(study)
+        stacks = reader.find_stacks(study)
         notes = {one: why_unfit(one) or one.problem or "" for one in stacks}
         taken = None
         try:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .dicom_headers import files_below, read_slices
+from ...utils.errors import InputError
+from ...utils.optional_imports import require
+from ...utils.text import name_for_libraries
 from .frames import GDCM, read_frames
+from .headers import files_below, read_slices
 from .series_choice import Choice, choose
 from .stacks import Stack, stacks_of
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.text import name_for_libraries
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

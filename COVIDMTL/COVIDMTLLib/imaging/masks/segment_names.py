@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .terminology import LUNG
-from .utils.errors import InputError
+from ...utils.errors import InputError
+from ..labels import LUNG
 
 
 class Segment(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .resampling import resample_cubic
+from .bspline import resample_cubic
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

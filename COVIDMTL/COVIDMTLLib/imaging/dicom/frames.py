@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_headers import GROUPS, Slice
-from .utils.text import name_for_libraries
+from ...utils.text import name_for_libraries
+from .headers import GROUPS, Slice
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_lengths import check_elements
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.text import name_for_libraries
+from ...utils.errors import InputError
+from ...utils.optional_imports import require
+from ...utils.text import name_for_libraries
+from .elements import check_elements
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ...utils.errors import InputError
+from ...utils.optional_imports import require
+from ...utils.text import printable
+from ..io.header_checks import GZIP
+from ..io.reader import check_labels, read_layers
+from ..labels import AIRWAYS
+from ..volume import Geometry, Volume, labels_on, linear_on
 from .dicom_masks import is_dicom_file, read_dicom_lungs
-from .headers import GZIP
-from .lung_names import Segment, is_lung, listed, lungs_among
-from .reading import check_labels, read_layers
-from .terminology import AIRWAYS
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.text import printable
-from .volume import Geometry, Volume, labels_on, linear_on
+from .segment_names import Segment, is_lung, listed, lungs_among
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .checks import SKEW
-from .utils.errors import InputError
-from .utils.optional_imports import require
+from ...utils.errors import InputError
+from ...utils.optional_imports import require
+from ..ct_checks import SKEW
 
 GZIP = b"\x1f\x8b"
 

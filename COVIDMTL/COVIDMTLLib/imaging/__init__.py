@@ -1,0 +1,1 @@
+"""Volumes: their geometry, resampling, reading and writing, and what makes one a CT that can be assessed."""

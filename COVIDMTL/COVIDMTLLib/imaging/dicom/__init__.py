@@ -1,0 +1,1 @@
+"""DICOM studies: headers, series, stacks of slices, frames."""

@@ -1,0 +1,1 @@
+"""Lung masks of any program."""
