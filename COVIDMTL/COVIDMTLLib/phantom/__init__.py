@@ -13,10 +13,10 @@ import numpy as np
 from ..imaging.volume import Geometry, Volume
 from ..utils.errors import InputError
 from .anatomy import Anatomy, anatomy
-from .canvas import Canvas
+from .body import FAT, MUSCLE
 from .opacities import PATTERNS, opacity_fields
+from .rasterise import Canvas
 from .shapes import FIELD_OF_VIEW, X, Y, Z, inside_all, near_tubes, texture
-from .surroundings import FAT, MUSCLE
 
 GROUND_GLASS, CONSOLIDATION = 1, 2
 PARENCHYMA, BLOOD, LUMEN = -865.0, 45.0, -980.0

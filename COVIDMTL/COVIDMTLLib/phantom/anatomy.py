@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from .body import FAT, Layer, below_diaphragm, body_wall, midline_bones, trunk, upper_abdomen
 from .shapes import (
     AXES,
     STEP,
@@ -23,7 +24,6 @@ from .shapes import (
     tubes_distance,
     wavy,
 )
-from .surroundings import FAT, Layer, below_diaphragm, body_wall, midline_bones, trunk, upper_abdomen
 
 LEAF_RADIUS = 0.5
 """Radius of the smallest vessels that are drawn, in mm."""
