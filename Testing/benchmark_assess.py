@@ -28,7 +28,7 @@ import SimpleITK as sitk
 import torch
 from benchmark_network import case as network_case
 from COVIDMTLLib.classical import segment_classical
-from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.volume import HU_RANGE, Volume
 from COVIDMTLLib.inference import Runner

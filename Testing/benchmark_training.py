@@ -23,7 +23,7 @@ from statistics import mean, median
 
 import numpy as np
 import torch
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.networks import initialise
 from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.shift3d import Shift3D

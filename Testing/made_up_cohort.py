@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pandas as pd
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 
 MORBIDITY = {
     "Control": (0.2325, "Negative", "Negative", 0, 0.0),

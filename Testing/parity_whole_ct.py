@@ -10,8 +10,8 @@ import sys
 import time
 
 import numpy as np
-from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.features.extraction import lung_features
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.segmentation import mask_on

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from COVIDMTLLib.assessment_files import write_features
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 from scipy.stats import ttest_ind

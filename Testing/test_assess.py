@@ -15,7 +15,7 @@ from conftest import command, covid_mtl, write
 from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.densities import lung_densities
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.phantom import thorax

@@ -28,7 +28,7 @@ NEED_MORE = {
     "COVIDMTLLib.networks",
     "COVIDMTLLib.shift3d",
     "COVIDMTLLib.tensors",
-    "COVIDMTLLib.texture.by_pyradiomics",
+    "COVIDMTLLib.features.pyradiomics_engine",
     "COVIDMTLLib.transfer",
 }
 """Modules and packages that import PyTorch or PyRadiomics at once, since they are of use only with it."""

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl
-from COVIDMTLLib.feature_names import FEATURE_NAMES, in_words
-from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.features.extraction import lung_features
+from COVIDMTLLib.features.names import FEATURE_NAMES, in_words
+from COVIDMTLLib.features.wavelet import sub_band_values
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
 from COVIDMTLLib.processes.helper import aid
-from COVIDMTLLib.texture.sub_bands import sub_band_values
 from COVIDMTLLib.utils.errors import InputError
 
 
@@ -20,7 +20,7 @@ def by_pyradiomics(ct, lungs, box):
     """The features as the paper has them: PyRadiomics' own extractor on a lung volume that is centred in a
     box (z, y, x), 340 x 390 x 390 in the paper."""
     pytest.importorskip("radiomics")
-    from COVIDMTLLib.texture.by_pyradiomics import pyradiomics_features
+    from COVIDMTLLib.features.pyradiomics_engine import pyradiomics_features
 
     volume = np.where(lungs, np.maximum(ct.astype(int) + 1024, 0), 0)
     image = np.zeros(box, np.int32)

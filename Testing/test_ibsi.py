@@ -6,14 +6,14 @@ GLRLM averaged over directions; on each of them the consensus is very strong.
 
 import numpy as np
 import pytest
-from COVIDMTLLib.feature_names import FEATURE_NAMES, GLCM
-from COVIDMTLLib.texture.first_order import first_order
-from COVIDMTLLib.texture.glcm import co_occurrence
-from COVIDMTLLib.texture.levels import BIN_WIDTH
-from COVIDMTLLib.texture.lines import line_matrices
-from COVIDMTLLib.texture.parts import line_features, other_features
-from COVIDMTLLib.texture.runs_zones import run_length, size_zone
-from COVIDMTLLib.texture.zones import zone_matrix
+from COVIDMTLLib.features.first_order import first_order
+from COVIDMTLLib.features.glcm import co_occurrence
+from COVIDMTLLib.features.glrlm_glszm import run_length, size_zone
+from COVIDMTLLib.features.grey_levels import BIN_WIDTH
+from COVIDMTLLib.features.groups import line_features, other_features
+from COVIDMTLLib.features.line_matrices import line_matrices
+from COVIDMTLLib.features.names import FEATURE_NAMES, GLCM
+from COVIDMTLLib.features.zone_matrix import zone_matrix
 
 # Slices (z) of rows (y); 0 is not in the region.
 PHANTOM = np.array(
@@ -136,7 +136,7 @@ def test_size_zone_features():
 def test_all_375_features_are_those_of_pyradiomics():
     """Of a region so small that some runs are as long as it is wide, and grey levels are missing."""
     pytest.importorskip("radiomics")
-    from COVIDMTLLib.texture.by_pyradiomics import pyradiomics_features
+    from COVIDMTLLib.features.pyradiomics_engine import pyradiomics_features
 
     image = np.pad(PHANTOM * BIN_WIDTH, 5)
     found = line_features(image) | other_features(image)

@@ -9,7 +9,7 @@ import torch
 from conftest import covid_mtl
 from COVIDMTLLib import RESEARCH_USE_ONLY, cli
 from COVIDMTLLib.checkpoints import recognise
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.model_cards import published_input
 from COVIDMTLLib.model_import import RELEASE_FEATURES
 from COVIDMTLLib.models import CARD, WEIGHTS, load_network, read_card, save_model

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib import cli
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.model_cards import published_input
 from COVIDMTLLib.models import CARD, WEIGHTS, load_model, load_network, read_card, save_model
 from COVIDMTLLib.networks import build_network, initialise

@@ -12,7 +12,7 @@ from conftest import covid_mtl
 from COVIDMTLLib import training_range
 from COVIDMTLLib.devices import choose_device
 from COVIDMTLLib.ensembles import combine
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
 from COVIDMTLLib.networks import FeaturesMTL

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from matplotlib.image import imread
 
 cmake = pytest.importorskip("cmake")

@@ -11,7 +11,7 @@ from COVIDMTLLib import cli, in_subprocess
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_network, save_model
 from COVIDMTLLib.patient.laboratory import LABORATORY

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import heed_interrupts, write
-from COVIDMTLLib.feature_names import FEATURE_NAMES
-from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.features.extraction import lung_features
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare as as_assessed
 from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.losses import MISSING

@@ -10,7 +10,7 @@ import pytest
 import torch
 from COVIDMTLLib import training_range
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume
 from COVIDMTLLib.losses import MISSING

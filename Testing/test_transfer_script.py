@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import load_network, read_card
 from COVIDMTLLib.utils.errors import InputError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.attention import attention_maps
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.inference import make_ready
 from COVIDMTLLib.model_cards import network_config, published_input
 from COVIDMTLLib.models import load_model, load_network, needs_torch, save_model, shipped_models

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from COVIDMTLLib import plausibility, segmentation
 from COVIDMTLLib.densities import lung_densities
-from COVIDMTLLib.features import low_pass_features
+from COVIDMTLLib.features.extraction import low_pass_features
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_mask, read_study
 from COVIDMTLLib.imaging.io.writer import write_volume

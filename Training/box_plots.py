@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn
 from cohort import Cohort
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from figures import COLOURS, MM, WIDE
 from matplotlib import pyplot
 from matplotlib.figure import Figure

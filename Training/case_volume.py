@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from case_table import Case
 from COVIDMTLLib import plausibility
-from COVIDMTLLib.features import lung_features
+from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.lung_crop import BOX
 from COVIDMTLLib.imaging.masks.reader import read_lungs

@@ -18,7 +18,7 @@ import figures
 import numpy as np
 import pandas as pd
 import tables
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from matplotlib import pyplot

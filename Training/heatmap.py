@@ -11,7 +11,7 @@ import seaborn
 from box_plots import CLASS_COLOURS
 from cohort import Cohort
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from figures import MM, WIDE
 from groups import AGES, age_group
 from matplotlib.figure import Figure

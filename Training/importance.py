@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from baselines import tree_models
 from cohort import TARGETS, Cohort
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from sklearn.preprocessing import MinMaxScaler
 
 TOP = 10

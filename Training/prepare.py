@@ -22,7 +22,7 @@ import numpy as np
 from case_table import SPLITS, Case, read_case_table
 from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
-from COVIDMTLLib.features import MODULES as FEATURE_MODULES
+from COVIDMTLLib.features.extraction import MODULES as FEATURE_MODULES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.segmentation import METHODS
 from COVIDMTLLib.tasks import MISSING

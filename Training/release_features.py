@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cohort
 from COVIDMTLLib import training_range
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.model_import import RELEASE_FEATURES
 from COVIDMTLLib.scaling import fit_min_max
 from COVIDMTLLib.utils.atomic_files import staged_file

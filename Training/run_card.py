@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from COVIDMTLLib import RESEARCH_USE_ONLY, __version__, training_range
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models import save_model
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from recipe import network_config, sees_volume

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from cohort import Cohort
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.prediction_sets import prediction_sets
 from predictions import CLASSES

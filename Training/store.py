@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from case_table import Case, check_name, read_cases, read_features
 from cohort import CLASSES
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import HU_RANGE, Geometry, Volume
 from COVIDMTLLib.tasks import MISSING

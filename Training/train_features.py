@@ -22,7 +22,7 @@ import torch
 import yaml
 from COVIDMTLLib import __version__, training_range
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import save_model
 from COVIDMTLLib.networks import FeaturesMTL

@@ -26,7 +26,7 @@ import yaml
 from combination import coverage_of, fit_all, held_out, validated
 from COVIDMTLLib import __version__, training_range
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models import load_model, save_model
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.utils.atomic_files import staged_folder

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 import yaml
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.model_cards import takes_features, takes_volume
 from COVIDMTLLib.models import load_network

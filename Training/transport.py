@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from cohort import Cohort
-from COVIDMTLLib.feature_names import FEATURE_NAMES, FIRST_ORDER, values_of
+from COVIDMTLLib.features.names import FEATURE_NAMES, FIRST_ORDER, values_of
 from COVIDMTLLib.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.scaling import fit_scaling, scale
 from scipy.stats import rankdata

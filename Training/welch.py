@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from cohort import TARGETS, Cohort
-from COVIDMTLLib.feature_names import FEATURE_NAMES
+from COVIDMTLLib.features.names import FEATURE_NAMES
 from statsmodels.stats.oneway import anova_oneway
 
 PUBLISHED = pd.read_csv(Path(__file__).parent / "published_table5.csv", dtype=str)

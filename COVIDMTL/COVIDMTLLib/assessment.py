@@ -16,7 +16,7 @@ from .assessment_files import write_files
 from .assessment_result import Assessment
 from .densities import lung_densities
 from .ensembles import judge_all, not_given
-from .features import MODULES as FEATURE_MODULES
+from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import ct_checks
 from .imaging.io.reader import opened_study
 from .imaging.lung_crop import prepare

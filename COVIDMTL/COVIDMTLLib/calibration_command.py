@@ -13,7 +13,7 @@ from . import calibration
 from .arguments import add_end_with_input
 from .calibration import LocalCases
 from .cohort.results import CASES
-from .feature_names import FEATURE_NAMES, values_of
+from .features.names import FEATURE_NAMES, values_of
 from .kernel_ridge import KernelRidge
 from .model import Model
 from .models import load_model, save_model

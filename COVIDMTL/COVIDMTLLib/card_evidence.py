@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .feature_names import FEATURE_NAMES
+from .features.names import FEATURE_NAMES
 
 METHODS = ("robust", "active-contour", "classical")
 """Those of `segmentation.METHODS`, which takes long to import."""

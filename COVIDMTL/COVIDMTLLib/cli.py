@@ -16,7 +16,7 @@ from .arguments import add_assessment_options, add_grid, add_identity, add_param
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
 from .evidence import check_prior
-from .features import BUILT_IN, ENGINES
+from .features.extraction import BUILT_IN, ENGINES
 from .follow import command as follow_command
 from .imaging.io import inspection, writer
 from .method_parameters import Parameters

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .feature_names import in_words
 from .feature_networks import LEAST, Smooth, TabularNetwork
+from .features.names import in_words
 from .model import Model
 from .network_config import AGE_AND_SEX, OF_CT, OF_LABS
 from .patient.laboratory import LABORATORY

@@ -14,7 +14,7 @@ from . import assessment, confidence, dicom_export, segmentation
 from .airways import NOT_FOUND, without_airways
 from .assessment_files import write_features
 from .densities import lung_densities
-from .features import BUILT_IN, engine_modules, lung_features
+from .features.extraction import BUILT_IN, engine_modules, lung_features
 from .imaging import bspline
 from .imaging.io import writer
 from .imaging.io.reader import opened_study, read_ct, read_mask

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from . import segmentation
-from .features import lung_features
+from .features.extraction import lung_features
 from .imaging.lung_crop import at_spacing
 from .imaging.volume import Volume
 from .model import Model
@@ -82,7 +82,7 @@ def features_of(
     known : KnownLungs
         After `KnownLungs.start`.
     update, helper
-        As of `features.lung_features`.
+        As of `extraction.lung_features`.
     """
     found: dict[tuple[str, float], dict[str, float] | None] = {}
     for model in models:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .feature_names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
+from .features.names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
 from .imaging.volume import WORKING_SPACING, Volume
 from .model_cards import takes_features, takes_volume
 from .scaling import scale
@@ -83,7 +83,7 @@ class Model:
 
     @property
     def of_low_pass(self) -> bool:
-        """Whether the model takes nothing but what `features.low_pass_features` gives."""
+        """Whether the model takes nothing but what `extraction.low_pass_features` gives."""
         low_pass = {*FIRST_ORDER, *GLCM, VOLUME, *(f"LLL_glcm_{name}" for name in WAVELET_GLCM)}
         return bool(self.features) and not self.takes_volume and low_pass.issuperset(self.features)
 

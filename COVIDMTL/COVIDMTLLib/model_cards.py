@@ -10,7 +10,7 @@ import numpy as np
 
 from .card_claims import senseless_claim
 from .card_evidence import senseless_evidence
-from .feature_names import FEATURE_NAMES, VOLUME
+from .features.names import FEATURE_NAMES, VOLUME
 from .imaging.lung_crop import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
 from .network_config import WITHOUT_IMAGES

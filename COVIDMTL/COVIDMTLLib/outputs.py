@@ -131,7 +131,7 @@ def _free(path: Path) -> str:
 
 
 def _is_features(start: bytes) -> bool:
-    from .feature_names import FEATURE_NAMES
+    from .features.names import FEATURE_NAMES
 
     first = next(csv.reader([start.decode("utf-8", "replace").partition("\n")[0]]), [])
     return first[:10] == list(FEATURE_NAMES)[:10]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import dicom_export, segmentation
-from .features import MODULES as FEATURE_MODULES
+from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import bspline
 from .model import Model
 from .models import load_model

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import evidence, training_range
-from .feature_names import in_words
+from .features.names import in_words
 from .imaging.labels import LEFT, RIGHT
 from .opacities.pictures import COLOURS as OPACITY_COLOURS
 from .opacities.pictures import opacity_pictures, zone_map

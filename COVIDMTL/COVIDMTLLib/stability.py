@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .features import low_pass_features
+from .features.extraction import low_pass_features
 from .imaging.bounding_box import box_of
 from .imaging.ct_checks import MIN_SLICES, axial_axis
 from .imaging.volume import HU_RANGE, Geometry, Volume, labels_on, to_working_grid
@@ -44,7 +44,7 @@ def stability(
     Parameters
     ----------
     model : Model
-        On features that `features.low_pass_features` gives.
+        On features that `extraction.low_pass_features` gives.
     ct, working : Volume
         HU, as it was read and on the working grid.
     lungs : Volume

@@ -15,12 +15,12 @@ def co_occurrence(pairs: np.ndarray, levels: np.ndarray, names: Sequence[str]) -
     Parameters
     ----------
     pairs : ndarray of shape (directions, levels, levels)
-        How often level i + 1 is followed by j + 1, as `lines.line_matrices` counts it; directions without any pair
-        do not count.
+        How often level i + 1 is followed by j + 1, as `line_matrices.line_matrices` counts it; directions without any
+        pair do not count.
     levels : ndarray of int, shape (n,)
         The levels that occur, in ascending order.
     names : sequence of str
-        Of `feature_names.GLCM`.
+        Of `names.GLCM`.
 
     Returns
     -------

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..feature_names import GLCM, WAVELET_GLCM
 from ..utils.progress import Callback
 from .first_order import first_order
 from .glcm import co_occurrence
-from .levels import grey_levels
-from .lines import line_matrices
-from .runs_zones import run_length, size_zone
-from .sub_bands import sub_band_values
-from .zones import zone_matrix
+from .glrlm_glszm import run_length, size_zone
+from .grey_levels import grey_levels
+from .line_matrices import line_matrices
+from .names import GLCM, WAVELET_GLCM
+from .wavelet import sub_band_values
+from .zone_matrix import zone_matrix
 
 IMAGE, LOW, HIGH = IMAGES = ("", "L", "H")
 """The lung volume itself, and its sub-bands by the letter that their names begin with."""
@@ -28,7 +28,7 @@ def line_features(
     Parameters
     ----------
     image : ndarray of shape (z, y, x)
-        HU + 1024 in the lungs and 0 elsewhere, as `sub_bands.sub_band_values` takes it.
+        HU + 1024 in the lungs and 0 elsewhere, as `wavelet.sub_band_values` takes it.
     images : sequence of {"", "L", "H"}
         Of `IMAGES`.
     progress : callable, optional
@@ -37,7 +37,7 @@ def line_features(
     Returns
     -------
     dict
-        Values by the names of `feature_names.FEATURE_NAMES`.
+        Values by the names of `names.FEATURE_NAMES`.
     """
     mask = image > 0
     bands = {IMAGE: image[mask]} if IMAGE in images else {}

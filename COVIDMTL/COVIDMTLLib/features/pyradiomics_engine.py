@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import SimpleITK as sitk
 
-from ..feature_names import FEATURE_NAMES, GLRLM, WAVELET_GLCM
-from .levels import BIN_WIDTH
+from .grey_levels import BIN_WIDTH
+from .names import FEATURE_NAMES, GLRLM, WAVELET_GLCM
 
 
 def pyradiomics_features(
@@ -28,7 +28,7 @@ def pyradiomics_features(
     Returns
     -------
     dict
-        Value of each of `feature_names.FEATURE_NAMES`, in that order.
+        Value of each of `names.FEATURE_NAMES`, in that order.
     """
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 

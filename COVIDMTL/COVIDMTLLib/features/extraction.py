@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .feature_names import FEATURE_NAMES
-from .imaging.bounding_box import box_of
-from .imaging.volume import HU_RANGE, Volume
-from .processes.helper import Aid
-from .texture.sub_bands import AFTER
-from .utils.errors import InputError
-from .utils.optional_imports import require
+from ..imaging.bounding_box import box_of
+from ..imaging.volume import HU_RANGE, Volume
+from ..processes.helper import Aid
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from .names import FEATURE_NAMES
+from .wavelet import AFTER
 
 MODULES = ("scipy.ndimage", "skimage.feature", "skimage.measure")
 """What features import, for `optional_imports.require`."""
@@ -66,11 +66,11 @@ def lung_features(
         raise InputError(
             f"The lungs hold fewer than {MIN_VOXELS} voxels, too few for texture features; give a mask of whole lungs."
         )
-    from .texture.parts import IMAGE, LOW, line_features, other_features, second_half
+    from .groups import IMAGE, LOW, line_features, other_features, second_half
 
     image = _cropped(ct.array, lungs)
     if engine == PYRADIOMICS:
-        from .texture.by_pyradiomics import pyradiomics_features
+        from .pyradiomics_engine import pyradiomics_features
 
         return pyradiomics_features(image, progress)
     if aid is None:
@@ -89,7 +89,7 @@ def low_pass_features(ct: Volume, lungs: np.ndarray) -> dict[str, float]:
     ct, lungs
         As of `lung_features`.
     """
-    from .texture.parts import low_pass_features as of_image
+    from .groups import low_pass_features as of_image
 
     return of_image(_cropped(ct.array, lungs))
 

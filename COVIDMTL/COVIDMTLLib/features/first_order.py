@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .levels import grey_levels
+from .grey_levels import grey_levels
 
 EPSILON = np.spacing(1.0)
 """What PyRadiomics adds to each probability before it takes the logarithm."""

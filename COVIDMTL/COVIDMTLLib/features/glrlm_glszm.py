@@ -16,14 +16,14 @@ def run_length(runs: np.ndarray, levels: np.ndarray) -> dict[str, float]:
     Parameters
     ----------
     runs : ndarray of shape (directions, levels, longest)
-        How often level i + 1 makes a run of j + 1 voxels, as `lines.line_matrices` counts it.
+        How often level i + 1 makes a run of j + 1 voxels, as `line_matrices.line_matrices` counts it.
     levels : ndarray of int, shape (n,)
         The levels that occur.
 
     Returns
     -------
     dict
-        Value by name, of `feature_names.GLRLM`.
+        Value by name, of `names.GLRLM`.
     """
     lengths = np.flatnonzero(runs.any(axis=(0, 1))) + 1
     return _features(
@@ -37,7 +37,7 @@ def size_zone(counts: np.ndarray, levels: np.ndarray, sizes: np.ndarray) -> dict
     Parameters
     ----------
     counts : ndarray of shape (n, sizes)
-        How many zones there are of each level and size, as `zones.zone_matrix` counts them.
+        How many zones there are of each level and size, as `zone_matrix.zone_matrix` counts them.
     levels : ndarray of int, shape (n,)
     sizes : ndarray of int, shape (sizes,)
         In voxels.
@@ -45,7 +45,7 @@ def size_zone(counts: np.ndarray, levels: np.ndarray, sizes: np.ndarray) -> dict
     Returns
     -------
     dict
-        Value by name: of `feature_names.GLSZM`, and the first three of `feature_names.GLRLM`.
+        Value by name: of `names.GLSZM`, and the first three of `names.GLRLM`.
     """
     return _features(counts[np.newaxis], levels, sizes, ("SmallArea", "LargeArea", "Zone", "SizeZone"))
 
