@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import slicer
-from COVIDMTLLib.segmentation import PUBLISHED, Parameters
+from COVIDMTLLib.segmentation.methods import PUBLISHED, Parameters
 from COVIDMTLMRML.lung_tables import read_lung_table, read_warnings
 from COVIDMTLMRML.segmentations import add_lungs_node, show_lungs
 from COVIDMTLMRML.slices import red_slice

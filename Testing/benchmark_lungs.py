@@ -26,7 +26,7 @@ import pandas as pd
 from COVIDMTLLib.batch import IMAGE_SUFFIXES
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid
-from COVIDMTLLib.segmentation import MODULES, mask_on
+from COVIDMTLLib.segmentation.methods import MODULES, mask_on
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.optional_imports import require

@@ -25,8 +25,8 @@ from benchmark_chests import truth_of
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.opacities import find_opacities
-from COVIDMTLLib.segmentation import segment
-from COVIDMTLLib.sides import right_and_left
+from COVIDMTLLib.segmentation.left_right import right_and_left
+from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from lung_pictures import Band, band, draw_pages

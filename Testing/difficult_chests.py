@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from COVIDMTLLib.imaging.labels import LEFT, RIGHT
 from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
-from COVIDMTLLib.sides import right_and_left
+from COVIDMTLLib.segmentation.left_right import right_and_left
 from planted_textures import Noise
 
 FLUID, TISSUE, GAS = 12, 35, -1000  # HU

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.imaging.volume import Volume
-from COVIDMTLLib.segmentation import METHODS, segment
+from COVIDMTLLib.segmentation.classical import segment_classical
+from COVIDMTLLib.segmentation.methods import METHODS, segment
 from COVIDMTLLib.utils.errors import InputError
 
 LUNGMASK = {"lungmask-R231": "R231", "lungmask-R231CovidWeb": "R231CovidWeb"}

@@ -14,7 +14,7 @@ from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import to_working_grid
-from COVIDMTLLib.segmentation import mask_on
+from COVIDMTLLib.segmentation.methods import mask_on
 from test_features import by_pyradiomics
 
 

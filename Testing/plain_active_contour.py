@@ -4,8 +4,8 @@ The yardstick that the tests hold the refinement against, and benchmarks its tim
 """
 
 import numpy as np
-from COVIDMTLLib import active_contour as algorithm
 from COVIDMTLLib.imaging.volume import HU_RANGE
+from COVIDMTLLib.segmentation import active_contour as algorithm
 from skimage.draw import polygon2mask
 from skimage.measure import find_contours, label
 from skimage.morphology import flood_fill, isotropic_closing, isotropic_erosion

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from COVIDMTLLib.imaging.labels import RIGHT
-from COVIDMTLLib.sides import right_and_left
+from COVIDMTLLib.segmentation.left_right import right_and_left
 
 STEP = 3
 """mm between the voxels of the coarse grid."""

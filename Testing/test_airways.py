@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
-from COVIDMTLLib.airways import NOT_FOUND, label_airways
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.labels import AIRWAYS
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.segmentation import METHODS, given_lungs, mask_on, segment
+from COVIDMTLLib.segmentation.airways import NOT_FOUND, label_airways
+from COVIDMTLLib.segmentation.methods import METHODS, given_lungs, mask_on, segment
 from scipy import ndimage
 
 

@@ -13,7 +13,7 @@ from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.segmentation import segment
+from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
 from lung_measures import hausdorff_95, measure, summarise
 from planted_opacities import KINDS, RIM, plant

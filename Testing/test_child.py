@@ -20,7 +20,7 @@ from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.processes.cancellation import WorkerFailed, run_supervised
 from COVIDMTLLib.processes.command_process import Child, ChildFailed
-from COVIDMTLLib.segmentation import Parameters, segment
+from COVIDMTLLib.segmentation.methods import Parameters, segment
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from slicer_host.launcher import write_launcher

@@ -11,7 +11,7 @@ from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.pictures import outline_parts
-from COVIDMTLLib.sides import right_and_left
+from COVIDMTLLib.segmentation.left_right import right_and_left
 from planted_opacities import plant
 from scipy import ndimage
 

@@ -17,8 +17,8 @@ from COVIDMTLLib.dicom_export import read_source, write_report, write_segmentati
 from COVIDMTLLib.imaging.io.reader import read_ct_and_files, read_mask
 from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.in_subprocess import assess_in_child
-from COVIDMTLLib.method_parameters import PUBLISHED
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLLib.segmentation.parameters import PUBLISHED
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from dicom_studies import write_frames

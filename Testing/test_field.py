@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from COVIDMTLLib import segmentation
 from COVIDMTLLib.imaging.io.reader import read_study
 from COVIDMTLLib.imaging.masks.reader import read_lungs
 from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
+from COVIDMTLLib.segmentation import methods
 from COVIDMTLLib.utils.errors import InputError
 
 READ = [
@@ -43,7 +43,7 @@ VOLUMES = {1: 242, 2: 211}
 
 
 def lungs_of(ct):
-    return segmentation.segment(to_working_grid(ct), "classical")
+    return methods.segment(to_working_grid(ct), "classical")
 
 
 def millilitres(lungs):
@@ -87,7 +87,7 @@ def test_refused(name, field):
 @pytest.mark.parametrize("name", MASKS)
 def test_mask(name, field, clean):
     ct, _ = clean
-    lungs = segmentation.given_lungs(read_lungs(field / name, ct).volume, to_working_grid(ct), Path(name).name)
+    lungs = methods.given_lungs(read_lungs(field / name, ct).volume, to_working_grid(ct), Path(name).name)
     assert millilitres(lungs) == pytest.approx(VOLUMES, rel=0.01)
 
 
@@ -95,7 +95,7 @@ def test_mask(name, field, clean):
 def test_no_mask_of_the_lungs(name, field, clean):
     ct, _ = clean
     with pytest.raises(InputError, match=NO_MASKS[name]):
-        segmentation.given_lungs(read_lungs(field / name, ct).volume, to_working_grid(ct), Path(name).name)
+        methods.given_lungs(read_lungs(field / name, ct).volume, to_working_grid(ct), Path(name).name)
 
 
 def test_blank_slice_of_the_real_ct(field):

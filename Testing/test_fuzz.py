@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import command, covid_mtl, write
-from COVIDMTLLib import segmentation
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
+from COVIDMTLLib.segmentation import methods
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from odd_inputs import KINDS, make_odd_input, make_odd_study, make_stock
@@ -63,8 +63,7 @@ def test_a_ct_stored_otherwise_has_the_same_lungs_in_the_same_place(stock, seed,
     rng = np.random.default_rng(seed)
     ct = turned(stock.phantom.ct, rng, 20) if oblique else stock.phantom.ct
     expected, found = (
-        labels_on(segmentation.segment(to_working_grid(one), "classical"), ct.geometry)
-        for one in (ct, restored(ct, rng))
+        labels_on(methods.segment(to_working_grid(one), "classical"), ct.geometry) for one in (ct, restored(ct, rng))
     )
     for label in (1, 2):
         both = np.count_nonzero((expected.array == label) & (found.array == label))
@@ -92,7 +91,7 @@ def start(words, cwd, preexec_fn=None, **environment):
     """Run the command line as a process with another environment; with None a variable is not there."""
     changed = {key: value for key, value in (os.environ | environment).items() if value is not None}
     # Alone: Python itself cannot start in a folder that is gone if what else is in there is relative to it.
-    changed["PYTHONPATH"] = str(Path(segmentation.__file__).parents[1])
+    changed["PYTHONPATH"] = str(Path(methods.__file__).parents[2])
     return subprocess.run(
         command(*words), cwd=cwd, env=changed, capture_output=True, timeout=300, preexec_fn=preexec_fn
     )

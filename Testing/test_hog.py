@@ -10,7 +10,7 @@ import pytest
 from conftest import write
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
-from COVIDMTLLib.segmentation import given_lungs
+from COVIDMTLLib.segmentation.methods import given_lungs
 from COVIDMTLLib.utils.errors import InputError
 
 TRAINING = Path(__file__).parent.parent / "Training"

@@ -118,7 +118,7 @@ def test_a_file_that_no_list_names_is_noticed(tmp_path):
     assert _differences(source, _install(source, tmp_path / "build", tmp_path / "Slicer")) == forgotten
 
 
-@pytest.mark.parametrize("name", ["COVIDMTLLib/sides.py", "Resources/Models/features-mtl/model.json"])
+@pytest.mark.parametrize("name", ["COVIDMTLLib/segmentation/left_right.py", "Resources/Models/features-mtl/model.json"])
 def test_a_listed_file_that_is_not_there_stops_the_build(name, tmp_path):
     source = _copy_of_the_sources(tmp_path / "source")
     (source / "COVIDMTL" / name).unlink()

@@ -9,7 +9,7 @@ import pytest
 from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import labels_on
-from COVIDMTLLib.segmentation import Parameters
+from COVIDMTLLib.segmentation.methods import Parameters
 from COVIDMTLMRML.lung_tables import read_lung_table
 from COVIDMTLMRML.volumes import add_volume
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait

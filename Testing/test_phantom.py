@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLLib.segmentation.classical import segment_classical
 
 SMALL = {"spacing": (2.0, 2.0, 2.0), "size": 0.5}
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import heed_interrupts
-from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLLib.segmentation.classical import segment_classical
 from COVIDMTLLib.utils.errors import InputError
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score

@@ -7,9 +7,9 @@ from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.robust import segment_robust
-from COVIDMTLLib.robust.air import central_airways, enclosed_air
-from COVIDMTLLib.segmentation import segment
+from COVIDMTLLib.segmentation.methods import segment
+from COVIDMTLLib.segmentation.robust import segment_robust
+from COVIDMTLLib.segmentation.robust.aerated import central_airways, enclosed_air
 from planted_opacities import plant
 
 

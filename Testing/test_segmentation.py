@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write
-from COVIDMTLLib import active_contour, cli, plausibility
+from COVIDMTLLib import cli
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.labels import LEFT, RIGHT
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.overlap import compare_masks, overlap
-from COVIDMTLLib.segmentation import Parameters, segment
-from COVIDMTLLib.sides import right_and_left
-from COVIDMTLLib.snakes import edges_of, enclosed, moved
+from COVIDMTLLib.segmentation import active_contour, plausibility
+from COVIDMTLLib.segmentation.left_right import right_and_left
+from COVIDMTLLib.segmentation.methods import Parameters, segment
+from COVIDMTLLib.segmentation.snakes import edges_of, enclosed, moved
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
 from plain_active_contour import refine_plainly
 from test_volume import flipped, turned

@@ -20,7 +20,7 @@ from COVIDMTLLib.imaging.lung_crop import prepare as as_assessed
 from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.segmentation import mask_on, segment
+from COVIDMTLLib.segmentation.methods import mask_on, segment
 from COVIDMTLLib.utils.errors import InputError
 
 TRAINING = Path(__file__).parents[1] / "Training"

@@ -9,7 +9,6 @@ import argparse
 import csv
 from pathlib import Path
 
-from COVIDMTLLib import plausibility, segmentation
 from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.features.extraction import low_pass_features
 from COVIDMTLLib.imaging import ct_checks
@@ -17,6 +16,7 @@ from COVIDMTLLib.imaging.io.reader import read_mask, read_study
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.models import load_model
+from COVIDMTLLib.segmentation import methods, plausibility
 from COVIDMTLLib.stability import stability
 from COVIDMTLLib.support import why_no_verdict
 from COVIDMTLLib.utils.errors import InputError
@@ -62,7 +62,7 @@ def found(working, method, name, keep):
     path = keep / f"{name}_{method}.nrrd" if keep else None
     if path is not None and path.is_file():
         return labels_on(read_mask(path), working.geometry)
-    lungs = segmentation.segment(working, method, name=name)
+    lungs = methods.segment(working, method, name=name)
     if path is not None:
         write_volume(lungs, path)
     return lungs

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 from case_table import Case
-from COVIDMTLLib import plausibility
 from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.lung_crop import BOX
 from COVIDMTLLib.imaging.masks.reader import read_lungs
 from COVIDMTLLib.imaging.volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, to_working_grid
-from COVIDMTLLib.segmentation import DEFAULT_METHOD, mask_on, segment
+from COVIDMTLLib.segmentation import plausibility
+from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, mask_on, segment
 from COVIDMTLLib.utils.errors import InputError
 from release_volumes import SUFFIXES, read_release_volume
 from store import centred, in_box
@@ -35,7 +35,7 @@ class Settings(NamedTuple):
     spacing : float
         In mm.
     method : str
-        How lungs are found where none are given, one of `segmentation.METHODS`.
+        How lungs are found where none are given, one of `methods.METHODS`.
     compute_features : bool
         Of cases whose features are not known.
     """

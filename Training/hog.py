@@ -19,7 +19,7 @@ from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.lung_crop import BOX, prepare
 from COVIDMTLLib.imaging.masks.reader import read_lungs
 from COVIDMTLLib.imaging.volume import HU_RANGE, Volume, to_working_grid
-from COVIDMTLLib.segmentation import given_lungs, segment
+from COVIDMTLLib.segmentation.methods import given_lungs, segment
 from COVIDMTLLib.utils.atomic_files import staged_file
 from COVIDMTLLib.utils.errors import InputError
 from skimage.feature import hog

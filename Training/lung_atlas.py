@@ -13,9 +13,9 @@ import numpy as np
 from COVIDMTLLib.imaging.coarse_grid import block_mean
 from COVIDMTLLib.imaging.volume import HU_RANGE
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.robust.air import aerated_lung, central_airways, enclosed_air
-from COVIDMTLLib.robust.atlas import ANGLES, FILE, LEVELS, RADII, places
-from COVIDMTLLib.robust.halves import halves_of
+from COVIDMTLLib.segmentation.robust.aerated import aerated_lung, central_airways, enclosed_air
+from COVIDMTLLib.segmentation.robust.atlas import ANGLES, FILE, LEVELS, RADII, places
+from COVIDMTLLib.segmentation.robust.hemithorax import halves_of
 from scipy import ndimage
 
 FIRST_SEED = 1000

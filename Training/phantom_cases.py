@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from COVIDMTLLib.classical import segment_classical
 from COVIDMTLLib.imaging.io import writer
 from COVIDMTLLib.phantom import Phantom, thorax
+from COVIDMTLLib.segmentation.classical import segment_classical
 from COVIDMTLLib.utils import atomic_files
 
 FOLDERS = {"ct": "ct", "lungs": "lungs", "initial": "initial_lungs"}

@@ -24,7 +24,7 @@ from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
 from COVIDMTLLib.features.extraction import MODULES as FEATURE_MODULES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
-from COVIDMTLLib.segmentation import METHODS
+from COVIDMTLLib.segmentation.methods import METHODS
 from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.atomic_files import sweep
 from COVIDMTLLib.utils.errors import InputError

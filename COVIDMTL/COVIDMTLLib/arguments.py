@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from .devices import DEVICES
-from .method_parameters import PUBLISHED
 from .models import DEFAULT_MODEL
+from .segmentation.parameters import PUBLISHED
 
 
 def add_assessment_options(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import confidence, dicom_export, evidence, plausibility, segmentation, training_range
+from . import confidence, dicom_export, evidence, training_range
 from .assessment_files import write_files
 from .assessment_result import Assessment
 from .densities import lung_densities
@@ -32,6 +32,7 @@ from .outputs import check_not_ct, digests, keep_others
 from .patient.patient import Patient, check_patient, unused
 from .preparation import load_late, modules_of, several
 from .processes.helper import aid
+from .segmentation import methods, plausibility
 from .support import why_no_verdict
 from .utils import atomic_files
 from .utils.errors import InputError
@@ -129,7 +130,7 @@ def assess(
         If a package that the job needs, such as scikit-image or PyTorch, is not installed or damaged.
     """
     patient, prior = check_patient(age, sex, labs), evidence.check_prior(prior)
-    refine = refine or (segmentation.DEFAULT_METHOD if lungs is None else "none")
+    refine = refine or (methods.DEFAULT_METHOD if lungs is None else "none")
     check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
     cards = [one.card if isinstance(one, Model) else read_card(one) for one in several(model)]
@@ -252,8 +253,8 @@ def check_choices(refine: str, grid: str) -> None:
 
 def _find_lungs(ct, given, refine, name, update, chest) -> Volume:
     if chest is None:
-        return segmentation.given_lungs(given, ct, name)
-    return segmentation.segment(ct, "classical" if refine == "none" else refine, given, update, name, chest=chest)
+        return methods.given_lungs(given, ct, name)
+    return methods.segment(ct, "classical" if refine == "none" else refine, given, update, name, chest=chest)
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:

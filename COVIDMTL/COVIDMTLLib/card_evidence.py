@@ -9,7 +9,7 @@ import numpy as np
 from .features.names import FEATURE_NAMES
 
 METHODS = ("robust", "active-contour", "classical")
-"""Those of `segmentation.METHODS`, which takes long to import."""
+"""Those of `methods.METHODS`, which takes long to import."""
 
 LISTS = ("logits", "log_ratio", "log_ratio_low", "log_ratio_high", "negatives", "positives")
 

@@ -19,12 +19,12 @@ from .evidence import check_prior
 from .features.extraction import BUILT_IN, ENGINES
 from .follow import command as follow_command
 from .imaging.io import inspection, writer
-from .method_parameters import Parameters
 from .models import DEFAULT_MODEL
 from .opacities import command as opacities_command
 from .patient.patient import check_patient
 from .processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
-from .segmentation import DEFAULT_METHOD, METHODS
+from .segmentation.methods import DEFAULT_METHOD, METHODS
+from .segmentation.parameters import Parameters
 from .utils import atomic_files
 from .utils.errors import NOT_OURS, InputError, sentence
 from .utils.progress import silent

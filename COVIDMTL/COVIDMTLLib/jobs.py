@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import assessment, confidence, dicom_export, segmentation
-from .airways import NOT_FOUND, without_airways
+from . import assessment, confidence, dicom_export
 from .assessment_files import write_features
 from .densities import lung_densities
 from .features.extraction import BUILT_IN, engine_modules, lung_features
@@ -22,11 +21,13 @@ from .imaging.labels import AIRWAYS
 from .imaging.masks.reader import read_lungs
 from .imaging.volume import labels_on, to_working_grid
 from .lung_warnings import warn_of_lungs
-from .method_parameters import Parameters
 from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .overlap import compare_masks
 from .processes.helper import aid
+from .segmentation import methods
+from .segmentation.airways import NOT_FOUND, without_airways
+from .segmentation.parameters import Parameters
 from .utils.errors import InputError
 from .utils.optional_imports import require
 from .utils.progress import Callback, Steps
@@ -80,7 +81,7 @@ def segment(
     dicom_export.check_wanted(ct, as_dicom, keep_identity)
     if as_dicom and grid != "ct":
         raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
-    require(*segmentation.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
+    require(*methods.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
         with opened_study(ct, series) as study:
@@ -92,7 +93,7 @@ def segment(
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if grid == "ct" else None
-        labels = segmentation.segment(
+        labels = methods.segment(
             working, method, given.volume if given else None, update, name, parameters, through, target, airways
         )
         measures = None
@@ -125,7 +126,7 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *
             given = read_lungs(mask, volume)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(volume)
-            lungs = segmentation.mask_on(given.volume, working)
+            lungs = methods.mask_on(given.volume, working)
         with steps.step("features", "Computing 375 features") as update:
             write_features(lung_features(working, lungs.array, update, helper, engine), out)
     return given.warnings
@@ -151,7 +152,7 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         `opacities.measure_opacities`, ``warnings``, and whether they were ``corrected``.
     """
     name = printable(options.name or ct.name)
-    require(*segmentation.modules_of(segmentation.DEFAULT_METHOD))
+    require(*methods.modules_of(methods.DEFAULT_METHOD))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, "write": 1})
     with steps.step("read", "Reading the CT"):
         with opened_study(ct, options.series) as study:
@@ -162,9 +163,9 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         if given is None:
-            lungs = segmentation.segment(working, progress=update, name=name)
+            lungs = methods.segment(working, progress=update, name=name)
         else:
-            lungs = segmentation.given_lungs(given.volume, working, name)
+            lungs = methods.given_lungs(given.volume, working, name)
             warnings += given.warnings
     with steps.step("opacities", "Finding opacities"):
         found = find_opacities(working, lungs) if corrected is None else corrected_opacities(corrected, lungs)

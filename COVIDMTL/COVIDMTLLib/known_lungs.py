@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from . import segmentation
 from .features.extraction import lung_features
 from .imaging.lung_crop import at_spacing
 from .imaging.volume import Volume
 from .model import Model
 from .model_cards import takes_features
 from .processes.helper import Aid
-from .robust.chest import Chest
+from .segmentation import methods
+from .segmentation.robust.chest import Chest
 from .stability import moved_most, stability
 from .utils.errors import ImplausibleCT
 from .utils.progress import Callback, silent
@@ -44,7 +44,7 @@ class KnownLungs:
         self._found: dict[str, Callable[[], Volume | None]] = {}
 
     def start(self, ct: Volume, name: str, chest: Chest | None, helper: Aid | None) -> None:
-        """Find the lungs by each method that is not that of the measured ones; see `segmentation.segment`."""
+        """Find the lungs by each method that is not that of the measured ones; see `methods.segment`."""
         for method in self._methods:
             job = (_lungs_by, ct, method, name, chest)
             self._found[method] = helper.start(*job).result if helper else cache(partial(*job))
@@ -64,7 +64,7 @@ class KnownLungs:
 
 def _lungs_by(ct: Volume, method: str, name: str, chest: Chest | None, progress: Callback = silent) -> Volume | None:
     try:
-        return segmentation.segment(ct, method, name=name, chest=chest)
+        return methods.segment(ct, method, name=name, chest=chest)
     except ImplausibleCT:  # of a CT whose lungs another method has found
         return None
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import dicom_export, segmentation
+from . import dicom_export
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import bspline
 from .model import Model
 from .models import load_model
+from .segmentation import methods
 from .utils.errors import InputError
 from .utils.optional_imports import require
 
@@ -27,9 +28,9 @@ def modules_of(
     segmented, torch, written, dicom : bool
         Whether lungs are found or refined, a model takes PyTorch, files are written, and if so DICOM ones too.
     """
-    now = segmentation.MODULES if segmented else ("SimpleITK", *bspline.MODULES)
+    now = methods.MODULES if segmented else ("SimpleITK", *bspline.MODULES)
     later = (
-        *((segmentation.ROBUST_MODULE,) if segmented and refine == "robust" else ()),
+        *((methods.ROBUST_MODULE,) if segmented and refine == "robust" else ()),
         *(*FEATURE_MODULES, "safetensors", *(("torch", "safetensors.torch") if torch else ())),
         *(("jinja2", "matplotlib.backends.backend_agg") if written else ()),
     )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import slicer
-from COVIDMTLLib.airways import without_airways
 from COVIDMTLLib.imaging.labels import AIRWAYS, LEFT, RIGHT
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.segmentation.airways import without_airways
 
 from .tables import fill_table
 

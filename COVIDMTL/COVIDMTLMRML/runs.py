@@ -26,7 +26,7 @@ from COVIDMTLLib.models import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import Patient
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.processes.process_group import JOB_FOLDER
-from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import Callback, silent
 
@@ -152,7 +152,7 @@ class SegmentationRun(Run):
     Parameters
     ----------
     method : str
-        One of `COVIDMTLLib.segmentation.METHODS`.
+        One of `COVIDMTLLib.segmentation.methods.METHODS`.
     parameters : Parameters
         Of the methods.
     through : sequence of 3 float, optional

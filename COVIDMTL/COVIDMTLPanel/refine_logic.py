@@ -1,7 +1,7 @@
 """What the module SegmentRefine does, by script and for its panel."""
 
 from COVIDMTLLib.processes.command_process import Child
-from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED, Parameters
 from COVIDMTLLib.utils.progress import silent
 from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs
 from COVIDMTLMRML.runs import SegmentationRun, job_python, segmentation_options

@@ -3,15 +3,15 @@
 import enum
 from typing import Annotated
 
-from COVIDMTLLib.method_parameters import RANGES
-from COVIDMTLLib.segmentation import DEFAULT_METHOD, PUBLISHED
+from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED
+from COVIDMTLLib.segmentation.parameters import RANGES
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 
 class Method(enum.Enum):
-    """Methods of segmentation, by their names in `COVIDMTLLib.segmentation.METHODS`."""
+    """Methods of segmentation, by their names in `COVIDMTLLib.segmentation.methods.METHODS`."""
 
     ROBUST = "robust"
     ACTIVE_CONTOUR = "active-contour"
@@ -32,10 +32,10 @@ class SegmentRefineParameterNode:
     """What the panel keeps in the scene.
 
     inputVolume - The CT.
-    initialSegmentation - Lungs to start from; see COVIDMTLLib.segmentation.segment.
+    initialSegmentation - Lungs to start from; see COVIDMTLLib.segmentation.methods.segment.
     method - How the lungs are found.
     airways - Whether the trachea and the main bronchi are segmented, too.
-    threshold, alpha, beta, iterations, closing - See COVIDMTLLib.segmentation.Parameters.
+    threshold, alpha, beta, iterations, closing - See COVIDMTLLib.segmentation.methods.Parameters.
     outputSegmentation - Where the lungs are put.
     referenceSegmentation - Lungs to compare the result with.
     resultsTable - Volumes and agreement of the last run.

@@ -9,10 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .. import segmentation
 from ..imaging.io import writer
 from ..opacities import in_words
 from ..outputs import digests
+from ..segmentation import methods
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps
 from ..utils.software import software
@@ -69,7 +69,7 @@ def follow(
     InputError
         If a CT cannot be used, two are the same, or they are of different patients.
     """
-    require(*segmentation.modules_of(segmentation.DEFAULT_METHOD), "jinja2", "matplotlib.backends.backend_agg")
+    require(*methods.modules_of(methods.DEFAULT_METHOD), "jinja2", "matplotlib.backends.backend_agg")
     count = len(cts)
     steps = Steps(progress, {"read": count, "measure": 9 * count, "register": 5 * (count - 1), "report": 2})
     names = [*map(printable, names)] if names else names_of(cts)

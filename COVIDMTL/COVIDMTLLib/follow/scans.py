@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import segmentation
 from ..imaging.bounding_box import box_of
 from ..imaging.ct_checks import axial_axis
 from ..imaging.io.reader import opened_study
@@ -21,6 +20,7 @@ from ..lung_warnings import warn_of_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..pictures import MARGIN
+from ..segmentation import methods
 from ..utils.errors import InputError
 from ..utils.text import printable
 from .change import Value, values_of
@@ -155,9 +155,9 @@ def measure(given: Given, update: Callable[[float], None]) -> Scan:
     working = to_working_grid(given.ct)
     update(0.15)
     if given.lungs is None:
-        found = segmentation.segment(working, progress=lambda share: update(0.15 + 0.5 * share), name=given.name)
+        found = methods.segment(working, progress=lambda share: update(0.15 + 0.5 * share), name=given.name)
     else:
-        found = segmentation.given_lungs(given.lungs, working, given.name)
+        found = methods.given_lungs(given.lungs, working, given.name)
     update(0.65)
     opacities = find_opacities(working, found)
     measures = measure_opacities(working, found, opacities)

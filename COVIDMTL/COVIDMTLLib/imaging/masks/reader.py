@@ -45,7 +45,7 @@ class LungMask(NamedTuple):
     Attributes
     ----------
     volume : Volume
-        uint8: every label but 0 is lung, as far as `segmentation.mask_on` says so.
+        uint8: every label but 0 is lung, as far as `methods.mask_on` says so.
     taken : str
         What was taken for lung, in words.
     warnings : list of str

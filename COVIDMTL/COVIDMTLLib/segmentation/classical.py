@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .imaging.bounding_box import box_of
-from .method_parameters import PUBLISHED
+from ..imaging.bounding_box import box_of
+from .parameters import PUBLISHED
 
 
 def segment_classical(ct: np.ndarray, threshold: float = PUBLISHED.threshold) -> np.ndarray:

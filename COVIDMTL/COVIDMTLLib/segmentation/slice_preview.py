@@ -7,8 +7,8 @@ from math import floor
 
 import numpy as np
 
-from .imaging.volume import Geometry
-from .utils.errors import InputError
+from ..imaging.volume import Geometry
+from ..utils.errors import InputError
 
 TIE = 1e-3
 """Voxels about the middle between two slices within which either may be the nearest, for rounding decides."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..imaging.coarse_grid import STEP, block_mean, dilated, opened
+from ...imaging.coarse_grid import STEP, block_mean, dilated, opened
 
 TISSUE = -300
 """HU above which the coarse grid holds tissue, or a table."""

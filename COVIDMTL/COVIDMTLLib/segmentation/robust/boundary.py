@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..imaging.bounding_box import box_of
-from ..imaging.coarse_grid import STEP, dilated, eroded, interpolated, opened, repeated
+from ...imaging.bounding_box import box_of
+from ...imaging.coarse_grid import STEP, dilated, eroded, interpolated, opened, repeated
 
 SHARE = 0.5
 """Where between the densities inside and outside the boundary lies."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .utils.errors import InputError
-from .utils.text import shortened
+from ..utils.errors import InputError
+from ..utils.text import shortened
 
 RANGES = {
     "threshold": (-900, -100, " HU"),

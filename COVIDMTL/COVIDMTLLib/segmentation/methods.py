@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..imaging import bspline
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Geometry, Volume, labels_on
+from ..utils.errors import InputError
+from ..utils.optional_imports import check_installed
 from . import plausibility
 from .active_contour import refine_active_contour
 from .airways import holds_airways, label_airways, without_airways
 from .classical import segment_classical
-from .imaging import bspline
-from .imaging.labels import LEFT, RIGHT
-from .imaging.volume import Geometry, Volume, labels_on
-from .method_parameters import PUBLISHED, Parameters
-from .preview import in_words, slices_through
+from .left_right import right_and_left
+from .parameters import PUBLISHED, Parameters
 from .robust import segment_robust
 from .robust.chest import Chest, check_mask, find_chest
-from .sides import right_and_left
-from .utils.errors import InputError
-from .utils.optional_imports import check_installed
+from .slice_preview import in_words, slices_through
 
 METHODS = ("robust", "active-contour", "classical")
 """``robust``: dense lung inferred from the chest wall, an atlas and the looks of the tissue; ``classical``: threshold

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..imaging.coarse_grid import STEP
+from ...imaging.coarse_grid import STEP
 from .atlas import Expected
-from .tissue import smoothed
+from .tissue_classifier import smoothed
 
 EDGE = -1.0
 """Most for tissue on the far side of aerated lung, at the heart or below: mostly the lung ends where its air does.

@@ -7,8 +7,8 @@ from math import ceil
 
 import numpy as np
 
-from .imaging.volume import HU_RANGE
-from .method_parameters import PUBLISHED, Parameters
+from ..imaging.volume import HU_RANGE
+from .parameters import PUBLISHED, Parameters
 from .snakes import edges_of, enclosed, moved
 
 MIN_LUNG_AREA = 15000  # mm2 of lung in a slice, below which it is only closed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging.coarse_grid import opened
+from ...imaging.coarse_grid import opened
 
 BONE = 160
 """HU of bone on the coarse grid."""

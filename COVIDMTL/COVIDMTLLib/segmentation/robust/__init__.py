@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..imaging.coarse_grid import block_mean
-from .air import AERATED
+from ...imaging.coarse_grid import block_mean
+from .aerated import AERATED
 from .atlas import expected
 from .boundary import fine_boundary
 from .chest import Chest, find_chest
-from .field import lung_field
-from .frame import BONE
-from .halves import halves_of
+from .chest_axes import BONE
+from .hemithorax import halves_of
+from .mean_field import lung_field
 from .reach import ground_glass
 
 DARK = -855

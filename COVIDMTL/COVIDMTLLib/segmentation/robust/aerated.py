@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..imaging.bounding_box import box_of
-from ..imaging.coarse_grid import STEP, dilated, eroded, opened, repeated
+from ...imaging.bounding_box import box_of
+from ...imaging.coarse_grid import STEP, dilated, eroded, opened, repeated
 from .body import body_of
 
 AERATED = -500

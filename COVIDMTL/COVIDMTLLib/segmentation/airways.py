@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .imaging.coarse_grid import block_mean
-from .imaging.labels import AIRWAYS
-from .imaging.volume import Volume
-from .robust.air import central_airways, enclosed_air
+from ..imaging.coarse_grid import block_mean
+from ..imaging.labels import AIRWAYS
+from ..imaging.volume import Volume
+from .robust.aerated import central_airways, enclosed_air
 
 GAS = -900
 """HU below which there is hardly anything but gas, as in an airway."""

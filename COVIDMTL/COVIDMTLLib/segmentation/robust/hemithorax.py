@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .chest_axes import Frame, frame_of
 from .chest_wall import ANGLES, DIRECTIONS, Rays, aerated_levels, away_from_wall, rays_of, without_collarbone
-from .frame import Frame, frame_of
 
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""

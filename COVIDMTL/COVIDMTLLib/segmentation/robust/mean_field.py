@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..imaging.coarse_grid import block_deviation
+from ...imaging.coarse_grid import block_deviation
 from .atlas import Expected
-from .prior import prior_odds, surely_lung
 from .reach import within_reach
-from .tissue import fat_in, learned, looks_of, sure_lung
+from .spatial_prior import prior_odds, surely_lung
+from .tissue_classifier import fat_in, learned, looks_of, sure_lung
 
 CERTAIN = 20.0
 """Logarithm of the odds of what is known."""

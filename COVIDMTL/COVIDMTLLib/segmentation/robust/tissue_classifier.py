@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..imaging.coarse_grid import opened
-from ..utils.optional_imports import require
+from ...imaging.coarse_grid import opened
+from ...utils.optional_imports import require
 
 FEWEST = 300
 """Voxels of each kind (8 ml) from which something is learned."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..imaging.coarse_grid import STEP, dilated, eroded, opened
+from ...imaging.coarse_grid import STEP, dilated, eroded, opened
 from .atlas import Expected
-from .tissue import smoothed
+from .tissue_classifier import smoothed
 
 LEAST = 0.08
 """Aerated lung in a slice as a share of that in the slice with most, from which there is dense lung no higher."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging.coarse_grid import STEP, block_mean, dilated, eroded, opened
-from ..utils.errors import ImplausibleCT
-from .air import GAS, aerated_lung, central_airways, enclosed_air
+from ...imaging.coarse_grid import STEP, block_mean, dilated, eroded, opened
+from ...utils.errors import ImplausibleCT
+from .aerated import GAS, aerated_lung, central_airways, enclosed_air
 from .body import body_of, unknown_of
-from .frame import BONE
+from .chest_axes import BONE
 
 PARENCHYMA = -960, -600
 """HU of aerated lung away from its border; gas in bowel, throat and sinuses is darker, what is mixed with it is not."""

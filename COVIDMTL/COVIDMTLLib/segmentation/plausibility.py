@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .imaging.volume import Volume
+from ..imaging.volume import Volume
+from ..utils.errors import ImplausibleCT
 from .robust.chest import Chest, check_chest, find_chest
-from .utils.errors import ImplausibleCT
 
 MIN_LUNG_VOLUME = 100.0  # ml; the lungs of an infant hold more
 MAX_END_AREA = 0.6

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..imaging.coarse_grid import STEP
+from ...imaging.coarse_grid import STEP
+from .chest_axes import Frame
 from .chest_wall import DIRECTIONS
-from .frame import Frame
-from .halves import Half
+from .hemithorax import Half
 
 FILE = Path(__file__).parent / "atlas.npy"
 """uint8, 255 for certain lung; shape (2, levels, angles, radii). Made by ``Training/lung_atlas.py``."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging.coarse_grid import STEP, dilated, eroded, without_small
-from .frame import Frame
+from ...imaging.coarse_grid import STEP, dilated, eroded, without_small
+from .chest_axes import Frame
 
 DIRECTIONS = 96
 ANGLES = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .imaging.labels import LEFT, RIGHT
+from ..imaging.labels import LEFT, RIGHT
 
 STEP = 2  # mm; the lungs are told apart on a coarser grid, which is enough and eight times as fast
 
