@@ -20,7 +20,7 @@ import pandas as pd
 from COVIDMTLLib.imaging.coarse_grid import block_mean, dilated, eroded, repeated
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError

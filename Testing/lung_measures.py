@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.overlap import overlap
 
 MEASURES = {
     "dice": "Dice",

@@ -14,10 +14,10 @@ import pytest
 from conftest import command, covid_mtl, write
 from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid
+from COVIDMTLLib.measurements.density import lung_densities
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.verdicts import aggregate
 

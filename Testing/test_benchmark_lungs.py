@@ -11,7 +11,7 @@ import pytest
 from conftest import write
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError

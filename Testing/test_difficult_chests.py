@@ -8,8 +8,8 @@ from conftest import covid_mtl, write
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
-from COVIDMTLLib.lung_warnings import warn_of_lungs
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.lung_quality import warn_of_lungs
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation import plausibility
 from COVIDMTLLib.segmentation.methods import segment

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.utils.errors import InputError
 from slicer_host.launcher import write_launcher
 from test_volume import turned

@@ -7,9 +7,9 @@ import pytest
 from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.opacities import GROUND_GLASS, find_opacities, in_words, measure_opacities, warnings
 from COVIDMTLLib.opacities.measures import ZONES, score_of, zones_of
-from COVIDMTLLib.overlap import overlap
 from COVIDMTLLib.phantom import thorax
 from planted_opacities import plant
 

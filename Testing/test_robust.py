@@ -5,7 +5,7 @@ import pytest
 from COVIDMTLLib.imaging.coarse_grid import block_mean
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.segmentation.robust import segment_robust

@@ -11,7 +11,7 @@ from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.labels import LEFT, RIGHT
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
-from COVIDMTLLib.overlap import compare_masks, overlap
+from COVIDMTLLib.measurements.overlap import compare_masks, overlap
 from COVIDMTLLib.segmentation import active_contour, plausibility
 from COVIDMTLLib.segmentation.left_right import right_and_left
 from COVIDMTLLib.segmentation.methods import Parameters, segment

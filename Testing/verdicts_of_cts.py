@@ -9,12 +9,12 @@ import argparse
 import csv
 from pathlib import Path
 
-from COVIDMTLLib.densities import lung_densities
 from COVIDMTLLib.features.extraction import low_pass_features
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_mask, read_study
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
+from COVIDMTLLib.measurements.density import lung_densities
 from COVIDMTLLib.models import load_model
 from COVIDMTLLib.segmentation import methods, plausibility
 from COVIDMTLLib.stability import stability

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import confidence, dicom_export, evidence, training_range
+from . import dicom_export, evidence, training_range
 from .assessment_files import write_files
 from .assessment_result import Assessment
-from .densities import lung_densities
 from .ensembles import judge_all, not_given
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import ct_checks
@@ -23,7 +22,9 @@ from .imaging.lung_crop import prepare
 from .imaging.masks.reader import read_lungs
 from .imaging.volume import Volume, to_working_grid
 from .known_lungs import KnownLungs, add_stability, features_of
-from .lung_warnings import warn_of_lungs
+from .measurements import boundary_visibility
+from .measurements.density import lung_densities
+from .measurements.lung_quality import warn_of_lungs
 from .model_cards import takes_features, takes_volume
 from .models import DEFAULT_MODEL, Model, read_card
 from .opacities import find_opacities, measure_opacities
@@ -171,7 +172,7 @@ def assess(
             known = KnownLungs(cards, None if lungs is not None else refine)
             known.start(working, name, chest, helper)
             known.measured = labels = _find_lungs(working, lungs, refine, name, update, chest)
-            boundary = confidence.find_boundary(working, labels)
+            boundary = boundary_visibility.find_boundary(working, labels)
         with steps.step("opacities", "Finding opacities"):
             found = find_opacities(working, labels)
             opacities = measure_opacities(working, labels, found)
@@ -212,7 +213,7 @@ def assess(
                 *ct_checks.warn_about(ct),
                 *(mask.warnings if mask else []),
                 *warn_of_lungs(working, labels, name),
-                *confidence.warnings(boundary.shares),
+                *boundary_visibility.warnings(boundary.shares),
                 *warnings_of_opacities(opacities),
                 *_unlike(verdicts["models"]),
                 *_unused(patient, models),

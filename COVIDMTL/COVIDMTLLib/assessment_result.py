@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import confidence
 from .imaging.volume import Geometry, Volume
+from .measurements import boundary_visibility
 from .models import Model
 
 
@@ -39,7 +39,7 @@ class Assessment:
     result: dict[str, Any]
     ct: Volume
     lungs: Volume
-    boundary: confidence.Boundary
+    boundary: boundary_visibility.Boundary
     features: dict[str, float]
     models: list[Model]
     attention: dict[str, Volume]

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import assessment, confidence, dicom_export
+from . import assessment, dicom_export
 from .assessment_files import write_features
-from .densities import lung_densities
 from .features.extraction import BUILT_IN, engine_modules, lung_features
 from .imaging import bspline
 from .imaging.io import writer
@@ -20,10 +19,12 @@ from .imaging.io.reader import opened_study, read_ct, read_mask
 from .imaging.labels import AIRWAYS
 from .imaging.masks.reader import read_lungs
 from .imaging.volume import labels_on, to_working_grid
-from .lung_warnings import warn_of_lungs
+from .measurements import boundary_visibility
+from .measurements.density import lung_densities
+from .measurements.lung_quality import warn_of_lungs
+from .measurements.overlap import compare_masks
 from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
-from .overlap import compare_masks
 from .processes.helper import aid
 from .segmentation import methods
 from .segmentation.airways import NOT_FOUND, without_airways
@@ -99,9 +100,9 @@ def segment(
         measures = None
         if through is None:
             lungs = without_airways(labels)
-            shares = confidence.find_boundary(working, lungs).shares
+            shares = boundary_visibility.find_boundary(working, lungs).shares
             warnings = [*study.warnings, *(given.warnings if given else [])]
-            warnings += [*warn_of_lungs(working, lungs, name), *confidence.warnings(shares)]
+            warnings += [*warn_of_lungs(working, lungs, name), *boundary_visibility.warnings(shares)]
             if airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .confidence import INFERRED
 from .imaging.bounding_box import box_of
 from .imaging.labels import LEFT, RIGHT
 from .imaging.volume import Volume
+from .measurements.boundary_visibility import INFERRED
 
 LUNG_WINDOW = (-1350, 150)  # HU
 COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}
@@ -44,7 +44,7 @@ def three_planes(ct: Volume, lungs: Volume, boundary: Volume) -> list[Picture]:
     lungs : Volume
         1 right lung, 2 left lung, on the same grid.
     boundary : Volume
-        Where the image shows the boundary of the lungs: the labels of a `confidence.Boundary`.
+        Where the image shows the boundary of the lungs: the labels of a `boundary_visibility.Boundary`.
 
     Returns
     -------

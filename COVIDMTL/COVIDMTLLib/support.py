@@ -34,7 +34,7 @@ def why_no_verdict(
     thickness : float
         Distance of the slices of the CT in mm.
     lungs : mapping
-        As `densities.lung_densities` gives it.
+        As `density.lung_densities` gives it.
     features : mapping or None
         Unscaled, by name; None if there are none because the lungs that the model knows were not found.
     """

@@ -155,7 +155,7 @@ def lungs_line(lungs: dict[str, Any]) -> str:
     Parameters
     ----------
     lungs : dict
-        `densities.lung_densities`, and ``boundary_supported``, the shares of a `confidence.Boundary`.
+        `density.lung_densities`, and ``boundary_supported``, the shares of a `boundary_visibility.Boundary`.
     """
     both = lungs["both"]
     return (

@@ -8,13 +8,13 @@ import numpy as np
 import slicer
 from COVIDMTLLib.imaging.labels import AIRWAYS, LEFT, RIGHT
 from COVIDMTLLib.imaging.volume import Volume
-from COVIDMTLLib.overlap import overlap
+from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.segmentation.airways import without_airways
 
 from .tables import fill_table
 
 AGREEMENT = {"dice": "Dice", "jaccard": "Jaccard", "mcc": "MCC", "precision": "Precision"}
-"""Titles of the measures of `COVIDMTLLib.overlap.overlap` (section 4.1 of the paper)."""
+"""Titles of the measures of `COVIDMTLLib.measurements.overlap.overlap` (section 4.1 of the paper)."""
 
 SHOWN = "Boundary that the CT shows, %"
 """Title of the share of the boundary of both lungs that was not inferred."""
@@ -31,7 +31,7 @@ def measure_lungs(lungs: Volume, shown: float, reference: Volume | None = None) 
     lungs : Volume
         1 right lung, 2 left lung; 3 trachea and main bronchi, which are no lung.
     shown : float
-        Share of their boundary, 0 to 1 (see `COVIDMTLLib.confidence`).
+        Share of their boundary, 0 to 1 (see `COVIDMTLLib.measurements.boundary_visibility`).
     reference : Volume, optional
         Mask on the same grid; every value but 0 is lung.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..densities import CONSOLIDATION, GROUND_GLASS
 from ..imaging.labels import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
+from ..measurements.density import CONSOLIDATION, GROUND_GLASS
 from ..utils.version import __version__
 from ..verdicts import in_words
 from . import software

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..imaging.volume import Geometry, Volume
-from ..overlap import overlap
+from ..measurements.overlap import overlap
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

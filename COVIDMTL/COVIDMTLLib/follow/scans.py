@@ -16,7 +16,7 @@ from ..imaging.ct_checks import axial_axis
 from ..imaging.io.reader import opened_study
 from ..imaging.masks.reader import read_lungs
 from ..imaging.volume import Geometry, Volume, to_working_grid
-from ..lung_warnings import warn_of_lungs
+from ..measurements.lung_quality import warn_of_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..pictures import MARGIN

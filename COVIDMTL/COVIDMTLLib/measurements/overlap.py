@@ -6,8 +6,8 @@ from math import sqrt
 
 import numpy as np
 
-from .imaging.volume import Volume, labels_on
-from .utils.errors import InputError
+from ..imaging.volume import Volume, labels_on
+from ..utils.errors import InputError
 
 
 def overlap(predicted: np.ndarray, reference: np.ndarray) -> dict[str, float]:

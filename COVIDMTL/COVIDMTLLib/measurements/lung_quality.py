@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .imaging.bounding_box import box_of
-from .imaging.coarse_grid import STEP, block_mean, eroded
-from .imaging.labels import LEFT, RIGHT
-from .imaging.volume import HU_RANGE, Volume
-from .segmentation import plausibility
+from ..imaging.bounding_box import box_of
+from ..imaging.coarse_grid import STEP, block_mean, eroded
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import HU_RANGE, Volume
+from ..segmentation import plausibility
 
 SIDES = {"right": RIGHT, "left": LEFT}
 

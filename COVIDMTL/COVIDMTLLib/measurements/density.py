@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .imaging.labels import LEFT, RIGHT
-from .imaging.volume import Volume
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Volume
 
 GROUND_GLASS = (-750, -300)
 CONSOLIDATION = (-300, 50)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .imaging.bounding_box import box_of
-from .imaging.labels import LEFT, RIGHT
-from .imaging.volume import Volume
+from ..imaging.bounding_box import box_of
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Volume
 
 SHOWN, INFERRED = 1, 2
 """Labels of the boundary."""
