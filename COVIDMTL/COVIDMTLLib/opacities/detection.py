@@ -15,7 +15,7 @@ from ..imaging.coarse_grid import dilated, eroded, opened, without_small
 from ..imaging.labels import LEFT, RIGHT
 from ..imaging.volume import Geometry, Volume, labels_on, linear_on
 from ..utils.errors import InputError
-from .normal import healthy_density
+from .healthy_lung import healthy_density
 
 GROUND_GLASS, CONSOLIDATION = 1, 2
 """Labels of opacities."""
