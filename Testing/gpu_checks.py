@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from COVIDMTLLib import __version__
+from COVIDMTLLib.architectures.tasks import TASKS
 from COVIDMTLLib.inference import make_ready
 from COVIDMTLLib.models import load_network
 from COVIDMTLLib.networks import build_network, initialise
 from COVIDMTLLib.shift3d import Shift3D
-from COVIDMTLLib.tasks import TASKS
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from conftest import covid_mtl
 from COVIDMTLLib import evidence, stability
+from COVIDMTLLib.architectures.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.assessment_files import write_features
 from COVIDMTLLib.calibration_command import calibrate_site
 from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.models import DEFAULT_MODEL, load_model, read_card, save_model
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.support import why_no_verdict

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from COVIDMTLLib.architectures.numpy_networks import Forest as NumpyForest
+from COVIDMTLLib.architectures.numpy_networks import TabularNetwork as NumpyNetwork
 from COVIDMTLLib.explanation import contributions
-from COVIDMTLLib.feature_networks import Forest as NumpyForest
-from COVIDMTLLib.feature_networks import TabularNetwork as NumpyNetwork
 from COVIDMTLLib.networks import TabularNetwork
 from COVIDMTLLib.networks.forest import Forest
 from COVIDMTLLib.networks.kernel import Kernel

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from COVIDMTLLib.architectures.config import weights_wanted
 from COVIDMTLLib.attention import attention_maps
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.inference import make_ready
 from COVIDMTLLib.model_cards import network_config, published_input
 from COVIDMTLLib.models import load_model, load_network, needs_torch, save_model, shipped_models
-from COVIDMTLLib.network_config import weights_wanted
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.utils.errors import InputError
 from missing_packages import blocked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from COVIDMTLLib.tasks import MISSING
+from COVIDMTLLib.architectures.tasks import MISSING
 from predictions import Predictions
 
 BOTH = ("covid_ct", "covid_nat")

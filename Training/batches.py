@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from augmentation import augmentation_of
+from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.losses import is_known
 from COVIDMTLLib.scaling import scale
-from COVIDMTLLib.tasks import MISSING
 from recipe import sees_volume, tasks_of
 from store import Store
 from torch.utils.data import DataLoader, Dataset

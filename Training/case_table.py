@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cohort import CLASSES
+from COVIDMTLLib.architectures.tasks import MISSING, TASKS
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.tasks import MISSING, TASKS
 from COVIDMTLLib.utils.csv_tables import check_once, read_rows
 from COVIDMTLLib.utils.errors import InputError
 from spreadsheets import UNREADABLE

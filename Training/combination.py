@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from cohort import Cohort
-from COVIDMTLLib.network_config import OF_CT, OF_LABS
+from COVIDMTLLib.architectures.config import OF_CT, OF_LABS
 from COVIDMTLLib.prediction_sets import least_probabilities
 from metrics import auc
 from predictions import CLASSES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from COVIDMTLLib.tasks import TASKS
+from COVIDMTLLib.architectures.tasks import TASKS
 from figures import COLOURS, MM, WIDE
 from matplotlib import pyplot
 from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.tasks import MISSING, TASKS
+from COVIDMTLLib.architectures.tasks import MISSING, TASKS
 from COVIDMTLLib.utils.errors import InputError
 
 CLASSES = {task["name"]: task["classes"] for task in TASKS}

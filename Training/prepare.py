@@ -22,10 +22,10 @@ import numpy as np
 from case_table import SPLITS, Case, read_case_table
 from case_volume import Settings, features_of, lung_volume, source_of
 from cohort import CLASSES
+from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.features.extraction import MODULES as FEATURE_MODULES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.segmentation.methods import METHODS
-from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.atomic_files import sweep
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.optional_imports import require

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from COVIDMTLLib.architectures.tasks import TASKS
 from COVIDMTLLib.model_cards import TASK_NAME
-from COVIDMTLLib.tasks import TASKS
 from COVIDMTLLib.utils.errors import InputError
 
 PAPER = {task["name"]: task for task in TASKS}

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import tables
 import yaml
+from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.calibration import MIN_OF_CLASS, LocalCases, before, calibrate, measures
-from COVIDMTLLib.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.scaling import scale
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError

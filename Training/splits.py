@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from COVIDMTLLib.tasks import MISSING
+from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.utils.errors import InputError
 from recipe import sees_features, tasks_of
 from sklearn.model_selection import StratifiedKFold, train_test_split

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from case_table import Case, check_name, read_cases, read_features
 from cohort import CLASSES
+from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import HU_RANGE, Geometry, Volume
-from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.atomic_files import staged_file, staged_folder
 from COVIDMTLLib.utils.csv_tables import read_text
 from COVIDMTLLib.utils.errors import InputError

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.model import Model
 from COVIDMTLLib.models import load_model
-from COVIDMTLLib.tasks import MISSING
 from COVIDMTLLib.utils.errors import InputError
 from predictions import CLASSES, Predictions
 from recipe_tasks import Task

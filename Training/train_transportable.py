@@ -21,7 +21,7 @@ import scipy
 import sklearn
 import yaml
 from COVIDMTLLib import __version__, evidence, training_range
-from COVIDMTLLib.kernel_ridge import kernel_ridge_logits
+from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.models import read_card, save_model
 from COVIDMTLLib.scaling import scale
 from COVIDMTLLib.utils.atomic_files import staged_folder

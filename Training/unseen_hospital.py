@@ -10,7 +10,7 @@ import pandas as pd
 import train_features
 import yaml
 from baselines import tree_models
-from COVIDMTLLib.kernel_ridge import kernel_ridge_logits
+from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.scaling import scale
 from left_out import Elsewhere
 from metrics import expected_calibration_error

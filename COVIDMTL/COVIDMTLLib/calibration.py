@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .kernel_ridge import fit_kernel_ridge, gaussian_kernel, kernel_ridge_logits
+from .architectures.kernel_ridge import fit_kernel_ridge, gaussian_kernel, kernel_ridge_logits
 from .prediction_sets import least_probabilities
 
 MIN_INTERCEPT, MIN_REFIT = 20, 50
@@ -70,7 +70,7 @@ def calibrate(weights: Weights, cases: LocalCases, penalty: float) -> tuple[dict
     Parameters
     ----------
     weights : Weights
-        Of a `kernel_ridge.KernelRidge`.
+        Of a `architectures.kernel_ridge.KernelRidge`.
     cases : LocalCases
         With `MIN_OF_CLASS` labelled ones of each class in each task.
     penalty : float

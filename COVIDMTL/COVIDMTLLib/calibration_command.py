@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from . import calibration
+from .architectures.kernel_ridge import KernelRidge
 from .arguments import add_end_with_input
 from .calibration import LocalCases
 from .cohort.results import CASES
 from .features.names import FEATURE_NAMES, values_of
-from .kernel_ridge import KernelRidge
 from .model import Model
 from .models import load_model, save_model
 from .patient.table import by_case

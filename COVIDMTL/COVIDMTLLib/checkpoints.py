@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from .architectures.tasks import TASKS
 from .networks import build_network
-from .tasks import TASKS
 from .utils.errors import InputError
 
 NAMES = (

@@ -153,7 +153,7 @@ def _after(before: float, log_ratios: tuple[float, ...]) -> list[float]:
 
 
 def _log_ratio(x: np.ndarray, labels: np.ndarray, at: np.ndarray) -> np.ndarray:
-    from .kernel_ridge import calibrate_columns
+    from .architectures.kernel_ridge import calibrate_columns
 
     spread = x.std() or 1.0
     slope, bias = calibrate_columns(x[:, np.newaxis] / spread, labels[:, np.newaxis])

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .feature_networks import LEAST, Smooth, TabularNetwork
+from .architectures.config import AGE_AND_SEX, OF_CT, OF_LABS
+from .architectures.numpy_networks import LEAST, Smooth, TabularNetwork
 from .features.names import in_words
 from .model import Model
-from .network_config import AGE_AND_SEX, OF_CT, OF_LABS
 from .patient.laboratory import LABORATORY
 
 LEADING = 8

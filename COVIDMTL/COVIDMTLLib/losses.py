@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .tasks import MISSING
+from .architectures.tasks import MISSING
 from .utils.errors import InputError
 
 

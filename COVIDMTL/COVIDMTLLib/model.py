@@ -17,7 +17,7 @@ from .utils.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from .feature_networks import FeatureNetwork
+    from .architectures.numpy_networks import FeatureNetwork
     from .inference import Runner
     from .networks import CovidMTLNet
 

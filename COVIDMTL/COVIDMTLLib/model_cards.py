@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .architectures.config import WITHOUT_IMAGES
 from .card_claims import senseless_claim
 from .card_evidence import senseless_evidence
 from .features.names import FEATURE_NAMES, VOLUME
 from .imaging.lung_crop import BOX, CROP, HIGHEST, MEAN, START, STD
 from .model_files import CARD
-from .network_config import WITHOUT_IMAGES
 from .patient.laboratory import LABORATORY
 from .training_range import QUANTILES
 from .utils.errors import InputError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from .network_config import EMBEDDING
+from .architectures.config import EMBEDDING
 from .networks import CovidMTLNet, FeaturesMTL, initialise
 from .networks.heads import Head
 from .utils.errors import InputError

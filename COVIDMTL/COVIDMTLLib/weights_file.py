@@ -10,11 +10,11 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from .feature_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
-from .kernel_ridge import KernelRidge
+from .architectures.config import weights_wanted
+from .architectures.kernel_ridge import KernelRidge
+from .architectures.numpy_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
 from .model_cards import network_config
 from .model_files import CARD, WEIGHTS
-from .network_config import weights_wanted
 from .utils.errors import InputError
 
 PICKLES = (b"\x80", b"PK\x03\x04")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from ..network_config import EMBEDDING, check_keys, check_whole, read_config, tabular_experts
+from ..architectures.config import EMBEDDING, check_keys, check_whole, read_config, tabular_experts
 from ..utils.errors import InputError
 from .auxiliary import AuxiliaryFNN
 from .backbone import Backbone

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..network_config import EMBEDDING
+from ..architectures.config import EMBEDDING
 from .auxiliary import AuxiliaryFNN
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..network_config import PERCEPTRON_NODES
+from ..architectures.config import PERCEPTRON_NODES
 from .smooth import Smooth
 
 DROPOUT = 0.2

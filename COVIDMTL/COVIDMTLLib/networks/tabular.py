@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..feature_networks import LEAST
-from ..network_config import AGE_AND_SEX, OF_CT, OF_LABS
+from ..architectures.config import AGE_AND_SEX, OF_CT, OF_LABS
+from ..architectures.numpy_networks import LEAST
 from .forest import Forest
 from .kernel import Kernel
 from .perceptrons import Perceptrons

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .utils.errors import InputError
+from ..utils.errors import InputError
 
 AGE_AND_SEX = 2
 """The first of the patient's values are age and sex; laboratory values follow."""

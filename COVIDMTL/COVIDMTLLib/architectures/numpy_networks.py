@@ -13,8 +13,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, softmax
 
+from .config import AGE_AND_SEX
 from .kernel_ridge import KernelRidge
-from .network_config import AGE_AND_SEX
 
 LEAST = 1e-3
 """Added to each probability before its logarithm, since no expert can be sure of what it has not seen."""
@@ -30,7 +30,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 class Forest:
-    """The mean of decision trees, as `networks.forest.Forest` stores them.
+    """The mean of decision trees, as `forest.Forest` stores them.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Forest:
 
 
 class Smooth(ABC):
-    """Logits that are a smooth function of standardised inputs; see `networks.smooth.Smooth`."""
+    """Logits that are a smooth function of standardised inputs; see `smooth.Smooth`."""
 
     def __init__(self, weights: Weights, indicators: bool = False):
         self.indicators = indicators
@@ -136,7 +136,7 @@ class Smooth(ABC):
 
 
 class Kernel(Smooth):
-    """Kernel ridge regression; see `networks.kernel.Kernel`."""
+    """Kernel ridge regression; see `kernel.Kernel`."""
 
     def __init__(self, weights: Weights, indicators: bool):
         super().__init__(weights, indicators)
@@ -165,7 +165,7 @@ class Kernel(Smooth):
 
 
 class Perceptrons(Smooth):
-    """The mean of the logits of multilayer perceptrons; see `networks.perceptrons.Perceptrons`."""
+    """The mean of the logits of multilayer perceptrons; see `perceptrons.Perceptrons`."""
 
     def __init__(self, weights: Weights):
         super().__init__(weights)
@@ -191,7 +191,7 @@ class Perceptrons(Smooth):
 
 
 class Combination:
-    """Weights of the experts in each task, and a bias for each class; see `networks.tabular.Combination`."""
+    """Weights of the experts in each task, and a bias for each class; see `tabular.Combination`."""
 
     def __init__(self, weights: Weights):
         self.weight, self.bias = weights["weight"].astype(float), _listed(weights, "bias")
@@ -202,7 +202,7 @@ class Combination:
 
 
 class TabularNetwork:
-    """Experts that each see a part of what is known; see `networks.tabular.TabularNetwork`.
+    """Experts that each see a part of what is known; see `tabular.TabularNetwork`.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ class TabularNetwork:
 
 
 class FeaturesMTL:
-    """The multitask network on lung features alone (section 7, Table 8); see `networks.features_mtl.FeaturesMTL`."""
+    """The multitask network on lung features alone (section 7, Table 8); see `features_mtl.FeaturesMTL`."""
 
     def __init__(self, config: dict[str, Any], weights: Weights):
         self.layers = [_linear(weights, f"fnn.{number}") for number in range(0, len(_below(weights, "fnn")), 2)]
