@@ -12,7 +12,7 @@ from statistics import median
 
 import torch
 from COVIDMTLLib.devices import choose_device
-from COVIDMTLLib.shift3d import Shift3D
+from COVIDMTLLib.networks.layers.shift3d import Shift3D
 
 
 def seconds(function, x):

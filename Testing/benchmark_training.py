@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.networks import initialise
+from COVIDMTLLib.networks.layers.shift3d import Shift3D
 from COVIDMTLLib.scaling import make_scaling
-from COVIDMTLLib.shift3d import Shift3D
 from COVIDMTLLib.utils.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "Training"))

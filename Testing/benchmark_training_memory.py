@@ -14,11 +14,11 @@ import weakref
 from unittest import mock
 
 import torch
-from COVIDMTLLib import shift3d
 from COVIDMTLLib.checkpoints import TASKS
-from COVIDMTLLib.losses import make_loss
 from COVIDMTLLib.networks import build_network
-from COVIDMTLLib.networks.config import BACKBONES
+from COVIDMTLLib.networks.builder import BACKBONES
+from COVIDMTLLib.networks.layers import shift3d
+from COVIDMTLLib.networks.losses import make_loss
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode

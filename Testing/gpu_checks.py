@@ -30,7 +30,7 @@ from COVIDMTLLib.architectures.tasks import TASKS
 from COVIDMTLLib.inference import make_ready
 from COVIDMTLLib.models import load_network
 from COVIDMTLLib.networks import build_network, initialise
-from COVIDMTLLib.shift3d import Shift3D
+from COVIDMTLLib.networks.layers.shift3d import Shift3D
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 

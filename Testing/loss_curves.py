@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from COVIDMTLLib.losses import LOSSES, make_loss
+from COVIDMTLLib.networks.losses import LOSSES, make_loss
 from torch import nn
 from torch.nn import functional
 

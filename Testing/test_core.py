@@ -23,13 +23,13 @@ NEED_MORE = {
     "COVIDMTLLib.case_attention",
     "COVIDMTLLib.checkpoints",
     "COVIDMTLLib.inference",
-    "COVIDMTLLib.losses",
+    "COVIDMTLLib.networks.losses",
     "COVIDMTLLib.model_weights",
     "COVIDMTLLib.networks",
-    "COVIDMTLLib.shift3d",
-    "COVIDMTLLib.tensors",
+    "COVIDMTLLib.networks.layers.shift3d",
+    "COVIDMTLLib.networks.tensors",
     "COVIDMTLLib.features.pyradiomics_engine",
-    "COVIDMTLLib.transfer",
+    "COVIDMTLLib.networks.transfer",
 }
 """Modules and packages that import PyTorch or PyRadiomics at once, since they are of use only with it."""
 

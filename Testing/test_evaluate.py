@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
 from sklearn.metrics import roc_auc_score
 

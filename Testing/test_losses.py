@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.losses import LOSSES, MISSING, RandomWeightedLoss, TwoTaskRandomLoss, UncertaintyLoss, make_loss
+from COVIDMTLLib.networks.losses import (
+    LOSSES,
+    MISSING,
+    RandomWeightedLoss,
+    TwoTaskRandomLoss,
+    UncertaintyLoss,
+    make_loss,
+)
 from COVIDMTLLib.utils.errors import InputError
 from loss_curves import learn
 from torch.nn.functional import cross_entropy

@@ -13,9 +13,9 @@ from COVIDMTLLib import training_range
 from COVIDMTLLib.devices import choose_device
 from COVIDMTLLib.ensembles import combine
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
 from COVIDMTLLib.networks import FeaturesMTL
+from COVIDMTLLib.networks.losses import RandomWeightedLoss
 from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.verdicts import aggregate, verdict

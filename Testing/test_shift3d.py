@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.shift3d import Shift3D
+from COVIDMTLLib.networks.layers.shift3d import Shift3D
 from COVIDMTLLib.utils.errors import InputError
 from scipy.stats import chisquare, norm
 

@@ -18,7 +18,7 @@ from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare as as_assessed
 from COVIDMTLLib.imaging.volume import to_working_grid
-from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.methods import mask_on, segment
 from COVIDMTLLib.utils.errors import InputError

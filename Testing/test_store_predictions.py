@@ -13,9 +13,9 @@ from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume
-from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import fit_scaling, load_model, save_model
 from COVIDMTLLib.networks import build_network, initialise
+from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
 
 TRAINING = Path(__file__).parents[1] / "Training"

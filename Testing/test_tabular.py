@@ -10,8 +10,8 @@ from COVIDMTLLib.architectures.numpy_networks import Forest as NumpyForest
 from COVIDMTLLib.architectures.numpy_networks import TabularNetwork as NumpyNetwork
 from COVIDMTLLib.explanation import contributions
 from COVIDMTLLib.networks import TabularNetwork
-from COVIDMTLLib.networks.forest import Forest
-from COVIDMTLLib.networks.kernel import Kernel
+from COVIDMTLLib.networks.experts.forest import Forest
+from COVIDMTLLib.networks.experts.kernel_ridge import Kernel
 from COVIDMTLLib.prediction_sets import least_probabilities
 from scipy.special import log_softmax, logit
 from sklearn.ensemble import ExtraTreesClassifier

@@ -9,7 +9,7 @@ import pandas as pd
 import profile_step
 import pytest
 import torch
-from COVIDMTLLib.shift3d import Shift3D
+from COVIDMTLLib.networks.layers.shift3d import Shift3D
 from prefetch import prefetch
 from step_clock import Clock
 from store import make_store

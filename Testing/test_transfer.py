@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from COVIDMTLLib.losses import make_loss
 from COVIDMTLLib.networks import build_network
-from COVIDMTLLib.transfer import transfer
+from COVIDMTLLib.networks.losses import make_loss
+from COVIDMTLLib.networks.transfer import transfer
 from COVIDMTLLib.utils.errors import InputError
 
 

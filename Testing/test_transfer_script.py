@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.losses import MISSING
 from COVIDMTLLib.models import load_network, read_card
+from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
 
 TRAINING = Path(__file__).parents[1] / "Training"

@@ -23,7 +23,7 @@ from ablation_config import SETTINGS, read_config
 from ablation_effects import effects
 from ablation_plan import FIGURES, cells_of, plan
 from ablation_runs import Study, train_all
-from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from predictions import CLASSES

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from ablation_plan import TITLES, Comparison
 from ablation_runs import Study
-from COVIDMTLLib.losses import MISSING
+from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
 from metrics import classification_metrics
 from predictions import CLASSES, Predictions, read

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from augmentation import augmentation_of
 from COVIDMTLLib.architectures.tasks import MISSING
-from COVIDMTLLib.losses import is_known
+from COVIDMTLLib.networks.losses import is_known
 from COVIDMTLLib.scaling import scale
 from recipe import sees_volume, tasks_of
 from store import Store

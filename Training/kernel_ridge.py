@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from COVIDMTLLib.networks.kernel import Kernel
+from COVIDMTLLib.networks.experts.kernel_ridge import Kernel
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 

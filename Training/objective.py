@@ -8,7 +8,7 @@ import numpy as np
 import registers
 import torch
 from batches import PART, WEIGHTS, Micro
-from COVIDMTLLib.losses import MeanLoss, is_known
+from COVIDMTLLib.networks.losses import MeanLoss, is_known
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 

@@ -213,7 +213,7 @@ def make_network(recipe: dict[str, Any]):
 
 def loss_of(recipe: dict[str, Any]):
     """The loss of a recipe."""
-    from COVIDMTLLib.losses import make_loss
+    from COVIDMTLLib.networks.losses import make_loss
 
     options, tasks = dict(recipe["loss"]), tasks_of(recipe)
     return make_loss(options.pop("name", None), len(tasks), [task.loss for task in tasks], **options)

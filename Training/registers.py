@@ -1,7 +1,7 @@
 """Optimisers and schedules by name: what recipes choose from, and where new ones are added.
 
-Augmentations are in `augmentation`, backbones in `COVIDMTLLib.networks.config`, losses in `COVIDMTLLib.losses`;
-.github/CONTRIBUTING.md has an example of each.
+Augmentations are in `augmentation`, backbones in `COVIDMTLLib.networks.builder`, losses in
+`COVIDMTLLib.networks.losses`; .github/CONTRIBUTING.md has an example of each.
 """
 
 from __future__ import annotations

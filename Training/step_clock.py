@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 
 import torch
-from COVIDMTLLib.networks.backbone import Backbone
+from COVIDMTLLib.networks.backbones.base import Backbone
 from torch.profiler import record_function
 
 

@@ -23,9 +23,9 @@ import yaml
 from COVIDMTLLib import __version__, training_range
 from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.losses import RandomWeightedLoss
 from COVIDMTLLib.models import save_model
 from COVIDMTLLib.networks import FeaturesMTL
+from COVIDMTLLib.networks.losses import RandomWeightedLoss
 from COVIDMTLLib.scaling import make_scaling, scale
 from COVIDMTLLib.utils import atomic_files
 from COVIDMTLLib.utils.errors import InputError

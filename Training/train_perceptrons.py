@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from COVIDMTLLib.networks.perceptrons import Perceptrons
+from COVIDMTLLib.networks.experts.perceptrons import Perceptrons
 
 
 def fit_perceptrons(

@@ -20,8 +20,8 @@ from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
 from COVIDMTLLib.model_cards import takes_features, takes_volume
 from COVIDMTLLib.models import load_network
+from COVIDMTLLib.networks.transfer import transfer as with_new_heads
 from COVIDMTLLib.scaling import scaling_options
-from COVIDMTLLib.transfer import transfer as with_new_heads
 from COVIDMTLLib.utils.errors import InputError
 from fit import Run, fit
 from recipe import PAPER, make_network, read_recipe, tasks_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from batches import Samples, finish, load_rows
-from COVIDMTLLib.losses import CRITERIA, is_known
+from COVIDMTLLib.networks.losses import CRITERIA, is_known
 from lightning_fabric import Fabric
 from metrics import auc
 from objective import Objective

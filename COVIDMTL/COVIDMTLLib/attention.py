@@ -9,8 +9,8 @@ import torch
 
 from .imaging.volume import Geometry, Volume, linear_on
 from .networks import CovidMTLNet
-from .networks.heads import Head
-from .tensors import to_array
+from .networks.layers.heads import Head
+from .networks.tensors import to_array
 
 
 def attention_maps(

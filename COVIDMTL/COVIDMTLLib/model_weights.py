@@ -13,7 +13,7 @@ from torch import nn
 from .model_cards import network_config, takes_patient, takes_volume
 from .model_files import CARD
 from .networks import build_network
-from .tensors import to_array
+from .networks.tensors import to_array
 from .utils.errors import InputError
 from .weights_file import check_fit, check_hash, checked_network, damaged, not_finite, refuse_pickle
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .auxiliary import AuxiliaryFNN
-from .backbone import Backbone
-from .heads import Head
+from .backbones.base import Backbone
+from .layers.feature_branch import AuxiliaryFNN
+from .layers.heads import Head
 
 
 class CovidMTLNet(nn.Module):

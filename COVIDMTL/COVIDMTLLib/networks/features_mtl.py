@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..architectures.config import EMBEDDING
-from .auxiliary import AuxiliaryFNN
+from .layers.feature_branch import AuxiliaryFNN
 
 
 class FeaturesMTL(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from .backbone import Backbone
+from .backbones.base import Backbone
 
 
 def initialise(network: nn.Module) -> None:

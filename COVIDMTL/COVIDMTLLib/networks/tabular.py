@@ -9,10 +9,10 @@ from torch import nn
 
 from ..architectures.config import AGE_AND_SEX, OF_CT, OF_LABS
 from ..architectures.numpy_networks import LEAST
-from .forest import Forest
-from .kernel import Kernel
-from .perceptrons import Perceptrons
-from .smooth import Smooth
+from .experts.base import Smooth
+from .experts.forest import Forest
+from .experts.kernel_ridge import Kernel
+from .experts.perceptrons import Perceptrons
 
 
 class Combination(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..architectures.numpy_networks import CLIP
+from ...architectures.numpy_networks import CLIP
 
 
 class Smooth(nn.Module):

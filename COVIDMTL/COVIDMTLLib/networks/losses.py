@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .architectures.tasks import MISSING
-from .utils.errors import InputError
+from ..architectures.tasks import MISSING
+from ..utils.errors import InputError
 
 
 def _cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..architectures.config import EMBEDDING, FNN_NODES
+from ...architectures.config import EMBEDDING, FNN_NODES
 
 
 class AuxiliaryFNN(nn.Sequential):

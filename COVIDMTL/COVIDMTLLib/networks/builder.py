@@ -8,14 +8,14 @@ from torch import nn
 
 from ..architectures.config import EMBEDDING, check_keys, check_whole, read_config, tabular_experts
 from ..utils.errors import InputError
-from .auxiliary import AuxiliaryFNN
-from .backbone import Backbone
+from .backbones.base import Backbone
+from .backbones.decovnet import DeCoVNet
+from .backbones.resnet3d import ResNet3D34
+from .backbones.squeezenet3d import SqueezeNet2D, SqueezeNet3D
 from .covid_mtl import CovidMTLNet
-from .decovnet import DeCoVNet
 from .features_mtl import FeaturesMTL
-from .heads import Head
-from .resnet3d import ResNet3D34
-from .squeezenet3d import SqueezeNet2D, SqueezeNet3D
+from .layers.feature_branch import AuxiliaryFNN
+from .layers.heads import Head
 from .tabular import TabularNetwork
 
 BACKBONES: dict[str, type[Backbone]] = {

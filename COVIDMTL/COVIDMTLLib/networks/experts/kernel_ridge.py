@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..architectures.numpy_networks import CLIP
-from .smooth import Smooth
+from ...architectures.numpy_networks import CLIP
+from .base import Smooth
 
 
 class Kernel(Smooth):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from .architectures.config import EMBEDDING
-from .networks import CovidMTLNet, FeaturesMTL, initialise
-from .networks.heads import Head
-from .utils.errors import InputError
+from ..architectures.config import EMBEDDING
+from ..utils.errors import InputError
+from . import CovidMTLNet, FeaturesMTL, initialise
+from .layers.heads import Head
 
 
 def transfer(network: CovidMTLNet | FeaturesMTL, classes: Sequence[int]) -> CovidMTLNet | FeaturesMTL:

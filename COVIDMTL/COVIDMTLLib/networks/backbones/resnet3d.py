@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .backbone import Backbone, ConvBN, max_pool
+from .base import Backbone, ConvBN, max_pool
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Maps and number of blocks of each stage."""

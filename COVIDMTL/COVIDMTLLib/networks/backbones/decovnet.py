@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .backbone import Backbone, ConvBN, max_pool
+from .base import Backbone, ConvBN, max_pool
 
 
 class ResBlock(nn.Module):

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..architectures.config import PERCEPTRON_NODES
-from .smooth import Smooth
+from ...architectures.config import PERCEPTRON_NODES
+from .base import Smooth
 
 DROPOUT = 0.2
 

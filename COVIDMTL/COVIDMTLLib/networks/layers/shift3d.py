@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .utils.errors import InputError
+from ...utils.errors import InputError
 
 try:  # comes with PyTorch for CUDA on Linux
     import triton

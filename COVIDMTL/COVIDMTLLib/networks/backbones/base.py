@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..shift3d import Shift3D
-from .recompute import recomputed
+from ..layers.checkpointing import recomputed
+from ..layers.shift3d import Shift3D
 
 Size = int | tuple[int, int, int]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..shift3d import Shift2D
-from .backbone import Backbone, ConvBN, Size, max_pool
+from ..layers.shift3d import Shift2D
+from .base import Backbone, ConvBN, Size, max_pool
 
 MAPS = (128, 256, 384, 512)
 """Maps out of each of the four pairs of Fire modules (section 5.1)."""

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from ..shift3d import Shift3D
+from .shift3d import Shift3D
 
 
 def recomputed(layers: nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Experts of the networks on features and values of the patient."""
