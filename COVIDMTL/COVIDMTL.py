@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 import slicer
-from COVIDMTLLib.models import needs_torch
+from COVIDMTLLib.models.store import needs_torch
 from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
 from COVIDMTLPanel.background import Background
 from COVIDMTLPanel.batch_section import BatchSection

@@ -30,7 +30,7 @@ from benchmark_network import case as network_case
 from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.volume import HU_RANGE, Volume
-from COVIDMTLLib.inference import Runner
+from COVIDMTLLib.models.inference import Runner
 from COVIDMTLLib.segmentation.classical import segment_classical
 from plain_active_contour import refine_plainly
 from test_features import by_pyradiomics

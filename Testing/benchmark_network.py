@@ -47,7 +47,7 @@ def case():
 def measure(kind: str, repeats: int) -> dict:
     """Seconds of each run but the first, probabilities, and peak memory of this process in MB."""
     import torch
-    from COVIDMTLLib.inference import Runner, make_ready
+    from COVIDMTLLib.models.inference import Runner, make_ready
 
     network, volume, features = case()
     device = torch.device("cpu")

@@ -11,7 +11,7 @@ import time
 from statistics import median
 
 import torch
-from COVIDMTLLib.devices import choose_device
+from COVIDMTLLib.models.device import choose_device
 from COVIDMTLLib.networks.layers.shift3d import Shift3D
 
 

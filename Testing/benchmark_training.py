@@ -24,9 +24,9 @@ from statistics import mean, median
 import numpy as np
 import torch
 from COVIDMTLLib.features.names import FEATURE_NAMES
+from COVIDMTLLib.models.feature_scaling import make_scaling
 from COVIDMTLLib.networks import initialise
 from COVIDMTLLib.networks.layers.shift3d import Shift3D
-from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.utils.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "Training"))

@@ -14,7 +14,7 @@ import weakref
 from unittest import mock
 
 import torch
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib.models.release_checkpoint import TASKS
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.networks.builder import BACKBONES
 from COVIDMTLLib.networks.layers import shift3d

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
-from COVIDMTLLib.model_cards import published_input
-from COVIDMTLLib.models import read_card, save_model
+from COVIDMTLLib.models.card import published_input
+from COVIDMTLLib.models.store import read_card, save_model
 from COVIDMTLLib.networks import build_network
 from torch import nn
 

@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from COVIDMTLLib import __version__
 from COVIDMTLLib.architectures.tasks import TASKS
-from COVIDMTLLib.inference import make_ready
-from COVIDMTLLib.models import load_network
+from COVIDMTLLib.models.inference import make_ready
+from COVIDMTLLib.models.store import load_network
 from COVIDMTLLib.networks import build_network, initialise
 from COVIDMTLLib.networks.layers.shift3d import Shift3D
 from COVIDMTLLib.utils.atomic_files import staged_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.models import load_model
+from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from COVIDMTLLib.checkpoints import TASKS, read_checkpoint, recognise
+from COVIDMTLLib.models.release_checkpoint import TASKS, read_checkpoint, recognise
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.utils.errors import InputError
 from torch.nn import functional

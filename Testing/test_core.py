@@ -21,10 +21,10 @@ FOREIGN = {"slicer", "qt", "ctk", "vtk"}
 NEED_MORE = {
     "COVIDMTLLib.attention",
     "COVIDMTLLib.case_attention",
-    "COVIDMTLLib.checkpoints",
-    "COVIDMTLLib.inference",
+    "COVIDMTLLib.models.release_checkpoint",
+    "COVIDMTLLib.models.inference",
     "COVIDMTLLib.networks.losses",
-    "COVIDMTLLib.model_weights",
+    "COVIDMTLLib.models.torch_weights",
     "COVIDMTLLib.networks",
     "COVIDMTLLib.networks.layers.shift3d",
     "COVIDMTLLib.networks.tensors",

@@ -16,7 +16,7 @@ from COVIDMTLLib.assessment_files import write_features
 from COVIDMTLLib.calibration_command import calibrate_site
 from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import DEFAULT_MODEL, load_model, read_card, save_model
+from COVIDMTLLib.models.store import DEFAULT_MODEL, load_model, read_card, save_model
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.support import why_no_verdict
 from COVIDMTLLib.terminal import summary

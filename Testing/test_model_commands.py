@@ -8,14 +8,14 @@ import pytest
 import torch
 from conftest import covid_mtl
 from COVIDMTLLib import RESEARCH_USE_ONLY, cli
-from COVIDMTLLib.checkpoints import recognise
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.model_cards import published_input
-from COVIDMTLLib.model_import import RELEASE_FEATURES
-from COVIDMTLLib.models import CARD, WEIGHTS, load_network, read_card, save_model
+from COVIDMTLLib.models.card import published_input
+from COVIDMTLLib.models.checkpoint_import import RELEASE_FEATURES
+from COVIDMTLLib.models.feature_scaling import scale
+from COVIDMTLLib.models.out_of_distribution import describe
+from COVIDMTLLib.models.release_checkpoint import recognise
+from COVIDMTLLib.models.store import CARD, WEIGHTS, load_network, read_card, save_model
 from COVIDMTLLib.networks import build_network
-from COVIDMTLLib.scaling import scale
-from COVIDMTLLib.training_range import describe
 from safetensors.torch import load_file
 from test_checkpoints import PUBLISHED, checkpoint
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from COVIDMTLLib import cli
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.model_cards import published_input
-from COVIDMTLLib.models import CARD, WEIGHTS, load_model, load_network, read_card, save_model
+from COVIDMTLLib.models.card import published_input
+from COVIDMTLLib.models.feature_scaling import fit_scaling
+from COVIDMTLLib.models.out_of_distribution import describe
+from COVIDMTLLib.models.store import CARD, WEIGHTS, load_model, load_network, read_card, save_model
 from COVIDMTLLib.networks import build_network, initialise
-from COVIDMTLLib.scaling import fit_scaling
-from COVIDMTLLib.training_range import describe
 from COVIDMTLLib.utils.errors import InputError
 from safetensors.torch import load_file, save_file
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import covid_mtl
-from COVIDMTLLib import training_range
-from COVIDMTLLib.devices import choose_device
 from COVIDMTLLib.ensembles import combine
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.device import choose_device
+from COVIDMTLLib.models.feature_scaling import make_scaling
+from COVIDMTLLib.models.store import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
 from COVIDMTLLib.networks import FeaturesMTL
 from COVIDMTLLib.networks.losses import RandomWeightedLoss
-from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.verdicts import aggregate, verdict
 from safetensors.torch import load_file
@@ -73,7 +73,7 @@ def test_order_of_the_features_given_does_not_matter():
 
 def test_card_is_read_without_pytorch(folder):
     edit(folder, name="mine")
-    script = "import sys; sys.modules['torch'] = None; from COVIDMTLLib.models import read_card; "
+    script = "import sys; sys.modules['torch'] = None; from COVIDMTLLib.models.store import read_card; "
     script += f"print(read_card()['name'], read_card({str(folder)!r})['name'])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.stdout.split() == ["transportable", "mine"], run.stderr
@@ -179,15 +179,15 @@ def test_training_range_tells_usual_from_unusual():
     rng = np.random.default_rng(0)
     train = rng.standard_normal((1000, 40))
     names = [f"f{i}" for i in range(40)]
-    described = training_range.describe(train)
+    described = out_of_distribution.describe(train)
     usual = dict(zip(names, rng.standard_normal(40) * 0.5, strict=True))
-    compared = training_range.compare(usual, names, described)
-    assert compared["verdict"] == "like the training data" and training_range.warnings(compared) == []
+    compared = out_of_distribution.compare(usual, names, described)
+    assert compared["verdict"] == "like the training data" and out_of_distribution.warnings(compared) == []
     odd = usual | {name: 9.0 for name in names[:12]}
-    compared = training_range.compare(odd, names, described)
+    compared = out_of_distribution.compare(odd, names, described)
     assert compared == {"unusual_share": 0.3, "beyond_all_share": 0.3, "verdict": "outside"}
-    assert "30% of its features" in training_range.warnings(compared)[0]
-    first = training_range.standing_out(odd | {"f20": -30.0}, names, described)[0]
+    assert "30% of its features" in out_of_distribution.warnings(compared)[0]
+    first = out_of_distribution.standing_out(odd | {"f20": -30.0}, names, described)[0]
     assert first["name"] == "f20" and first["percentile"] == 0 and first["distance"] < -25
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from COVIDMTLLib.models import load_model
+from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort
 

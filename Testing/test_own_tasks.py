@@ -13,7 +13,7 @@ import pytest
 import train
 from conftest import covid_mtl
 from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.models import read_card
+from COVIDMTLLib.models.store import read_card
 from evaluate import evaluate
 from phantoms import make_cohort
 from splits import choose_rows

@@ -12,7 +12,7 @@ import pytest
 from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import labels_on
-from COVIDMTLLib.models import shipped_models
+from COVIDMTLLib.models.store import shipped_models
 from COVIDMTLMRML.results import assessment_of, report_of
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
 from test_model_files import saved

@@ -12,8 +12,8 @@ from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.model import Model
-from COVIDMTLLib.models import load_network, save_model
+from COVIDMTLLib.models.model import Model
+from COVIDMTLLib.models.store import load_network, save_model
 from COVIDMTLLib.patient.laboratory import LABORATORY
 from COVIDMTLLib.patient.patient import Patient, check_patient, read_labs
 from COVIDMTLLib.processes import command_process

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from COVIDMTLLib import training_range
-from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume
-from COVIDMTLLib.models import fit_scaling, load_model, save_model
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.release_checkpoint import TASKS
+from COVIDMTLLib.models.store import fit_scaling, load_model, save_model
 from COVIDMTLLib.networks import build_network, initialise
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
@@ -65,7 +65,7 @@ def model(features, tmp_path_factory):
     config = {"architecture": "covid-mtl", "backbone": "squeezenet3d", "features": len(FEATURE_NAMES), "tasks": TASKS}
     card = {"name": "small", "version": "1", "tasks": TASKS, "network": config, "input": INPUT}
     card |= {"features": list(FEATURE_NAMES), "scaling": fit_scaling(features, 3.0, 1.0)}
-    card |= {"training_distribution": training_range.describe(features)}
+    card |= {"training_distribution": out_of_distribution.describe(features)}
     torch.manual_seed(0)
     network = build_network(config)
     initialise(network)

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 from batches import QUIET, Samples, finish, schedule
-from COVIDMTLLib.models import load_model, load_network
+from COVIDMTLLib.models.store import load_model, load_network
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
 from evaluate import evaluate

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import load_model
+from COVIDMTLLib.models.store import load_model
 
 TRAINING = Path(__file__).parent.parent / "Training"
 BARS = {"covid_ct": 0.886, "covid_nat": 0.802, "severity": 0.741}  # Table 8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import load_network, read_card
+from COVIDMTLLib.models.store import load_network, read_card
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
 

@@ -12,9 +12,9 @@ import torch
 from COVIDMTLLib.architectures.config import weights_wanted
 from COVIDMTLLib.attention import attention_maps
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.inference import make_ready
-from COVIDMTLLib.model_cards import network_config, published_input
-from COVIDMTLLib.models import load_model, load_network, needs_torch, save_model, shipped_models
+from COVIDMTLLib.models.card import network_config, published_input
+from COVIDMTLLib.models.inference import make_ready
+from COVIDMTLLib.models.store import load_model, load_network, needs_torch, save_model, shipped_models
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.utils.errors import InputError
 from missing_packages import blocked
@@ -123,7 +123,7 @@ def test_pytorch_that_does_not_know_this_numpy_predicts_the_same(monkeypatch):
 
 
 def test_auto_takes_no_gpu_of_a_mac_of_x86_64(monkeypatch):
-    from COVIDMTLLib.devices import choose_device
+    from COVIDMTLLib.models.device import choose_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)

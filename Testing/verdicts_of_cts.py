@@ -15,7 +15,7 @@ from COVIDMTLLib.imaging.io.reader import read_mask, read_study
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.measurements.density import lung_densities
-from COVIDMTLLib.models import load_model
+from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.segmentation import methods, plausibility
 from COVIDMTLLib.stability import stability
 from COVIDMTLLib.support import why_no_verdict

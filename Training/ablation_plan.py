@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib.models.release_checkpoint import TASKS
 
 TITLES = {task["name"]: task["title"] for task in TASKS}
 ALL_TASKS = tuple(TITLES)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import tables
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import load_model
+from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from hog import read_hog

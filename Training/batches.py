@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from augmentation import augmentation_of
 from COVIDMTLLib.architectures.tasks import MISSING
+from COVIDMTLLib.models.feature_scaling import scale
 from COVIDMTLLib.networks.losses import is_known
-from COVIDMTLLib.scaling import scale
 from recipe import sees_volume, tasks_of
 from store import Store
 from torch.utils.data import DataLoader, Dataset

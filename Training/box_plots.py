@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pandas as pd
 import seaborn
 from cohort import Cohort
-from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.features.names import FEATURE_NAMES
+from COVIDMTLLib.models.release_checkpoint import TASKS
 from figures import COLOURS, MM, WIDE
 from matplotlib import pyplot
 from matplotlib.figure import Figure

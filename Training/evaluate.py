@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import tables
 from aggregate import aggregate
-from COVIDMTLLib.models import shipped_models
+from COVIDMTLLib.models.store import shipped_models
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from metrics import classification_metrics, expected_calibration_error
@@ -74,7 +74,7 @@ def evaluate(
     Parameters
     ----------
     models : mapping
-        Tables of predictions, or models as `models.load_model` takes them, by name of the model.
+        Tables of predictions, or models as `store.load_model` takes them, by name of the model.
     out : Path
         Folder, made if need be, for the tables ``measures`` and ``pairs`` (CSV and Markdown), the figures ``roc``
         (Fig. 3 of the paper) and ``reliability`` (SVG and PNG), of regressions the table and figure ``values``, and

@@ -12,8 +12,8 @@ import pandas as pd
 import predictions
 import torch
 import yaml
+from COVIDMTLLib.models.feature_scaling import make_scaling
 from COVIDMTLLib.networks import initialise
-from COVIDMTLLib.scaling import make_scaling
 from COVIDMTLLib.utils.atomic_files import staged_file, sweep
 from COVIDMTLLib.utils.errors import InputError
 from lightning_fabric import Fabric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib.models.release_checkpoint import TASKS
 from figures import COLOURS, MM, WIDE
 from matplotlib import pyplot
 from matplotlib.figure import Figure

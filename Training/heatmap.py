@@ -10,8 +10,8 @@ import pandas as pd
 import seaborn
 from box_plots import CLASS_COLOURS
 from cohort import Cohort
-from COVIDMTLLib.checkpoints import TASKS
 from COVIDMTLLib.features.names import FEATURE_NAMES
+from COVIDMTLLib.models.release_checkpoint import TASKS
 from figures import MM, WIDE
 from groups import AGES, age_group
 from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from cohort import Cohort
-from COVIDMTLLib.model import Model
+from COVIDMTLLib.models.model import Model
 from COVIDMTLLib.patient.laboratory import LABORATORY
 from predictions import CLASSES
 from shipped import answers

@@ -18,7 +18,7 @@ import figures
 import pandas as pd
 import torch
 from batches import Samples, load_training
-from COVIDMTLLib.scaling import make_scaling
+from COVIDMTLLib.models.feature_scaling import make_scaling
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from fit import check_fit, make_fabric, make_ready

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.scaling import make_scaling
+from COVIDMTLLib.models.feature_scaling import make_scaling
 from COVIDMTLLib.utils.errors import InputError
 from recipe_tasks import Task, read_tasks
 

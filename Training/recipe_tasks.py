@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from COVIDMTLLib.architectures.tasks import TASKS
-from COVIDMTLLib.model_cards import TASK_NAME
+from COVIDMTLLib.models.card import TASK_NAME
 from COVIDMTLLib.utils.errors import InputError
 
 PAPER = {task["name"]: task for task in TASKS}

@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 import cohort
-from COVIDMTLLib import training_range
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.model_import import RELEASE_FEATURES
-from COVIDMTLLib.scaling import fit_min_max
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.checkpoint_import import RELEASE_FEATURES
+from COVIDMTLLib.models.feature_scaling import fit_min_max
 from COVIDMTLLib.utils.atomic_files import staged_file
 from COVIDMTLLib.utils.errors import InputError
 
@@ -36,7 +36,7 @@ def main() -> int:
         content = {
             "features": list(FEATURE_NAMES),
             "scaling": fit_min_max(values),
-            "training_distribution": training_range.describe(values),
+            "training_distribution": out_of_distribution.describe(values),
         }
         with staged_file(options.out) as staged:
             staged.write_text(json.dumps(content) + "\n", encoding="utf-8")

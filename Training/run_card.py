@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from COVIDMTLLib import RESEARCH_USE_ONLY, __version__, training_range
+from COVIDMTLLib import RESEARCH_USE_ONLY, __version__
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import save_model
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.store import save_model
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from recipe import network_config, sees_volume
 from splits import Rows
@@ -75,7 +76,7 @@ def export(
         card |= {
             "features": list(FEATURE_NAMES),
             "scaling": scaling,
-            "training_distribution": training_range.describe(store.features[rows.train]),
+            "training_distribution": out_of_distribution.describe(store.features[rows.train]),
         }
     with staged_folder(folder) as staged:
         save_model(staged, card, network)

@@ -19,7 +19,7 @@ import tables
 import yaml
 from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.calibration import MIN_OF_CLASS, LocalCases, before, calibrate, measures
-from COVIDMTLLib.scaling import scale
+from COVIDMTLLib.models.feature_scaling import scale
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from train_transportable import HERE, TASKS

@@ -10,8 +10,8 @@ import numpy as np
 from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
-from COVIDMTLLib.model import Model
-from COVIDMTLLib.models import load_model
+from COVIDMTLLib.models.model import Model
+from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.utils.errors import InputError
 from predictions import CLASSES, Predictions
 from recipe_tasks import Task
@@ -64,7 +64,7 @@ def predict_store(model: str | Path, store: Store, rows: Sequence[int]) -> Predi
     Parameters
     ----------
     model : str or path
-        As `models.load_model` takes it. One that can use age, sex and laboratory values does without them.
+        As `store.load_model` takes it. One that can use age, sex and laboratory values does without them.
     store : Store
     rows : sequence of int
         Of the store.

@@ -25,7 +25,7 @@ import yaml
 from analyse import analyse, summary
 from baselines import baselines
 from compare_studies import compare_studies
-from COVIDMTLLib.models import read_card
+from COVIDMTLLib.models.store import read_card
 from COVIDMTLLib.utils.atomic_files import staged_file, staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from evaluate import evaluate

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from cohort import Cohort
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib.models.feature_scaling import fit_scaling, scale
+from COVIDMTLLib.models.release_checkpoint import TASKS
 from COVIDMTLLib.networks import TabularNetwork, build_network
 from COVIDMTLLib.patient.laboratory import LABORATORY
-from COVIDMTLLib.scaling import fit_scaling, scale
 from COVIDMTLLib.utils.errors import InputError
 from kernel_ridge import fit_kernel
 from scipy.optimize import minimize

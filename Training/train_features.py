@@ -20,13 +20,14 @@ import numpy as np
 import safetensors
 import torch
 import yaml
-from COVIDMTLLib import __version__, training_range
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib import __version__
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import save_model
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.feature_scaling import make_scaling, scale
+from COVIDMTLLib.models.release_checkpoint import TASKS
+from COVIDMTLLib.models.store import save_model
 from COVIDMTLLib.networks import FeaturesMTL
 from COVIDMTLLib.networks.losses import RandomWeightedLoss
-from COVIDMTLLib.scaling import make_scaling, scale
 from COVIDMTLLib.utils import atomic_files
 from COVIDMTLLib.utils.errors import InputError
 from metrics import auc, classification_metrics
@@ -142,7 +143,7 @@ def train_and_save(train: cohort.Cohort, test: cohort.Cohort, config: dict, out:
         "lungs": "active-contour",
         "trained_at": "two hospitals in Wuhan, early 2020",
         "scaling": scaling,
-        "training_distribution": training_range.describe(train.features),
+        "training_distribution": out_of_distribution.describe(train.features),
         "split": {
             "function": "sklearn.model_selection.train_test_split",
             "stratify": "COVID_NAT",

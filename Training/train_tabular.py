@@ -24,10 +24,11 @@ import sklearn
 import torch
 import yaml
 from combination import coverage_of, fit_all, held_out, validated
-from COVIDMTLLib import __version__, training_range
-from COVIDMTLLib.checkpoints import TASKS
+from COVIDMTLLib import __version__
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.models import load_model, save_model
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.release_checkpoint import TASKS
+from COVIDMTLLib.models.store import load_model, save_model
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
@@ -182,7 +183,7 @@ def _describe(name, train, config, of_training, everyone) -> dict[str, Any]:
         "lungs": "active-contour",
         "trained_at": TRAINED_AT,
         "patient_values": PATIENT if name == "features+labs" else PATIENT[:2],
-        "training_distribution": training_range.describe(train.features),
+        "training_distribution": out_of_distribution.describe(train.features),
         "split": {
             "function": "sklearn.model_selection.train_test_split",
             "stratify": "COVID_NAT",

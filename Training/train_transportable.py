@@ -20,10 +20,11 @@ import pandas as pd
 import scipy
 import sklearn
 import yaml
-from COVIDMTLLib import __version__, evidence, training_range
+from COVIDMTLLib import __version__, evidence
 from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
-from COVIDMTLLib.models import read_card, save_model
-from COVIDMTLLib.scaling import scale
+from COVIDMTLLib.models import out_of_distribution
+from COVIDMTLLib.models.feature_scaling import scale
+from COVIDMTLLib.models.store import read_card, save_model
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from looks import RECORD, Look, record
@@ -200,7 +201,7 @@ def _describe(train, config, scaling, x) -> dict[str, Any]:
             "penalty": recipe["penalty"],
         },
         "scaling": scaling,
-        "training_distribution": training_range.describe(x),
+        "training_distribution": out_of_distribution.describe(x),
         "split": {
             "function": "sklearn.model_selection.train_test_split",
             "stratify": "COVID_NAT",

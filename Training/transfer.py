@@ -18,10 +18,10 @@ import torch
 import yaml
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import WORKING_SPACING
-from COVIDMTLLib.model_cards import takes_features, takes_volume
-from COVIDMTLLib.models import load_network
+from COVIDMTLLib.models.card import takes_features, takes_volume
+from COVIDMTLLib.models.feature_scaling import scaling_options
+from COVIDMTLLib.models.store import load_network
 from COVIDMTLLib.networks.transfer import transfer as with_new_heads
-from COVIDMTLLib.scaling import scaling_options
 from COVIDMTLLib.utils.errors import InputError
 from fit import Run, fit
 from recipe import PAPER, make_network, read_recipe, tasks_of
@@ -46,7 +46,7 @@ def transfer(
     Parameters
     ----------
     model : str or path
-        As `models.load_model` takes it, with a network on volumes.
+        As `store.load_model` takes it, with a network on volumes.
     store : path
         Of cases in the box and spacing of the model.
     out : Path

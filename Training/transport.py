@@ -10,7 +10,7 @@ import numpy as np
 from cohort import Cohort
 from COVIDMTLLib.architectures.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.features.names import FEATURE_NAMES, FIRST_ORDER, values_of
-from COVIDMTLLib.scaling import fit_scaling, scale
+from COVIDMTLLib.models.feature_scaling import fit_scaling, scale
 from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 

@@ -11,7 +11,7 @@ import train_features
 import yaml
 from baselines import tree_models
 from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
-from COVIDMTLLib.scaling import scale
+from COVIDMTLLib.models.feature_scaling import scale
 from left_out import Elsewhere
 from metrics import expected_calibration_error
 from predictions import CLASSES

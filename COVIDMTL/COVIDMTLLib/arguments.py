@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .devices import DEVICES
-from .models import DEFAULT_MODEL
+from .models.device import DEVICES
+from .models.store import DEFAULT_MODEL
 from .segmentation.parameters import PUBLISHED
 
 

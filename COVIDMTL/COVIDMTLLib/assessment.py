@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import dicom_export, evidence, training_range
+from . import dicom_export, evidence
 from .assessment_files import write_files
 from .assessment_result import Assessment
 from .ensembles import judge_all, not_given
@@ -25,8 +25,9 @@ from .known_lungs import KnownLungs, add_stability, features_of
 from .measurements import boundary_visibility
 from .measurements.density import lung_densities
 from .measurements.lung_quality import warn_of_lungs
-from .model_cards import takes_features, takes_volume
-from .models import DEFAULT_MODEL, Model, read_card
+from .models import out_of_distribution
+from .models.card import takes_features, takes_volume
+from .models.store import DEFAULT_MODEL, Model, read_card
 from .opacities import find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .outputs import check_not_ct, digests, keep_others
@@ -102,7 +103,7 @@ def assess(
     name : str, optional
         What to call the CT; the name of its file by default.
     device : str
-        Where to run the network: "auto", "cpu", "cuda", "mps" (see `devices.choose_device`).
+        Where to run the network: "auto", "cpu", "cuda", "mps" (see `device.choose_device`).
     age : float, optional
         Of the patient, in years.
     sex : {"female", "male"}, optional
@@ -273,7 +274,7 @@ def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volu
 def _unlike(judged: Sequence[dict[str, Any]]) -> list[str]:
     """Warnings of a CT unlike the training data, each once."""
     ranges = (one["training_range"] for one in judged)
-    return list(dict.fromkeys(text for one in ranges if one for text in training_range.warnings(one)))
+    return list(dict.fromkeys(text for one in ranges if one for text in out_of_distribution.warnings(one)))
 
 
 def _unused(patient: Patient, models: Sequence[Model]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .imaging.volume import Geometry, Volume
 from .measurements import boundary_visibility
-from .models import Model
+from .models.store import Model
 
 
 @dataclass(frozen=True)

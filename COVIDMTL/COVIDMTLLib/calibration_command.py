@@ -15,10 +15,10 @@ from .arguments import add_end_with_input
 from .calibration import LocalCases
 from .cohort.results import CASES
 from .features.names import FEATURE_NAMES, values_of
-from .model import Model
-from .models import load_model, save_model
+from .models.feature_scaling import scale
+from .models.model import Model
+from .models.store import load_model, save_model
 from .patient.table import by_case
-from .scaling import scale
 from .utils import atomic_files
 from .utils.csv_tables import read_rows
 from .utils.errors import InputError

@@ -9,7 +9,7 @@ import numpy as np
 
 from .attention import attention_maps, to_geometry
 from .imaging.volume import Geometry, Volume
-from .model import Model
+from .models.model import Model
 
 
 def attention_of(

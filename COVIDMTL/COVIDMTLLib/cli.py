@@ -19,7 +19,7 @@ from .evidence import check_prior
 from .features.extraction import BUILT_IN, ENGINES
 from .follow import command as follow_command
 from .imaging.io import inspection, writer
-from .models import DEFAULT_MODEL
+from .models.store import DEFAULT_MODEL
 from .opacities import command as opacities_command
 from .patient.patient import check_patient
 from .processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from .architectures.config import AGE_AND_SEX, OF_CT, OF_LABS
 from .architectures.numpy_networks import LEAST, Smooth, TabularNetwork
 from .features.names import in_words
-from .model import Model
+from .models.model import Model
 from .patient.laboratory import LABORATORY
 
 LEADING = 8

@@ -9,8 +9,8 @@ from typing import Any
 from .features.extraction import lung_features
 from .imaging.lung_crop import at_spacing
 from .imaging.volume import Volume
-from .model import Model
-from .model_cards import takes_features
+from .models.card import takes_features
+from .models.model import Model
 from .processes.helper import Aid
 from .segmentation import methods
 from .segmentation.robust.chest import Chest

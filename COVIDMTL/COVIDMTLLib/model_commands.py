@@ -13,10 +13,10 @@ import numpy as np
 from . import terminal
 from .architectures.config import weights_wanted
 from .arguments import add_end_with_input
-from .model_cards import network_config, takes_features, takes_patient, takes_volume
-from .model_import import RELEASE, import_checkpoint
-from .models import load_model, load_network, read_card, shipped_models
-from .training_range import QUANTILES
+from .models.card import network_config, takes_features, takes_patient, takes_volume
+from .models.checkpoint_import import RELEASE, import_checkpoint
+from .models.out_of_distribution import QUANTILES
+from .models.store import load_model, load_network, read_card, shipped_models
 from .utils.csv_tables import read_text
 from .utils.errors import InputError
 from .utils.text import printable

@@ -8,8 +8,8 @@ from pathlib import Path
 from . import dicom_export
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import bspline
-from .model import Model
-from .models import load_model
+from .models.model import Model
+from .models.store import load_model
 from .segmentation import methods
 from .utils.errors import InputError
 from .utils.optional_imports import require
@@ -43,7 +43,7 @@ def load_models(model: str | Path | Model | Sequence[str | Path | Model], device
     Raises
     ------
     InputError
-        As `models.load_model` does, or if there is none, or two of one name.
+        As `store.load_model` does, or if there is none, or two of one name.
     """
     names = several(model)
     models = [one if isinstance(one, Model) else load_model(one, device) for one in names]

@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import evidence, training_range
+from . import evidence
 from .features.names import in_words
 from .imaging.labels import LEFT, RIGHT
+from .models import out_of_distribution
 from .opacities.pictures import COLOURS as OPACITY_COLOURS
 from .opacities.pictures import opacity_pictures, zone_map
 from .patient.laboratory import LABORATORY, LabValue
@@ -76,7 +77,7 @@ def _features_that_stand_out(assessment: Assessment) -> dict[str, Any] | None:
     if model is None:
         return None
     distribution = model.card["training_distribution"]
-    found = training_range.standing_out(assessment.features, model.features, distribution)
+    found = out_of_distribution.standing_out(assessment.features, model.features, distribution)
     return {
         "features": [_shown(feature) for feature in found],
         "cases": distribution["cases"],
@@ -103,7 +104,7 @@ def _axis(feature: dict[str, Any]) -> dict[str, float]:
 
     The track is three times as wide as the range of the middle 90 %; values beyond stick to its end.
     """
-    at = dict(zip(training_range.QUANTILES, feature["quantiles"], strict=True))
+    at = dict(zip(out_of_distribution.QUANTILES, feature["quantiles"], strict=True))
     width = 3 * (at[0.95] - at[0.05])
     start = (at[0.95] + at[0.05]) / 2 - width / 2
 

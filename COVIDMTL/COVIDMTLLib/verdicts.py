@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import evidence, training_range
+from . import evidence
 from .imaging.volume import Volume
-from .model_cards import takes_patient
-from .models import Model
+from .models import out_of_distribution
+from .models.card import takes_patient
+from .models.store import Model
 from .prediction_sets import prediction_sets
 
 
@@ -45,7 +46,7 @@ def judge(
         probabilities ``evidence``, see `evidence.weigh`, and ``measures``, each with ``name``, ``title``, ``value``,
         ``unit`` and ``evidence``; the verdict is what the evidence and all measures say, or that they say nothing.
         ``regression``, of a model that says values: title, unit and value of each; ``aggregate``: see `aggregate`;
-        ``training_range``: see `training_range.compare`, or None for a model that
+        ``training_range``: see `out_of_distribution.compare`, or None for a model that
         takes no features.
 
     Raises
@@ -73,7 +74,7 @@ def judge(
             one |= why
     comparison = None
     if model.takes_features:
-        comparison = training_range.compare(features, model.features, model.card["training_distribution"])
+        comparison = out_of_distribution.compare(features, model.features, model.card["training_distribution"])
     found = {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
     if model.regression:
         found["regression"] = {

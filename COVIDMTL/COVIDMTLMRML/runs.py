@@ -22,7 +22,7 @@ from COVIDMTLLib.imaging.ct_checks import check_ct
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import Volume
-from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.models.store import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import Patient
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.processes.process_group import JOB_FOLDER
@@ -210,7 +210,7 @@ class AssessmentRun(Run):
     model : str or path
         Name of a shipped model, or a model folder.
     device : str
-        One of `COVIDMTLLib.devices.DEVICES`.
+        One of `COVIDMTLLib.models.device.DEVICES`.
     refine : {"robust", "active-contour", "none"}, optional
         See `COVIDMTLLib.assessment.assess`.
     patient : Patient, optional

@@ -7,8 +7,8 @@ from pathlib import Path
 import slicer
 from COVIDMTLLib.batch import assess_folder, assess_in_child
 from COVIDMTLLib.cohort.results import TABLE
-from COVIDMTLLib.model_import import RELEASE
-from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.models.checkpoint_import import RELEASE
+from COVIDMTLLib.models.store import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import check_patient
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.utils.progress import silent

@@ -3,7 +3,7 @@
 import enum
 from typing import Annotated
 
-from COVIDMTLLib.models import DEFAULT_MODEL
+from COVIDMTLLib.models.store import DEFAULT_MODEL
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper

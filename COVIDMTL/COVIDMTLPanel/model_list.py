@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from COVIDMTLLib.models import read_card, shipped_models
+from COVIDMTLLib.models.store import read_card, shipped_models
 from COVIDMTLLib.utils.errors import InputError
 
 SETTING = "COVIDMTL/ModelFolders"
 
 
 class ModelList:
-    """Model cards by what `COVIDMTLLib.models.load_model` takes. Folders are kept in Slicer's settings."""
+    """Model cards by what `COVIDMTLLib.models.store.load_model` takes. Folders are kept in Slicer's settings."""
 
     def add(self, folder: str | Path) -> str:
         """Add a model folder; returns its path. Raises `InputError` if it holds no model."""

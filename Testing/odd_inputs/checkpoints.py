@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import torch
-from COVIDMTLLib.model_files import WEIGHTS
+from COVIDMTLLib.models.archive import WEIGHTS
 
 from .damage import damage
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from COVIDMTLLib.model_files import CARD, WEIGHTS
+from COVIDMTLLib.models.archive import CARD, WEIGHTS
 from safetensors.torch import save
 
 from .damage import damage

@@ -9,7 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 import torch
 from bright_model import write_bright_model
-from COVIDMTLLib.models import load_network
+from COVIDMTLLib.models.store import load_network
 from COVIDMTLLib.phantom import Phantom, thorax
 
 

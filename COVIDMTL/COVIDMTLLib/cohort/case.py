@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment import assess
-from ..model import Model
+from ..models.model import Model
 from ..preparation import load_models
 from ..utils.errors import NOT_OURS, sentence
 from ..utils.progress import Callback

@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import terminal
 from ..arguments import add_method, add_progress
 from ..batch import passed_over
-from ..models import DEFAULT_MODEL
+from ..models.store import DEFAULT_MODEL
 from ..processes.cancellation import Stopped
 from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..assessment import check_choices
 from ..evidence import check_prior
-from ..models import DEFAULT_MODEL, read_card, shipped_models
+from ..models.store import DEFAULT_MODEL, read_card, shipped_models
 from ..segmentation.methods import DEFAULT_METHOD
 from ..utils.cpu import cores
 from ..utils.errors import InputError

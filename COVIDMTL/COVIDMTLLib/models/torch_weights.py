@@ -10,12 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from .model_cards import network_config, takes_patient, takes_volume
-from .model_files import CARD
-from .networks import build_network
-from .networks.tensors import to_array
-from .utils.errors import InputError
-from .weights_file import check_fit, check_hash, checked_network, damaged, not_finite, refuse_pickle
+from ..networks import build_network
+from ..networks.tensors import to_array
+from ..utils.errors import InputError
+from .archive import CARD
+from .card import network_config, takes_patient, takes_volume
+from .numpy_weights import check_fit, check_hash, checked_network, damaged, not_finite, refuse_pickle
 
 
 def to_bytes(weights: nn.Module | Mapping[str, torch.Tensor]) -> bytes:
@@ -33,7 +33,7 @@ def to_network(content: bytes, card: dict[str, Any], model: str) -> nn.Module:
     content : bytes
         Of the file.
     card : dict
-        As `model_cards.check_card` lets it pass.
+        As `card.check_card` lets it pass.
     model : str
         What to call it in messages.
 

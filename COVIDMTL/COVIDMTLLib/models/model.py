@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .features.names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
-from .imaging.volume import WORKING_SPACING, Volume
-from .model_cards import takes_features, takes_volume
-from .scaling import scale
-from .utils.errors import InputError
+from ..features.names import FIRST_ORDER, GLCM, VOLUME, WAVELET_GLCM, values_of
+from ..imaging.volume import WORKING_SPACING, Volume
+from ..utils.errors import InputError
+from .card import takes_features, takes_volume
+from .feature_scaling import scale
 
 if TYPE_CHECKING:
     import torch
 
-    from .architectures.numpy_networks import FeatureNetwork
+    from ..architectures.numpy_networks import FeatureNetwork
+    from ..networks import CovidMTLNet
     from .inference import Runner
-    from .networks import CovidMTLNet
 
 
 class FeatureRunner:

@@ -10,12 +10,12 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from .architectures.config import weights_wanted
-from .architectures.kernel_ridge import KernelRidge
-from .architectures.numpy_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
-from .model_cards import network_config
-from .model_files import CARD, WEIGHTS
-from .utils.errors import InputError
+from ..architectures.config import weights_wanted
+from ..architectures.kernel_ridge import KernelRidge
+from ..architectures.numpy_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
+from ..utils.errors import InputError
+from .archive import CARD, WEIGHTS
+from .card import network_config
 
 PICKLES = (b"\x80", b"PK\x03\x04")
 """How files of pickle, and those of ``torch.save``, start. Safetensors begins with eight bytes of a number."""
@@ -46,7 +46,7 @@ def to_feature_network(content: bytes, card: dict[str, Any], model: str) -> Feat
     content : bytes
         Of the file.
     card : dict
-        As `model_cards.check_card` lets it pass.
+        As `card.check_card` lets it pass.
     model : str
         What to call it in messages.
 

@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .networks.backbones.base import Backbone, ConvBN
-from .networks.tensors import to_array, to_tensor
+from ..networks.backbones.base import Backbone, ConvBN
+from ..networks.tensors import to_array, to_tensor
 
 ROWS = 2
 """Slices of the pooled map that a stem makes at a time on a CPU, so that what they come from stays in its cache."""
@@ -183,7 +183,7 @@ def make_ready(network: nn.Module, device: torch.device, dtype: torch.dtype = to
     ----------
     network : CovidMTLNet, FeaturesMTL or TabularNetwork
     device : torch.device
-        See `devices.choose_device`.
+        See `device.choose_device`.
     dtype : torch.dtype
         Of the backbone.
 

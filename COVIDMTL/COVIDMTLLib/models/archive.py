@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .utils.errors import InputError
+from ..utils.errors import InputError
 
 CARD = "model.json"
 WEIGHTS = "model.safetensors"

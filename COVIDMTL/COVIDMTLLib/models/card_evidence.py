@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .features.names import FEATURE_NAMES
+from ..features.names import FEATURE_NAMES
 
 METHODS = ("robust", "active-contour", "classical")
 """Those of `methods.METHODS`, which takes long to import."""

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from .architectures.config import WITHOUT_IMAGES
-from .card_claims import senseless_claim
+from ..architectures.config import WITHOUT_IMAGES
+from ..features.names import FEATURE_NAMES, VOLUME
+from ..imaging.lung_crop import BOX, CROP, HIGHEST, MEAN, START, STD
+from ..patient.laboratory import LABORATORY
+from ..utils.errors import InputError
+from ..utils.text import shortened
+from .archive import CARD
 from .card_evidence import senseless_evidence
-from .features.names import FEATURE_NAMES, VOLUME
-from .imaging.lung_crop import BOX, CROP, HIGHEST, MEAN, START, STD
-from .model_files import CARD
-from .patient.laboratory import LABORATORY
-from .training_range import QUANTILES
-from .utils.errors import InputError
-from .utils.text import shortened
+from .card_metrics import senseless_claim
+from .out_of_distribution import QUANTILES
 
 FORMAT = "covid-mtl-model"
 FORMAT_VERSIONS = (1, 2)
@@ -203,7 +203,7 @@ def _check_features(card, model):
 
 
 def _sensible_scaling(scaling: Any, count: int) -> bool:
-    """Whether this is a scaling of so many features; see `scaling.scale`."""
+    """Whether this is a scaling of so many features; see `feature_scaling.scale`."""
     if not isinstance(scaling, dict):
         return False
     shift, width = ("minimum", "range") if "minimum" in scaling else ("mean", "std")

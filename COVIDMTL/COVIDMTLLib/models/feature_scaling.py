@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .utils.errors import InputError
+from ..utils.errors import InputError
 
 Z_SCORE, MIN_MAX = "z-score", "min-max"
 """Names of the ways to scale: by mean and standard deviation, or by minimum and range, as the paper's release."""

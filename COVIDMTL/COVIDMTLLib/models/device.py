@@ -6,8 +6,8 @@ import platform
 import re
 from typing import TYPE_CHECKING
 
-from .utils.errors import InputError
-from .utils.optional_imports import require
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .features.names import values_of
+from ..features.names import values_of
 
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 LOW, HIGH = QUANTILES.index(0.01), QUANTILES.index(0.99)

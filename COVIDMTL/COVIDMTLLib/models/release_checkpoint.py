@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .architectures.tasks import TASKS
-from .networks import build_network
-from .utils.errors import InputError
+from ..architectures.tasks import TASKS
+from ..networks import build_network
+from ..utils.errors import InputError
 
 NAMES = (
     (r"(?:features\.)?convbn\.(.+)", lambda of: f"backbone.stem.0.{of[1]}"),

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .devices import check_device, choose_device
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from .archive import CARD, WEIGHTS, ModelFiles, find_files
+from .card import FORMAT, check_card, parse_card, takes_volume
+from .device import check_device, choose_device
+from .feature_scaling import fit_scaling, scale
 from .model import FeatureRunner, Model
-from .model_cards import FORMAT, check_card, parse_card, takes_volume
-from .model_files import CARD, WEIGHTS, ModelFiles, find_files
-from .scaling import fit_scaling, scale
-from .utils.errors import InputError
-from .utils.optional_imports import require
 
 if TYPE_CHECKING:
     import torch
 
-    from .networks import CovidMTLNet, FeaturesMTL
+    from ..networks import CovidMTLNet, FeaturesMTL
 
 __all__ = [
     "CARD",
@@ -44,7 +44,7 @@ DEFAULT_MODEL = "transportable"
 def shipped_models() -> dict[str, Path]:
     """Folders of the models that come with the project, by name."""
     # Beside the package in the sources and inside Slicer; within it where pip has installed it.
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "Resources" / "Models", package.parent / "Resources" / "Models"):
         if folder.is_dir():
             return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{CARD}"))}
@@ -65,7 +65,7 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     ----------
     name : str or path
     device : str
-        Where to run a network on volumes: see `devices.choose_device`. One that sees no images needs no PyTorch and
+        Where to run a network on volumes: see `device.choose_device`. One that sees no images needs no PyTorch and
         runs on the CPU, whatever device is asked for.
 
     Raises
@@ -83,7 +83,7 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
         return Model(card, make_ready(network, choose_device(device)))
     check_device(device)
     require("safetensors")
-    from .weights_file import to_feature_network
+    from .numpy_weights import to_feature_network
 
     files = _files(name)
     card = parse_card(files.read(CARD), files.name)
@@ -93,7 +93,7 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
 def load_network(name: str | Path = DEFAULT_MODEL) -> tuple[dict[str, Any], CovidMTLNet | FeaturesMTL]:
     """The card and the network of a model as it was saved, such as to train it further; see `load_model`."""
     require("torch", "safetensors.torch")
-    from .model_weights import to_network
+    from .torch_weights import to_network
 
     files = _files(name)
     card = parse_card(files.read(CARD), files.name)
@@ -140,9 +140,9 @@ def save_model(
         If the card would not be read again.
     """
     if isinstance(weights, Mapping) and all(isinstance(one, np.ndarray) for one in weights.values()):
-        from .weights_file import arrays_to_bytes as to_bytes
+        from .numpy_weights import arrays_to_bytes as to_bytes
     else:
-        from .model_weights import to_bytes
+        from .torch_weights import to_bytes
 
     content = to_bytes(weights)
     head = {"format": FORMAT, "format_version": 2 if "network" in card else 1}

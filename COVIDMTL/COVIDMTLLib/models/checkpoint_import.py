@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .model_cards import OF_FEATURES, published_input
-from .models import read_card, save_model
-from .utils import atomic_files
-from .utils.csv_tables import read_text
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.version import RESEARCH_USE_ONLY, __version__
+from ..utils import atomic_files
+from ..utils.csv_tables import read_text
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from ..utils.version import RESEARCH_USE_ONLY, __version__
+from .card import OF_FEATURES, published_input
+from .store import read_card, save_model
 
 RELEASE = "release"
 """In place of a model: the features as the networks of the release saw them."""
@@ -35,13 +35,13 @@ def import_checkpoint(
     Parameters
     ----------
     checkpoint : Path
-        See `checkpoints.read_checkpoint`. Its weights are stored as float32, whatever they were.
+        See `release_checkpoint.read_checkpoint`. Its weights are stored as float32, whatever they were.
     out : Path
         Folder of the model: a new or an empty one.
     name, title : str, optional
         Of the model; by default the name of the folder and what the checkpoint turns out to be.
     tasks : list of dict, optional
-        See `checkpoints.recognise`.
+        See `release_checkpoint.recognise`.
     features_from : str
         For a network that takes features, where their names, scaling and training distribution are from, which no
         checkpoint holds: `RELEASE`, as the networks of the release have them, or the name or path of a model.
@@ -57,7 +57,7 @@ def import_checkpoint(
         If the checkpoint is of no network of the paper, ``out`` is not empty, or ``features_from`` does not fit.
     """
     require("torch", "safetensors.torch")
-    from .checkpoints import read_checkpoint
+    from .release_checkpoint import read_checkpoint
 
     _check_empty(out)
     config, weights, found = read_checkpoint(checkpoint, tasks)

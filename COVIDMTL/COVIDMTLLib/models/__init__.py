@@ -1,0 +1,1 @@
+"""Models: card, weights, files, device, and running them."""
