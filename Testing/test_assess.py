@@ -19,7 +19,7 @@ from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.measurements.density import lung_densities
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.verdicts import aggregate
+from COVIDMTLLib.prediction.verdicts import aggregate
 
 MODEL = ("--model", "features+labs", "--device", "cpu")
 """One that gives probabilities; what the default says is in test_evidence.py."""

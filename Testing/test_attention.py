@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib.attention import attention_maps, to_geometry
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.models.inference import make_ready
 from COVIDMTLLib.networks import build_network
+from COVIDMTLLib.prediction.attention_maps import attention_maps, to_geometry
 from test_networks import network_and_case
 from torch import nn
 

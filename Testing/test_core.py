@@ -19,8 +19,8 @@ FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
 FOREIGN = {"slicer", "qt", "ctk", "vtk"}
 NEED_MORE = {
-    "COVIDMTLLib.attention",
-    "COVIDMTLLib.case_attention",
+    "COVIDMTLLib.prediction.attention_maps",
+    "COVIDMTLLib.prediction.case_attention",
     "COVIDMTLLib.models.release_checkpoint",
     "COVIDMTLLib.models.inference",
     "COVIDMTLLib.networks.losses",

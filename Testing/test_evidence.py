@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import yaml
 from conftest import covid_mtl
-from COVIDMTLLib import evidence, stability
 from COVIDMTLLib.architectures.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.assessment_files import write_features
 from COVIDMTLLib.calibration_command import calibrate_site
-from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.store import DEFAULT_MODEL, load_model, read_card, save_model
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.support import why_no_verdict
+from COVIDMTLLib.prediction import likelihood_ratio, stability
+from COVIDMTLLib.prediction.abstention import why_no_verdict
+from COVIDMTLLib.prediction.ensemble import judge_all
+from COVIDMTLLib.prediction.verdicts import judge
 from COVIDMTLLib.terminal import summary
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.verdicts import judge
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "Training"))
@@ -88,21 +88,21 @@ def test_likelihood_ratios_are_those_of_the_distributions_that_results_come_from
     rng = np.random.default_rng(1)
     labels = np.repeat([0, 1], 4000)
     said = rng.normal(labels * 1.5, 1)
-    found = evidence.describe(said, labels, np.tile(["a", "b"], 4000))
+    found = likelihood_ratio.describe(said, labels, np.tile(["a", "b"], 4000))
     for value in (-0.5, 0.75, 2.0):
         ratio = np.exp(1.5 * value - 1.5**2 / 2)
-        weighed = evidence.weigh(value, found, prior=0.2)
+        weighed = likelihood_ratio.weigh(value, found, prior=0.2)
         assert weighed["likelihood_ratio"] == pytest.approx(ratio, rel=0.15)
         assert weighed["likelihood_ratio_low"] < ratio < weighed["likelihood_ratio_high"]
         (after,) = weighed["after"]
         odds = 0.25 * weighed["likelihood_ratio"]
         assert after["probability"] == pytest.approx(odds / (1 + odds)) and weighed["given"]
         assert weighed["negatives_below"] == pytest.approx(np.mean(said[labels == 0] < value), abs=0.02)
-    words = [evidence.weigh(value, found)["says"] for value in (-2.0, 0.75, 3.0)]
-    assert words == [evidence.AGAINST, evidence.NOTHING, evidence.FOR]
-    assert [one["before"] for one in evidence.weigh(0.0, found)["after"]] == [0.05, 0.2, 0.5]
+    words = [likelihood_ratio.weigh(value, found)["says"] for value in (-2.0, 0.75, 3.0)]
+    assert words == [likelihood_ratio.AGAINST, likelihood_ratio.NOTHING, likelihood_ratio.FOR]
+    assert [one["before"] for one in likelihood_ratio.weigh(0.0, found)["after"]] == [0.05, 0.2, 0.5]
     # Where sites disagree, the interval holds both.
-    apart = evidence.describe(said + np.tile([0, 1], 4000) * 1.5, labels, np.tile(["a", "b"], 4000))
+    apart = likelihood_ratio.describe(said + np.tile([0, 1], 4000) * 1.5, labels, np.tile(["a", "b"], 4000))
     widths = [np.subtract(one["log_ratio_high"], one["log_ratio_low"]).mean() for one in (found, apart)]
     assert widths[1] > 3 * widths[0]
 
@@ -110,7 +110,7 @@ def test_likelihood_ratios_are_those_of_the_distributions_that_results_come_from
 @pytest.mark.parametrize("prior", ["0", 1, "20 %", "-0.1", "nan"])
 def test_probability_before_the_ct_that_is_none(prior):
     with pytest.raises(InputError, match="give a number above 0 and below 1, such as 0.2"):
-        evidence.check_prior(prior)
+        likelihood_ratio.check_prior(prior)
 
 
 def test_no_probability_and_no_unqualified_word_at_an_unseen_hospital(usual):
@@ -118,7 +118,7 @@ def test_no_probability_and_no_unqualified_word_at_an_unseen_hospital(usual):
     assert DEFAULT_MODEL == "transportable" and list(said["tasks"]) == ["covid_ct", "severe"]
     for task in said["tasks"].values():
         assert "probabilities" not in task and "prediction_set" not in task
-        assert task["verdict"] in (evidence.FOR, evidence.AGAINST, evidence.NOTHING)
+        assert task["verdict"] in (likelihood_ratio.FOR, likelihood_ratio.AGAINST, likelihood_ratio.NOTHING)
     assert [one["before"] for one in said["tasks"]["covid_ct"]["evidence"]["after"]] == [0.1]
     assert len(said["tasks"]["severe"]["evidence"]["after"]) == 3  # a probability before the CT is that of COVID-19
     assert said["tasks"]["severe"]["measures"][0]["unit"] == "HU" and said["aggregate"] is None
@@ -264,7 +264,9 @@ def test_no_public_ct_gets_an_unqualified_verdict_and_what_is_no_chest_gets_none
     assert all("no chest" in rows[name]["no verdict"] for name in ("head_image", "abdomen_image"))
     assert "only a part of a chest" in rows["slab_image"]["no verdict"]
     for row in rows.values():
-        assert bool(row["no verdict"]) != (row["covid_ct"] in (evidence.FOR, evidence.AGAINST, evidence.NOTHING))
+        assert bool(row["no verdict"]) != (
+            row["covid_ct"] in (likelihood_ratio.FOR, likelihood_ratio.AGAINST, likelihood_ratio.NOTHING)
+        )
         if not row["no verdict"]:
             moves = [float(row[name]) for name in ("robust", "noise", "turn", "second slice")]
             assert (row["stable"] == "yes") == (max(map(abs, moves)) <= 10)

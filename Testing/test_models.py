@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import covid_mtl
-from COVIDMTLLib.ensembles import combine
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models import out_of_distribution
 from COVIDMTLLib.models.device import choose_device
@@ -17,8 +16,9 @@ from COVIDMTLLib.models.feature_scaling import make_scaling
 from COVIDMTLLib.models.store import CARD, WEIGHTS, load_model, read_card, scale, shipped_models
 from COVIDMTLLib.networks import FeaturesMTL
 from COVIDMTLLib.networks.losses import RandomWeightedLoss
+from COVIDMTLLib.prediction.ensemble import combine
+from COVIDMTLLib.prediction.verdicts import aggregate, verdict
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.verdicts import aggregate, verdict
 from safetensors.torch import load_file
 from test_model_files import saved
 

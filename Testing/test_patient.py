@@ -10,12 +10,12 @@ import pytest
 from COVIDMTLLib import cli, in_subprocess
 from COVIDMTLLib.assessment import assess
 from COVIDMTLLib.batch import assess_folder
-from COVIDMTLLib.ensembles import judge_all
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.model import Model
 from COVIDMTLLib.models.store import load_network, save_model
 from COVIDMTLLib.patient.laboratory import LABORATORY
 from COVIDMTLLib.patient.patient import Patient, check_patient, read_labs
+from COVIDMTLLib.prediction.ensemble import judge_all
 from COVIDMTLLib.processes import command_process
 from COVIDMTLLib.utils.errors import InputError
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from COVIDMTLLib.architectures.numpy_networks import Forest as NumpyForest
 from COVIDMTLLib.architectures.numpy_networks import TabularNetwork as NumpyNetwork
-from COVIDMTLLib.explanation import contributions
 from COVIDMTLLib.networks import TabularNetwork
 from COVIDMTLLib.networks.experts.forest import Forest
 from COVIDMTLLib.networks.experts.kernel_ridge import Kernel
-from COVIDMTLLib.prediction_sets import least_probabilities
+from COVIDMTLLib.prediction.conformal import least_probabilities
+from COVIDMTLLib.prediction.contributions import contributions
 from scipy.special import log_softmax, logit
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.kernel_ridge import KernelRidge

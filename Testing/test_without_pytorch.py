@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from COVIDMTLLib.architectures.config import weights_wanted
-from COVIDMTLLib.attention import attention_maps
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.card import network_config, published_input
 from COVIDMTLLib.models.inference import make_ready
 from COVIDMTLLib.models.store import load_model, load_network, needs_torch, save_model, shipped_models
 from COVIDMTLLib.networks import build_network
+from COVIDMTLLib.prediction.attention_maps import attention_maps
 from COVIDMTLLib.utils.errors import InputError
 from missing_packages import blocked
 

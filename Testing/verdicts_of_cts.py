@@ -16,11 +16,11 @@ from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.measurements.density import lung_densities
 from COVIDMTLLib.models.store import load_model
+from COVIDMTLLib.prediction.abstention import why_no_verdict
+from COVIDMTLLib.prediction.stability import stability
+from COVIDMTLLib.prediction.verdicts import judge
 from COVIDMTLLib.segmentation import methods, plausibility
-from COVIDMTLLib.stability import stability
-from COVIDMTLLib.support import why_no_verdict
 from COVIDMTLLib.utils.errors import InputError
-from COVIDMTLLib.verdicts import judge
 
 COLUMNS = [
     "ct", "no verdict", "covid_ct", "likelihood ratio", "low", "high", "severe", "severe ratio", "stable",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from cohort import Cohort
 from COVIDMTLLib.architectures.config import OF_CT, OF_LABS
-from COVIDMTLLib.prediction_sets import least_probabilities
+from COVIDMTLLib.prediction.conformal import least_probabilities
 from metrics import auc
 from predictions import CLASSES
 from significance import delong

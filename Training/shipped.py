@@ -8,7 +8,7 @@ import numpy as np
 from cohort import Cohort
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.model import Model
-from COVIDMTLLib.prediction_sets import prediction_sets
+from COVIDMTLLib.prediction.conformal import prediction_sets
 from predictions import CLASSES
 from tabular import PATIENT, patient_values
 

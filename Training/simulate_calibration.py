@@ -18,8 +18,8 @@ import pandas as pd
 import tables
 import yaml
 from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
-from COVIDMTLLib.calibration import MIN_OF_CLASS, LocalCases, before, calibrate, measures
 from COVIDMTLLib.models.feature_scaling import scale
+from COVIDMTLLib.prediction.site_calibration import MIN_OF_CLASS, LocalCases, before, calibrate, measures
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from train_transportable import HERE, TASKS

@@ -20,11 +20,12 @@ import pandas as pd
 import scipy
 import sklearn
 import yaml
-from COVIDMTLLib import __version__, evidence
+from COVIDMTLLib import __version__
 from COVIDMTLLib.architectures.kernel_ridge import kernel_ridge_logits
 from COVIDMTLLib.models import out_of_distribution
 from COVIDMTLLib.models.feature_scaling import scale
 from COVIDMTLLib.models.store import read_card, save_model
+from COVIDMTLLib.prediction import likelihood_ratio
 from COVIDMTLLib.utils.atomic_files import staged_folder
 from COVIDMTLLib.utils.errors import InputError
 from looks import RECORD, Look, record
@@ -83,10 +84,10 @@ def train_and_save(whole: cohort.Cohort, config: dict[str, Any], out: Path, look
     tasks = [task["name"] for task in TASKS]
     card = _describe(train, config, scaling, x) | {
         "evidence": {
-            task: evidence.describe(said[:, index], labels[:, index], sites, shrink=_behind(table, task))
+            task: likelihood_ratio.describe(said[:, index], labels[:, index], sites, shrink=_behind(table, task))
             for index, task in enumerate(tasks)
         },
-        "measures": {"severe": [DENSITY | {"evidence": evidence.describe(measure, labels[:, 1], sites)}]},
+        "measures": {"severe": [DENSITY | {"evidence": likelihood_ratio.describe(measure, labels[:, 1], sites)}]},
         "unseen": _listed(table),
         "cross_validation": _cross_validated(train, config),
     }

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import dicom_export, evidence
+from . import dicom_export
 from .assessment_files import write_files
 from .assessment_result import Assessment
-from .ensembles import judge_all, not_given
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import ct_checks
 from .imaging.io.reader import opened_study
@@ -32,10 +31,12 @@ from .opacities import find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .outputs import check_not_ct, digests, keep_others
 from .patient.patient import Patient, check_patient, unused
+from .prediction import likelihood_ratio
+from .prediction.abstention import why_no_verdict
+from .prediction.ensemble import judge_all, not_given
 from .preparation import load_late, modules_of, several
 from .processes.helper import aid
 from .segmentation import methods, plausibility
-from .support import why_no_verdict
 from .utils import atomic_files
 from .utils.errors import InputError
 from .utils.optional_imports import check_installed, require
@@ -91,7 +92,7 @@ def assess(
         Lung mask, on any grid, as `masks.reader.read_lungs` reads it; segmented if there is none.
     model : str, path or Model, or several
         Name of a shipped model, or a model folder or a zip of it, or one that is loaded. Of several, the verdicts
-        stand side by side and are aggregated (see `ensembles.combine`).
+        stand side by side and are aggregated (see `ensemble.combine`).
     refine : {"robust", "active-contour", "none"}, optional
         Refinement of the lungs; by default a given mask is taken as it is, and without one ``robust`` finds the
         lungs, dense lung too. The lungs of the cohort, and so the features that the shipped models were trained on,
@@ -131,7 +132,7 @@ def assess(
     MissingPackage
         If a package that the job needs, such as scikit-image or PyTorch, is not installed or damaged.
     """
-    patient, prior = check_patient(age, sex, labs), evidence.check_prior(prior)
+    patient, prior = check_patient(age, sex, labs), likelihood_ratio.check_prior(prior)
     refine = refine or (methods.DEFAULT_METHOD if lungs is None else "none")
     check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
@@ -266,7 +267,7 @@ def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:
 def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volume]:
     if not any(one.takes_volume for one in models):
         return {}
-    from .case_attention import attention_of
+    from .prediction.case_attention import attention_of
 
     return attention_of(models, features, inputs, tasks, grid, patient)
 

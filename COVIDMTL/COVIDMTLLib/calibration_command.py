@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from . import calibration
 from .architectures.kernel_ridge import KernelRidge
 from .arguments import add_end_with_input
-from .calibration import LocalCases
 from .cohort.results import CASES
 from .features.names import FEATURE_NAMES, values_of
 from .models.feature_scaling import scale
 from .models.model import Model
 from .models.store import load_model, save_model
 from .patient.table import by_case
+from .prediction import site_calibration
+from .prediction.site_calibration import LocalCases
 from .utils import atomic_files
 from .utils.csv_tables import read_rows
 from .utils.errors import InputError
@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="LABELS",
         help="CSV with the columns case and covid_ct, and severe or severity: 0, 1 (2) or the names of the classes, "
-        f"empty where not known; {calibration.MIN_INTERCEPT} cases at least",
+        f"empty where not known; {site_calibration.MIN_INTERCEPT} cases at least",
     )
     parser.add_argument("--out", type=Path, metavar="MODEL", required=True, help="folder for the model; a new one")
     parser.add_argument("--site", metavar="TEXT", help="what the site is called (default: the name of the model)")
@@ -103,22 +103,22 @@ def calibrate_site(
     report = [f"{len(names)} cases with features" + (f", {passed} without a verdict passed over" if passed else "")]
     kind = _kind(x, base, report)
     tasks, left_out = _usable(truth, base.card)
-    weights = calibration.only(base.network.weights, tasks)
+    weights = site_calibration.only(base.network.weights, tasks)
     cases = LocalCases(x, truth[:, tasks])
     cases = LocalCases(*(one[~np.isnan(cases.labels).all(axis=1)] for one in cases))
     penalty = base.card["network"]["penalty"]
-    fitted, how = calibration.calibrate(weights, cases, penalty)
-    said = calibration.cross_validate(weights, cases, penalty)
+    fitted, how = site_calibration.calibrate(weights, cases, penalty)
+    said = site_calibration.cross_validate(weights, cases, penalty)
     card = _card(base.card, tasks, out.name, site or out.name, len(fitted["cases"]))
     card["calibration"] = {"cases": len(cases.x), "of_the_training_kind": kind, "tasks": {}}
     card["not_given"] = [*base.card.get("not_given", ()), *left_out]
     counted: dict[str, Any] = {"cases": len(cases.x)}
-    old = calibration.before(weights, cases.x)
-    sets: dict[str, Any] = {"coverage": calibration.COVERAGE, "without_labs": {}}
+    old = site_calibration.before(weights, cases.x)
+    sets: dict[str, Any] = {"coverage": site_calibration.COVERAGE, "without_labs": {}}
     for index, task in enumerate(card["tasks"]):
         is_known = ~np.isnan(cases.labels[:, index])
         y = cases.labels[is_known, index].astype(int)
-        then, now = (calibration.measures(y, one[is_known, index]) for one in (old, said))
+        then, now = (site_calibration.measures(y, one[is_known, index]) for one in (old, said))
         name = task["name"]
         card["calibration"]["tasks"][name] = {
             "cases": len(y),
@@ -128,7 +128,7 @@ def calibrate_site(
             "cross_validated": now,
         }
         counted[name] = now
-        sets["without_labs"][name] = calibration.sets_of(y, said[is_known, index])
+        sets["without_labs"][name] = site_calibration.sets_of(y, said[is_known, index])
         words = "fitted again with them" if how[index] == "refit" else "its intercept was fitted"
         report.append(
             f"{task['title']}: {len(y)} labelled cases, {y.sum()} {task['classes'][1]}; {words}. AUC "
@@ -192,13 +192,13 @@ def _label(row: dict[str, str], task: dict[str, Any], case: str, table: str) -> 
 
 def _kind(x: np.ndarray, base: Model, report: list[str]) -> dict[str, Any] | None:
     """Whether cases are of the training's kind, as far as that can be told."""
-    if len(x) < calibration.MIN_TWO_SAMPLE:
+    if len(x) < site_calibration.MIN_TWO_SAMPLE:
         report.append(
-            f"Fewer than {calibration.MIN_TWO_SAMPLE} cases: too few to tell whether the training had such ones."
+            f"Fewer than {site_calibration.MIN_TWO_SAMPLE} cases: too few to tell whether the training had such ones."
         )
         return None
-    p = calibration.two_sample_p(x, base.network.weights)
-    alike = p > calibration.LEVEL
+    p = site_calibration.two_sample_p(x, base.network.weights)
+    alike = p > site_calibration.LEVEL
     report.append(
         f"The CTs are {'not seen to differ from' if alike else 'of another kind than'} those of the training "
         f"(two-sample test, p {'<' if p < 0.003 else '='} {max(p, 0.003):.3f})."
@@ -212,10 +212,10 @@ def _usable(truth: np.ndarray, card: dict[str, Any]) -> tuple[list[int], list[di
     for index, task in enumerate(card["tasks"]):
         labels = truth[~np.isnan(truth[:, index]), index].astype(int)
         counts = np.bincount(labels, minlength=2)
-        if len(labels) >= calibration.MIN_INTERCEPT and counts.min() >= calibration.MIN_OF_CLASS:
+        if len(labels) >= site_calibration.MIN_INTERCEPT and counts.min() >= site_calibration.MIN_OF_CLASS:
             tasks.append(index)
             continue
-        needed = f"{calibration.MIN_INTERCEPT} labelled cases, {calibration.MIN_OF_CLASS} of each class"
+        needed = f"{site_calibration.MIN_INTERCEPT} labelled cases, {site_calibration.MIN_OF_CLASS} of each class"
         has = ", ".join(f"{n} {name}" for n, name in zip(counts, task["classes"], strict=True))
         left_out.append({"title": task["title"], "reason": f"It takes {needed}, and there are {has}."})
     if not tasks:

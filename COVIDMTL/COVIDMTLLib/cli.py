@@ -15,13 +15,13 @@ from . import jobs, model_commands, outputs, terminal
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
 from .dicom_export import command as dicom_command
-from .evidence import check_prior
 from .features.extraction import BUILT_IN, ENGINES
 from .follow import command as follow_command
 from .imaging.io import inspection, writer
 from .models.store import DEFAULT_MODEL
 from .opacities import command as opacities_command
 from .patient.patient import check_patient
+from .prediction.likelihood_ratio import check_prior
 from .processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
 from .segmentation.methods import DEFAULT_METHOD, METHODS
 from .segmentation.parameters import Parameters

@@ -11,10 +11,10 @@ from .imaging.lung_crop import at_spacing
 from .imaging.volume import Volume
 from .models.card import takes_features
 from .models.model import Model
+from .prediction.stability import moved_most, stability
 from .processes.helper import Aid
 from .segmentation import methods
 from .segmentation.robust.chest import Chest
-from .stability import moved_most, stability
 from .utils.errors import ImplausibleCT
 from .utils.progress import Callback, silent
 
@@ -108,7 +108,7 @@ def add_stability(
     Parameters
     ----------
     verdicts : dict
-        As `ensembles.judge_all` gives it; tasks get ``stability``.
+        As `ensemble.judge_all` gives it; tasks get ``stability``.
     models : sequence of Model
     features : sequence of mapping or None
         Of each model.

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import evidence
 from .features.names import in_words
 from .imaging.labels import LEFT, RIGHT
 from .models import out_of_distribution
@@ -14,10 +13,11 @@ from .opacities.pictures import COLOURS as OPACITY_COLOURS
 from .opacities.pictures import opacity_pictures, zone_map
 from .patient.laboratory import LABORATORY, LabValue
 from .pictures import COLOURS, attention_pictures, three_planes
+from .prediction import likelihood_ratio
+from .prediction.stability import moved_most
+from .prediction.verdicts import in_words as in_words_of_verdict
 from .report_reasons import reasons
-from .stability import moved_most
 from .utils.version import RESEARCH_USE_ONLY, __version__
-from .verdicts import in_words as in_words_of_verdict
 
 if TYPE_CHECKING:
     from .assessment_result import Assessment
@@ -30,7 +30,7 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
-    environment.filters |= {"said": in_words_of_verdict, "sentences": evidence.in_words, "moved": moved_most}
+    environment.filters |= {"said": in_words_of_verdict, "sentences": likelihood_ratio.in_words, "moved": moved_most}
     page = environment.get_template(TEMPLATE).render(
         result=assessment.result,
         cards=[model.card for model in assessment.models],

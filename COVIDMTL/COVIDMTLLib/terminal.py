@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import evidence
 from .opacities import in_words as opacities_in_words
+from .prediction import likelihood_ratio
+from .prediction.verdicts import in_words as verdict_in_words
 from .utils.optional_imports import require
 from .utils.progress import Callback, silent
-from .verdicts import in_words as verdict_in_words
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _probabilities_line(task: dict[str, Any]) -> str:
 
 def _evidence_lines(task: dict[str, Any]) -> list[str]:
     lines = [f"{task['title']}: the CT {task['verdict']}"]
-    lines += [f"  {line}" for line in evidence.in_words(task["evidence"])]
+    lines += [f"  {line}" for line in likelihood_ratio.in_words(task["evidence"])]
     for one in task.get("measures", ()):
         lines.append(f"  {one['title']}: {one['value']:.0f} {one['unit']}, which {one['evidence']['says']}")
     return lines

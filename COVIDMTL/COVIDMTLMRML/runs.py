@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from COVIDMTLLib.evidence import check_prior
 from COVIDMTLLib.imaging.ct_checks import check_ct
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.models.store import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import Patient
+from COVIDMTLLib.prediction.likelihood_ratio import check_prior
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.processes.process_group import JOB_FOLDER
 from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED, Parameters

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, NamedTuple
 
-from COVIDMTLLib.verdicts import in_words
+from COVIDMTLLib.prediction.verdicts import in_words
 from slicer.i18n import tr as _
 
 from .evidence_text import evidence_html, reason_html, unseen_html

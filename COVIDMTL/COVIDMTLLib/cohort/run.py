@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment import check_choices
-from ..evidence import check_prior
 from ..models.store import DEFAULT_MODEL, read_card, shipped_models
+from ..prediction.likelihood_ratio import check_prior
 from ..segmentation.methods import DEFAULT_METHOD
 from ..utils.cpu import cores
 from ..utils.errors import InputError

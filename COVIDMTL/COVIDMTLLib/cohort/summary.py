@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..batch import IMAGE_SUFFIXES
-from ..evidence import AGAINST, FOR, NOTHING
+from ..prediction.likelihood_ratio import AGAINST, FOR, NOTHING
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from . import distributions
 from .outcome import Outcome

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..imaging.labels import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
 from ..measurements.density import CONSOLIDATION, GROUND_GLASS
+from ..prediction.verdicts import in_words
 from ..utils.version import __version__
-from ..verdicts import in_words
 from . import software
 from .codes import line, own, snomed
 from .source import Source

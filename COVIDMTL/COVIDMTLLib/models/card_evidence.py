@@ -66,7 +66,7 @@ def _measures(found: Any) -> bool:
 
 
 def _is_evidence(found: Any) -> bool:
-    """Whether it is what `evidence.describe` gives."""
+    """Whether it is what `likelihood_ratio.describe` gives."""
     if not isinstance(found, dict) or not all(isinstance(found.get(key), list) and found[key] for key in LISTS):
         return False
     if not all(_number(value) for key in LISTS for value in found[key]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .features.names import in_words, values_of
+from ..features.names import in_words, values_of
 
 BEYOND = 0.5
 """How far a feature may lie beyond all training cases, as a share of their range: further, a model has no ground."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .patient.laboratory import LABORATORY
+from ..patient.laboratory import LABORATORY
 
 
 def prediction_sets(

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .architectures.kernel_ridge import fit_kernel_ridge, gaussian_kernel, kernel_ridge_logits
-from .prediction_sets import least_probabilities
+from ..architectures.kernel_ridge import fit_kernel_ridge, gaussian_kernel, kernel_ridge_logits
+from .conformal import least_probabilities
 
 MIN_INTERCEPT, MIN_REFIT = 20, 50
 """Labelled cases from which the intercept is fitted, and from which the regression is fitted again with them."""
@@ -166,7 +166,7 @@ def measures(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
 
 
 def sets_of(labels: np.ndarray, logits: np.ndarray) -> list[float]:
-    """The least probabilities of both classes in a prediction set (`prediction_sets.least_probabilities`)."""
+    """The least probabilities of both classes in a prediction set (`conformal.least_probabilities`)."""
     from scipy.special import expit
 
     positive = expit(logits)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .attention import attention_maps, to_geometry
-from .imaging.volume import Geometry, Volume
-from .models.model import Model
+from ..imaging.volume import Geometry, Volume
+from ..models.model import Model
+from .attention_maps import attention_maps, to_geometry
 
 
 def attention_of(
@@ -28,7 +28,7 @@ def attention_of(
     Parameters
     ----------
     models, features, volumes, patient
-        As of `ensembles.judge_all`.
+        As of `ensemble.judge_all`.
     tasks : mapping
         The verdict of each task; tasks that are not in it have no attention.
     grid : Geometry

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from . import evidence
-from .imaging.volume import Volume
-from .models import out_of_distribution
-from .models.card import takes_patient
-from .models.store import Model
-from .prediction_sets import prediction_sets
+from ..imaging.volume import Volume
+from ..models import out_of_distribution
+from ..models.card import takes_patient
+from ..models.store import Model
+from . import likelihood_ratio
+from .conformal import prediction_sets
 
 
 def judge(
@@ -42,12 +42,11 @@ def judge(
         ``tasks``: title, classes, their probabilities (0 to 1) and the verdict of each task, and ``holds_at``, where
         that holds if not everywhere; of a model that is calibrated for the user's site also ``prediction_set`` (see
         `prediction_sets`); of one that can use what is known of the patient also ``contributions`` and
-        ``contribution_sums`` (see `explanation.explain`). Of a model for sites that it has not seen, in place of
-        probabilities ``evidence``, see `evidence.weigh`, and ``measures``, each with ``name``, ``title``, ``value``,
-        ``unit`` and ``evidence``; the verdict is what the evidence and all measures say, or that they say nothing.
-        ``regression``, of a model that says values: title, unit and value of each; ``aggregate``: see `aggregate`;
-        ``training_range``: see `out_of_distribution.compare`, or None for a model that
-        takes no features.
+        ``contribution_sums`` (see `contributions.explain`). Of a model for sites that it has not seen, in place of
+        probabilities ``evidence``, see `likelihood_ratio.weigh`, and ``measures``, each with ``name``, ``title``,
+        ``value``, ``unit`` and ``evidence``; the verdict is what the evidence and all measures say, or that they say
+        nothing. ``regression``, of a model that says values: title, unit and value of each; ``aggregate``: see
+        `aggregate`; ``training_range``: see `out_of_distribution.compare`, or None for a model that takes no features.
 
     Raises
     ------
@@ -68,7 +67,7 @@ def judge(
         for name, one in prediction_sets(model.card, probabilities, patient).items():
             tasks[name]["prediction_set"] = one
     if takes_patient(model.card):
-        from .explanation import explain
+        from .contributions import explain
 
         for one, why in zip(tasks.values(), explain(model, features, patient), strict=True):
             one |= why
@@ -92,10 +91,10 @@ def _weighed(
     prior: float | None,
 ) -> dict[str, Any]:
     """A task of a model that gives evidence instead of probabilities."""
-    prior = prior if name == evidence.OF_PRIOR else None
+    prior = prior if name == likelihood_ratio.OF_PRIOR else None
     _, positive = np.clip(found["probabilities"], 1e-9, 1)
     positive = min(positive, 1 - 1e-9)
-    weighed = evidence.weigh(float(np.log(positive / (1 - positive))), card["evidence"][name], prior)
+    weighed = likelihood_ratio.weigh(float(np.log(positive / (1 - positive))), card["evidence"][name], prior)
     measures = [
         {
             "name": one["name"],
@@ -103,12 +102,12 @@ def _weighed(
             "unit": one["unit"],
             "value": features[one["name"]] + one["offset"],
         }
-        | {"evidence": evidence.weigh(features[one["name"]], one["evidence"])}
+        | {"evidence": likelihood_ratio.weigh(features[one["name"]], one["evidence"])}
         for one in card.get("measures", {}).get(name, ())
     ]
     # Where the model and a plain measure disagree, nobody knows which of them is right.
     says = {weighed["says"], *(one["evidence"]["says"] for one in measures)}
-    said = says.pop() if len(says) == 1 else evidence.NOTHING
+    said = says.pop() if len(says) == 1 else likelihood_ratio.NOTHING
     task = {"title": found["title"], "classes": found["classes"], "verdict": said, "evidence": weighed}
     return task | ({"measures": measures} if measures else {})
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .features.extraction import low_pass_features
-from .imaging.bounding_box import box_of
-from .imaging.ct_checks import MIN_SLICES, axial_axis
-from .imaging.volume import HU_RANGE, Geometry, Volume, labels_on, to_working_grid
-from .models.model import Model
+from ..features.extraction import low_pass_features
+from ..imaging.bounding_box import box_of
+from ..imaging.ct_checks import MIN_SLICES, axial_axis
+from ..imaging.volume import HU_RANGE, Geometry, Volume, labels_on, to_working_grid
+from ..models.model import Model
 
 MOST = 0.1
 """How much a verdict may move, as a probability in the hospitals of the training, and still count as stable."""

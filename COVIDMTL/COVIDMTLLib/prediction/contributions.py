@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .architectures.config import AGE_AND_SEX, OF_CT, OF_LABS
-from .architectures.numpy_networks import LEAST, Smooth, TabularNetwork
-from .features.names import in_words
-from .models.model import Model
-from .patient.laboratory import LABORATORY
+from ..architectures.config import AGE_AND_SEX, OF_CT, OF_LABS
+from ..architectures.numpy_networks import LEAST, Smooth, TabularNetwork
+from ..features.names import in_words
+from ..models.model import Model
+from ..patient.laboratory import LABORATORY
 
 LEADING = 8
 """Inputs that a result names for each task."""

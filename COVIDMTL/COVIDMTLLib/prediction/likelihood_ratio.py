@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .utils.errors import InputError
-from .utils.text import shortened
+from ..utils.errors import InputError
+from ..utils.text import shortened
 
 FOR, AGAINST, NOTHING = "speaks for it", "speaks against it", "says nothing"
 """What a result may say; nothing if the interval of its likelihood ratio holds 1."""
@@ -153,7 +153,7 @@ def _after(before: float, log_ratios: tuple[float, ...]) -> list[float]:
 
 
 def _log_ratio(x: np.ndarray, labels: np.ndarray, at: np.ndarray) -> np.ndarray:
-    from .architectures.kernel_ridge import calibrate_columns
+    from ..architectures.kernel_ridge import calibrate_columns
 
     spread = x.std() or 1.0
     slope, bias = calibrate_columns(x[:, np.newaxis] / spread, labels[:, np.newaxis])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .imaging.volume import Volume
-from .models.model import Model
+from ..imaging.volume import Volume
+from ..models.model import Model
 from .verdicts import aggregate, judge, verdict
 
 RULE = "the mean probability of each class over the models that have the task with the same classes"

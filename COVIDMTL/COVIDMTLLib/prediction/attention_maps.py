@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from .imaging.volume import Geometry, Volume, linear_on
-from .networks import CovidMTLNet
-from .networks.layers.heads import Head
-from .networks.tensors import to_array
+from ..imaging.volume import Geometry, Volume, linear_on
+from ..networks import CovidMTLNet
+from ..networks.layers.heads import Head
+from ..networks.tensors import to_array
 
 
 def attention_maps(
