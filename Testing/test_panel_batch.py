@@ -12,7 +12,7 @@ import pytest
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.rows import row_of
+from COVIDMTLLib.results.rows import row_of
 from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
 from COVIDMTLMRML.segmentations import show_lungs
 from COVIDMTLMRML.volumes import geometry_of

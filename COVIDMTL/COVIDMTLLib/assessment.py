@@ -13,7 +13,6 @@ from typing import Any
 
 from . import dicom_export
 from .assessment_files import write_files
-from .assessment_result import Assessment
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import ct_checks
 from .imaging.io.reader import opened_study
@@ -36,6 +35,7 @@ from .prediction.abstention import why_no_verdict
 from .prediction.ensemble import judge_all, not_given
 from .preparation import load_late, modules_of, several
 from .processes.helper import aid
+from .results.assessment import Assessment
 from .segmentation import methods, plausibility
 from .utils import atomic_files
 from .utils.errors import InputError

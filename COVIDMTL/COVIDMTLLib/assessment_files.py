@@ -11,8 +11,8 @@ from .imaging.io.writer import write_volume
 from .imaging.volume import labels_on, linear_on
 
 if TYPE_CHECKING:
-    from .assessment_result import Assessment
     from .dicom_export import Source
+    from .results.assessment import Assessment
 
 
 def write_files(assessment: Assessment, folder: Path, grid: str, source: Source | None = None) -> None:

@@ -15,7 +15,7 @@ from .imaging.io.archives import IMAGES as IMAGE_SUFFIXES
 from .in_subprocess import assess_in_child
 from .patient.table import read_patients
 from .processes.command_process import ChildFailed
-from .rows import failed_row, row_of, write_rows
+from .results.rows import failed_row, row_of, write_rows
 from .utils.atomic_files import staged_file
 from .utils.errors import InputError
 from .utils.progress import Callback, silent

@@ -20,7 +20,7 @@ from .report_reasons import reasons
 from .utils.version import RESEARCH_USE_ONLY, __version__
 
 if TYPE_CHECKING:
-    from .assessment_result import Assessment
+    from .results.assessment import Assessment
 
 TEMPLATE = "report.html.jinja"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import slicer
 from COVIDMTLLib.imaging.io.writer import write_volume
-from COVIDMTLLib.rows import row_of, write_rows
+from COVIDMTLLib.results.rows import row_of, write_rows
 from COVIDMTLLib.utils.atomic_files import staged_file
 from COVIDMTLLib.utils.errors import InputError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..rows import failed_row, row_of
+from ..results.rows import failed_row, row_of
 
 DONE, FAILED = "assessment.json", "failed.json"
 """The file of a case that was assessed, and of one that could not be."""

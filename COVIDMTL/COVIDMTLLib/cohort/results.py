@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..rows import columns_of, write_rows
+from ..results.rows import columns_of, write_rows
 from ..utils import atomic_files
 from .claims import claim
 from .outcome import Outcome

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .imaging.volume import Geometry, Volume
-from .measurements import boundary_visibility
-from .models.store import Model
+from ..imaging.volume import Geometry, Volume
+from ..measurements import boundary_visibility
+from ..models.store import Model
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .prediction.verdicts import in_words
+from ..prediction.verdicts import in_words
 
 
 def row_of(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
