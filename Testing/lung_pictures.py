@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from COVIDMTLLib.pictures import LUNG_WINDOW, MARGIN
+from COVIDMTLLib.reports.figures import LUNG_WINDOW, MARGIN
 
 REFERENCE_COLOUR, FOUND_COLOUR = "#39d353", "#ffb000"
 ON_A_PAGE = 5

@@ -10,7 +10,7 @@ from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.measurements.boundary_visibility import INFERRED, SHOWN, find_boundary, warnings
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.pictures import outline_parts
+from COVIDMTLLib.reports.figures import outline_parts
 from COVIDMTLLib.segmentation.left_right import right_and_left
 from planted_opacities import plant
 from scipy import ndimage

@@ -13,11 +13,11 @@ from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib import RESEARCH_USE_ONLY, jobs
 from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.dicom_export import read_source, write_report, write_segmentation
 from COVIDMTLLib.imaging.io.reader import read_ct_and_files, read_mask
 from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLLib.reports.dicom import read_source, write_report, write_segmentation
 from COVIDMTLLib.segmentation.parameters import PUBLISHED
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent

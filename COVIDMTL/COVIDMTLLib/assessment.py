@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import dicom_export
 from .assessment_files import write_files
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import ct_checks
@@ -35,6 +34,7 @@ from .prediction.abstention import why_no_verdict
 from .prediction.ensemble import judge_all, not_given
 from .preparation import load_late, modules_of, several
 from .processes.helper import aid
+from .reports import dicom as dicom_export
 from .results.assessment import Assessment
 from .segmentation import methods, plausibility
 from .utils import atomic_files

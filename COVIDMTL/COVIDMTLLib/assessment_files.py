@@ -11,7 +11,7 @@ from .imaging.io.writer import write_volume
 from .imaging.volume import labels_on, linear_on
 
 if TYPE_CHECKING:
-    from .dicom_export import Source
+    from .reports.dicom import Source
     from .results.assessment import Assessment
 
 
@@ -28,7 +28,7 @@ def write_files(assessment: Assessment, folder: Path, grid: str, source: Source 
     source : Source, optional
         The DICOM series that the CT was read from, if there are to be DICOM files.
     """
-    from .report import write_report
+    from .reports.html import write_report
 
     if assessment.features:
         write_features(assessment.features, folder / "features.csv")
@@ -43,12 +43,12 @@ def write_files(assessment: Assessment, folder: Path, grid: str, source: Source 
 
 
 def _write_dicom(assessment: Assessment, folder: Path, source: Source) -> None:
-    from . import dicom_export
+    from .reports import dicom
 
     made, origin = datetime.now(), assessment.result["lungs"]["source"]
     labels = labels_on(assessment.lungs, assessment.ct_geometry).array
-    lungs = dicom_export.write_segmentation(labels, source, origin, folder / "lungs.dcm", made)
-    dicom_export.write_report(assessment.result, lungs, source, folder / "assessment.dcm", made)
+    lungs = dicom.write_segmentation(labels, source, origin, folder / "lungs.dcm", made)
+    dicom.write_report(assessment.result, lungs, source, folder / "assessment.dcm", made)
 
 
 def write_features(features: dict[str, float], path: str | Path) -> None:

@@ -11,10 +11,10 @@ from math import isnan
 from pathlib import Path
 
 from . import calibration_command as calibration
+from . import export_dicom_command as dicom_command
 from . import jobs, model_commands, outputs, terminal
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 from .cohort import command as cohort_command
-from .dicom_export import command as dicom_command
 from .features.extraction import BUILT_IN, ENGINES
 from .follow import command as follow_command
 from .imaging.io import inspection, writer

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import assessment, dicom_export
+from . import assessment
 from .assessment_files import write_features
 from .features.extraction import BUILT_IN, engine_modules, lung_features
 from .imaging import bspline
@@ -26,6 +26,7 @@ from .measurements.overlap import compare_masks
 from .opacities import corrected_opacities, find_opacities, measure_opacities
 from .opacities import warnings as warnings_of_opacities
 from .processes.helper import aid
+from .reports import dicom
 from .segmentation import methods
 from .segmentation.airways import NOT_FOUND, without_airways
 from .segmentation.parameters import Parameters
@@ -79,16 +80,16 @@ def segment(
     """
     name = printable(name or ct.name)
     as_dicom, source = writer.is_dicom(out), None
-    dicom_export.check_wanted(ct, as_dicom, keep_identity)
+    dicom.check_wanted(ct, as_dicom, keep_identity)
     if as_dicom and grid != "ct":
         raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
-    require(*methods.modules_of(method), *(dicom_export.MODULES if as_dicom else ()))
+    require(*methods.modules_of(method), *(dicom.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
         with opened_study(ct, series) as study:
             volume = study.ct
             if as_dicom:
-                source = dicom_export.source_of(study, name, keep_identity)
+                source = dicom.source_of(study, name, keep_identity)
         given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
@@ -112,7 +113,7 @@ def segment(
         else:
             found_by = assessment.origin(initial is not None, "none" if method == "classical" else method)
             on_ct = labels_on(labels, volume.geometry).array
-            dicom_export.write_segmentation(on_ct, source, found_by, out, datetime.now())
+            dicom.write_segmentation(on_ct, source, found_by, out, datetime.now())
     return measures
 
 

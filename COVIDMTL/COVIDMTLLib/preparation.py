@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import dicom_export
 from .features.extraction import MODULES as FEATURE_MODULES
 from .imaging import bspline
 from .models.model import Model
 from .models.store import load_model
+from .reports import dicom as dicom_export
 from .segmentation import methods
 from .utils.errors import InputError
 from .utils.optional_imports import require

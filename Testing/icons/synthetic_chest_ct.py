@@ -6,7 +6,7 @@ Usage: python synthetic_chest_ct.py, with the package installed
 from pathlib import Path
 
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.pictures import LUNG_WINDOW
+from COVIDMTLLib.reports.figures import LUNG_WINDOW
 from skimage.exposure import rescale_intensity
 from skimage.io import imsave
 from skimage.transform import resize

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..opacities.measures import HEIGHTS
-from ..opacities.pictures import COLOURS, zone_map
-from ..pictures import Picture
+from ..reports.figures import Picture
+from ..reports.opacity_figures import COLOURS, zone_map
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from .change import MEASURES, SIDES
 from .pictures import curve, same_places

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..imaging.volume import Geometry, Volume
-from ..opacities.pictures import APART, COLOURS
-from ..pictures import LUNG_WINDOW, Picture, bare_axes, png_of
+from ..reports.figures import LUNG_WINDOW, Picture, bare_axes, png_of
+from ..reports.opacity_figures import APART, COLOURS
 from .registration import Registration, resampled
 from .scans import Scan
 

@@ -19,7 +19,7 @@ from ..imaging.volume import Geometry, Volume, to_working_grid
 from ..measurements.lung_quality import warn_of_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
-from ..pictures import MARGIN
+from ..reports.figures import MARGIN
 from ..segmentation import methods
 from ..utils.errors import InputError
 from ..utils.text import printable
@@ -68,7 +68,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Scan:
-    """A CT that was measured, as far as its lungs reach, and `pictures.MARGIN` mm around them.
+    """A CT that was measured, as far as its lungs reach, and `figures.MARGIN` mm around them.
 
     Attributes
     ----------

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..utils.version import __version__
+from ...utils.version import __version__
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -10,8 +10,8 @@ import numpy as np
 from ..imaging.bounding_box import box_of
 from ..imaging.labels import OPACITIES
 from ..imaging.volume import Volume
-from ..pictures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
-from .measures import ZONES, zones_of
+from ..opacities.measures import ZONES, zones_of
+from .figures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
 
 COLOURS = {label: "#{:02x}{:02x}{:02x}".format(*opacity.colour) for label, opacity in OPACITIES.items()}
 """Outlines of opacities."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..imaging.labels import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
-from ..measurements.density import CONSOLIDATION, GROUND_GLASS
-from ..prediction.verdicts import in_words
-from ..utils.version import __version__
-from . import software
+from ...imaging.labels import ANATOMICAL_STRUCTURE, BOTH_SIDES, LEFT, LUNG, RIGHT, STRUCTURES, Code
+from ...measurements.density import CONSOLIDATION, GROUND_GLASS
+from ...prediction.verdicts import in_words
+from ...utils.version import __version__
+from . import equipment
 from .codes import line, own, snomed
-from .source import Source
+from .series import Source
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -85,7 +85,7 @@ def _of_lung(side: str, lungs: Mapping[str, Any], laterality: Code) -> dict[str,
         "finding_category": snomed(ANATOMICAL_STRUCTURE),
         "finding_type": snomed(LUNG),
         "finding_sites": [FindingSite(snomed(LUNG), snomed(laterality))],
-        "algorithm_id": AlgorithmIdentification(f"{software.NAME}: {lungs['source']}", __version__),
+        "algorithm_id": AlgorithmIdentification(f"{equipment.NAME}: {lungs['source']}", __version__),
         "measurements": list(measured),
     }
 

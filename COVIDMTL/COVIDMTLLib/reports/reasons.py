@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .prediction.verdicts import in_words
+from ..prediction.verdicts import in_words
 
 SUMS = {
     "ct_features": "The CT's features, all together",

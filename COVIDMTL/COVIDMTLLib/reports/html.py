@@ -6,21 +6,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .features.names import in_words
-from .imaging.labels import LEFT, RIGHT
-from .models import out_of_distribution
-from .opacities.pictures import COLOURS as OPACITY_COLOURS
-from .opacities.pictures import opacity_pictures, zone_map
-from .patient.laboratory import LABORATORY, LabValue
-from .pictures import COLOURS, attention_pictures, three_planes
-from .prediction import likelihood_ratio
-from .prediction.stability import moved_most
-from .prediction.verdicts import in_words as in_words_of_verdict
-from .report_reasons import reasons
-from .utils.version import RESEARCH_USE_ONLY, __version__
+from ..features.names import in_words
+from ..imaging.labels import LEFT, RIGHT
+from ..models import out_of_distribution
+from ..patient.laboratory import LABORATORY, LabValue
+from ..prediction import likelihood_ratio
+from ..prediction.stability import moved_most
+from ..prediction.verdicts import in_words as in_words_of_verdict
+from ..utils.version import RESEARCH_USE_ONLY, __version__
+from .figures import COLOURS, attention_pictures, three_planes
+from .opacity_figures import COLOURS as OPACITY_COLOURS
+from .opacity_figures import opacity_pictures, zone_map
+from .reasons import reasons
 
 if TYPE_CHECKING:
-    from .results.assessment import Assessment
+    from ..results.assessment import Assessment
 
 TEMPLATE = "report.html.jinja"
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging.labels import ANATOMICAL_STRUCTURE, LEFT, RIGHT, STRUCTURES
-from ..utils.version import RESEARCH_USE_ONLY, __version__
-from . import software
+from ...imaging.labels import ANATOMICAL_STRUCTURE, LEFT, RIGHT, STRUCTURES
+from ...utils.version import RESEARCH_USE_ONLY, __version__
+from . import equipment
 from .codes import snomed
-from .source import Source
+from .series import Source
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
@@ -65,11 +65,11 @@ def write_segmentation(labels: np.ndarray, source: Source, origin: str, path: Pa
         content_label="LUNGS",
         content_description=RESEARCH_USE_ONLY.partition(".")[0],
         series_description="Lungs (research use only)",
-        **software.equipment(SERIES_NUMBER, made),
+        **equipment.equipment(SERIES_NUMBER, made),
     )
     _set_dimension_uid(export, source.uid(*key, "dimensions"))
     source.identify(export)
-    software.write(export, path)
+    equipment.write(export, path)
     return export
 
 
@@ -91,7 +91,7 @@ def _describe(label: int, source: Source, origin: str) -> SegmentDescription:
     algorithm = None
     if kind != "MANUAL":
         family = getattr(codes.cid7162, FAMILIES[origin.split()[-1]])
-        algorithm = AlgorithmIdentificationSequence(f"{software.NAME}: {origin}", family, __version__, software.MAKER)
+        algorithm = AlgorithmIdentificationSequence(f"{equipment.NAME}: {origin}", family, __version__, equipment.MAKER)
     description = SegmentDescription(
         segment_number=label,
         segment_label=structure.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..imaging import labels
+from ...imaging import labels
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept

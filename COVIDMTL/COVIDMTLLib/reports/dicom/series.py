@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging.dicom.headers import is_dicom_file, read_slices
-from ..utils.errors import InputError
+from ...imaging.dicom.headers import is_dicom_file, read_slices
+from ...utils.errors import InputError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from ..imaging.io.reader import Study
-    from ..imaging.volume import Geometry
+    from ...imaging.io.reader import Study
+    from ...imaging.volume import Geometry
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/guoqingbao/COVID-MTL")
 

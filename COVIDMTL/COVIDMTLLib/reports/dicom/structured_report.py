@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..utils.version import __version__
-from . import software
+from ...utils.version import __version__
+from . import equipment
 from .codes import SCHEME, SCHEME_NAME, own
 from .measurements import groups
-from .source import Source
+from .series import Source
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -68,10 +68,10 @@ def write_report(
         is_final=False,
         is_verified=False,
         coding_schemes=[CodingSchemeIdentificationItem(SCHEME, name=SCHEME_NAME, version=__version__)],
-        **software.equipment(SERIES_NUMBER, made),
+        **equipment.equipment(SERIES_NUMBER, made),
     )
     source.identify(export)
-    software.write(export, path)
+    equipment.write(export, path)
     return export
 
 
@@ -112,9 +112,9 @@ def _observed_by(source: Source) -> ObservationContext:
     from pydicom.sr.codedict import codes
 
     device = DeviceObserverIdentifyingAttributes(
-        uid=source.uid("device", software.NAME, __version__),
-        name=software.NAME,
-        manufacturer_name=software.MAKER,
-        model_name=f"{software.NAME} {__version__}",
+        uid=source.uid("device", equipment.NAME, __version__),
+        name=equipment.NAME,
+        manufacturer_name=equipment.MAKER,
+        model_name=f"{equipment.NAME} {__version__}",
     )
     return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .imaging.bounding_box import box_of
-from .imaging.labels import LEFT, RIGHT
-from .imaging.volume import Volume
-from .measurements.boundary_visibility import INFERRED
+from ..imaging.bounding_box import box_of
+from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import Volume
+from ..measurements.boundary_visibility import INFERRED
 
 LUNG_WINDOW = (-1350, 150)  # HU
 COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..imaging.dicom.headers import is_dicom_file
-from ..imaging.io.archives import is_archive
-from ..imaging.volume import Volume
-from ..utils.errors import InputError
-from .report import write_report
-from .segments import write_segmentation
-from .source import Source, read_source, source_of
+from ...imaging.dicom.headers import is_dicom_file
+from ...imaging.io.archives import is_archive
+from ...imaging.volume import Volume
+from ...utils.errors import InputError
+from .segmentation import write_segmentation
+from .series import Source, read_source, source_of
+from .structured_report import write_report
 
 __all__ = ["MODULES", "Source", "check_wanted", "read_source", "source_of", "write_report", "write_segmentation"]
 

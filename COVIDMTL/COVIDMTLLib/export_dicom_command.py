@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .. import outputs, terminal
-from ..arguments import add_identity, add_progress
-from ..imaging.io.reader import read_mask
-from ..processes.cancellation import run_supervised
-from ..utils import atomic_files
-from ..utils.errors import InputError
-from ..utils.optional_imports import require
-from ..utils.progress import Callback, Steps
-from . import MODULES, read_source, write_report, write_segmentation
-from .report import REPORTED
+from . import outputs, terminal
+from .arguments import add_identity, add_progress
+from .imaging.io.reader import read_mask
+from .processes.cancellation import run_supervised
+from .reports.dicom import MODULES, read_source, write_report, write_segmentation
+from .reports.dicom.structured_report import REPORTED
+from .utils import atomic_files
+from .utils.errors import InputError
+from .utils.optional_imports import require
+from .utils.progress import Callback, Steps
 
 HELP = "write lungs.dcm, a segmentation, and assessment.dcm, a structured report, of an assessment and its series"
 
