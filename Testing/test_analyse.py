@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from COVIDMTLLib.assessment_files import write_features
+from COVIDMTLLib.assessment.output import write_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.utils.errors import InputError
 from made_up_cohort import made_up_cohort

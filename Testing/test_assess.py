@@ -13,7 +13,7 @@ import psutil
 import pytest
 from conftest import command, covid_mtl, write
 from COVIDMTLLib import RESEARCH_USE_ONLY
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 from bright_model import write_bright_model
 from conftest import covid_mtl, write
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.utils.errors import InputError
 from test_volume import turned

@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 import pytest
 from conftest import write
+from COVIDMTLLib.assessment.in_subprocess import assess_in_child
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
-from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.processes.cancellation import WorkerFailed, run_supervised
 from COVIDMTLLib.processes.command_process import Child, ChildFailed
 from COVIDMTLLib.segmentation.methods import Parameters, segment

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import covid_mtl
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.measurements.boundary_visibility import INFERRED, SHOWN, find_boundary, warnings

@@ -11,11 +11,12 @@ import pydicom
 import pytest
 from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
-from COVIDMTLLib import RESEARCH_USE_ONLY, jobs
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib import RESEARCH_USE_ONLY
+from COVIDMTLLib.assessment import jobs
+from COVIDMTLLib.assessment.in_subprocess import assess_in_child
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.imaging.io.reader import read_ct_and_files, read_mask
 from COVIDMTLLib.imaging.volume import labels_on
-from COVIDMTLLib.in_subprocess import assess_in_child
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reports.dicom import read_source, write_report, write_segmentation
 from COVIDMTLLib.segmentation.parameters import PUBLISHED

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from conftest import covid_mtl
 from COVIDMTLLib.architectures.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
-from COVIDMTLLib.assessment import assess
-from COVIDMTLLib.assessment_files import write_features
+from COVIDMTLLib.assessment.output import write_features
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.calibration_command import calibrate_site
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.store import DEFAULT_MODEL, load_model, read_card, save_model

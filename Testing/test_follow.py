@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write, write_dicom
+from COVIDMTLLib.assessment.existing_files import keep_others
 from COVIDMTLLib.cli import main
 from COVIDMTLLib.follow.change import DECREASED, INCREASED, MEASURES, NO_CHANGE, changes, values_of
 from COVIDMTLLib.follow.comparability import warnings
@@ -19,7 +20,6 @@ from COVIDMTLLib.follow.registration import register
 from COVIDMTLLib.follow.scans import Given, in_time, measure
 from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
 from COVIDMTLLib.opacities.measures import ZONES
-from COVIDMTLLib.outputs import keep_others
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.utils.progress import silent
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.imaging.io.reader import read_mask
 
 

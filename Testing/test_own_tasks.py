@@ -12,7 +12,7 @@ import prepare
 import pytest
 import train
 from conftest import covid_mtl
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.models.store import read_card
 from evaluate import evaluate
 from phantoms import make_cohort

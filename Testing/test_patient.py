@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from COVIDMTLLib import cli, in_subprocess
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib import cli
+from COVIDMTLLib.assessment import in_subprocess
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.batch import assess_folder
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.model import Model

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import predictions
 import pytest
-from COVIDMTLLib.assessment import assess
+from COVIDMTLLib.assessment.pipeline import assess
 from phantom_study import phantom_study
 
 TRAINING = Path(__file__).parent.parent / "Training"

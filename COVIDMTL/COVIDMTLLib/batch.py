@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .assessment import assess
+from .assessment.in_subprocess import assess_in_child
+from .assessment.pipeline import assess
 from .imaging.dicom.headers import has_frames, is_dicom_file
 from .imaging.io.archives import ARCHIVES
 from .imaging.io.archives import IMAGES as IMAGE_SUFFIXES
-from .in_subprocess import assess_in_child
 from .patient.table import read_patients
 from .processes.command_process import ChildFailed
 from .results.rows import failed_row, row_of, write_rows
@@ -57,7 +57,7 @@ def assess_folder(
     progress : Callback, optional
         Is told the case, the share of all cases done and a line of text; what it raises ends the batch.
     assess : callable, optional
-        Assesses one case: `assessment.assess`, or `assess_in_child`, with which a batch survives whatever
+        Assesses one case: `pipeline.assess`, or `assess_in_child`, with which a batch survives whatever
         happens to a case.
     **options
         Go to `assess`, such as ``model`` and ``refine``.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from . import calibration_command as calibration
 from . import export_dicom_command as dicom_command
-from . import jobs, model_commands, outputs, terminal
+from . import model_commands, terminal
 from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
+from .assessment import existing_files, jobs
 from .cohort import command as cohort_command
 from .features.extraction import BUILT_IN, ENGINES
 from .follow import command as follow_command
@@ -211,10 +212,10 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
     patient = check_patient(options.age, options.sex, options.labs)
     check_prior(options.prior)
     ct, kept = arguments[0] if job is jobs.assess else None, {}
-    outputs.check_not_ct([options.out / "lungs.nrrd"], ct)
+    existing_files.check_not_ct([options.out / "lungs.nrrd"], ct)
 
     def keep(folder: Path) -> None:
-        kept.update(outputs.keep_others(options.out, folder, ct, [more.get("lungs")]))
+        kept.update(existing_files.keep_others(options.out, folder, ct, [more.get("lungs")]))
 
     with terminal.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:
@@ -279,9 +280,9 @@ def _segment(options: argparse.Namespace) -> None:
 
 def _check_outputs(ct: Path, *paths: Path | None) -> None:
     """Raise `InputError` if a file to be written is of the CT, or there and not the program's own."""
-    outputs.check_not_ct([path for path in paths if path is not None], ct)
+    existing_files.check_not_ct([path for path in paths if path is not None], ct)
     for path in paths:
-        outputs.check_replaceable(path)
+        existing_files.check_replaceable(path)
 
 
 def _features(options: argparse.Namespace) -> None:

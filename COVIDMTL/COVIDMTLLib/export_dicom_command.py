@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from . import outputs, terminal
+from . import terminal
 from .arguments import add_identity, add_progress
+from .assessment import existing_files
 from .imaging.io.reader import read_mask
 from .processes.cancellation import run_supervised
 from .reports.dicom import MODULES, read_source, write_report, write_segmentation
@@ -50,7 +51,7 @@ def export_dicom(options: argparse.Namespace) -> None:
     kept: dict[str, str] = {}
 
     def keep(folder: Path) -> None:
-        kept.update(outputs.keep_others(options.out, folder, slices[0].parent))
+        kept.update(existing_files.keep_others(options.out, folder, slices[0].parent))
 
     with terminal.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:

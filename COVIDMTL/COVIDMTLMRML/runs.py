@@ -192,7 +192,7 @@ class SegmentationRun(Run):
         lungs : Volume
             The same as labels on the grid of the CT: 1 right lung, 2 left lung, 3 trachea and main bronchi.
         measures : dict or None
-            What the command line measures of them (see `COVIDMTLLib.jobs.segment`); None of a preview.
+            What the command line measures of them (see `COVIDMTLLib.assessment.jobs.segment`); None of a preview.
         """
         self.check_scene()
         with self._temporary:
@@ -212,7 +212,7 @@ class AssessmentRun(Run):
     device : str
         One of `COVIDMTLLib.models.device.DEVICES`.
     refine : {"robust", "active-contour", "none"}, optional
-        See `COVIDMTLLib.assessment.assess`.
+        See `COVIDMTLLib.assessment.pipeline.assess`.
     patient : Patient, optional
         What is known besides the CT.
     prior : float, optional

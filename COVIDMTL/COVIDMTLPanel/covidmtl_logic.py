@@ -53,7 +53,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
             or a new one.
         :param model: name of a shipped model, or path of a model folder.
         :param device: "auto", "cpu", "cuda" or "mps".
-        :param refine: "robust", "active-contour" or "none"; see COVIDMTLLib.assessment.assess.
+        :param refine: "robust", "active-contour" or "none"; see COVIDMTLLib.assessment.pipeline.assess.
         :param age: of the patient, in years.
         :param sex: "female" or "male".
         :param labs: laboratory values: a CSV or JSON file, or numbers by their names in laboratory_values.csv.

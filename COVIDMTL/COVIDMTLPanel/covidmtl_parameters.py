@@ -26,7 +26,7 @@ class Device(enum.Enum):
 
 
 class LungMethod(enum.Enum):
-    """How lungs are found where none are given, by the names of `COVIDMTLLib.assessment.REFINEMENTS`."""
+    """How lungs are found where none are given, by the names of `COVIDMTLLib.assessment.pipeline.REFINEMENTS`."""
 
     ROBUST = "robust"
     ACTIVE_CONTOUR = "active-contour"

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..assessment import assess
+from ..assessment.pipeline import assess
+from ..assessment.requirements import load_models
 from ..models.model import Model
-from ..preparation import load_models
 from ..utils.errors import NOT_OURS, sentence
 from ..utils.progress import Callback
 from .claims import claim, partial_folder
@@ -42,11 +42,11 @@ def assess_case(
     case : Case
     folder : Path
         Where the folders of all cases are. That of the case is there and whole, or not there: it holds the files of
-        `assessment.assess`, or what `fail_case` writes.
+        `pipeline.assess`, or what `fail_case` writes.
     models, device
         What to assess with, and where; models stay loaded for the next case.
     options : dict
-        What else `assessment.assess` is told, of all cases alike.
+        What else `pipeline.assess` is told, of all cases alike.
     again : bool
         Whether to try a case that has failed once more.
     wait : bool

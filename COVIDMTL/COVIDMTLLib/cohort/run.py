@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..assessment import check_choices
+from ..assessment.pipeline import check_choices
 from ..models.store import DEFAULT_MODEL, read_card, shipped_models
 from ..prediction.likelihood_ratio import check_prior
 from ..segmentation.methods import DEFAULT_METHOD
@@ -59,7 +59,7 @@ def assess_cohort(
     table : path
         The cases: see `table.read_cases`.
     out : path
-        Folder for ``cases``, with a folder a case as `assessment.assess` writes it, or with ``failed.json``; for the
+        Folder for ``cases``, with a folder a case as `pipeline.assess` writes it, or with ``failed.json``; for the
         table ``cohort.csv`` and the summary ``cohort.html``.
     jobs : int, optional
         How many cases to assess at once on this machine; by default as many as it has cores.
@@ -68,7 +68,7 @@ def assess_cohort(
     parquet : bool
         Whether to write ``cohort.parquet`` too.
     model, refine, device, grid, prior
-        As of `assessment.assess`, for all cases.
+        As of `pipeline.assess`, for all cases.
     failed : callable, optional
         Is told the name of each case that fails and why, as it happens.
     noted : callable, optional

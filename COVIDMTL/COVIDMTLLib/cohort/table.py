@@ -34,7 +34,7 @@ class Case:
     ct : Path
         Image file or DICOM folder, absolute.
     options : mapping
-        What `assessment.assess` is told of this case alone: ``lungs``, ``series``, ``age``, ``sex`` and ``labs``.
+        What `pipeline.assess` is told of this case alone: ``lungs``, ``series``, ``age``, ``sex`` and ``labs``.
     error : str
         Why it cannot be assessed as its row has it; empty if it can be tried.
     """

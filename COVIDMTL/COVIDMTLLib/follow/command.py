@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import outputs, terminal
+from .. import terminal
 from ..arguments import add_progress
+from ..assessment import existing_files
 from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
@@ -65,11 +66,11 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"--names has {len(options.names)} names for {len(cts)} CTs; give one for each.")
     written = [options.out / name for name in FILES]
     for ct in cts:
-        outputs.check_not_ct(written, ct)
+        existing_files.check_not_ct(written, ct)
     kept = {}
 
     def keep(folder: Path) -> None:
-        kept.update(outputs.keep_others(options.out, folder, given=[*cts, *lungs], record=FOLLOW))
+        kept.update(existing_files.keep_others(options.out, folder, given=[*cts, *lungs], record=FOLLOW))
 
     with terminal.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:

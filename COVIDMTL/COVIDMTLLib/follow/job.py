@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from ..assessment.existing_files import digests
 from ..imaging.io import writer
 from ..opacities import in_words
-from ..outputs import digests
 from ..segmentation import methods
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps

@@ -8,8 +8,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from .. import jobs, outputs, terminal
+from .. import terminal
 from ..arguments import add_grid, add_progress
+from ..assessment import existing_files, jobs
 from ..imaging.io import writer
 from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
@@ -49,9 +50,9 @@ def opacities(options: argparse.Namespace) -> None:
     if options.measures:
         atomic_files.check_apart(options.measures, *inputs)
     written = [path for path in (options.out, options.measures) if path is not None]
-    outputs.check_not_ct(written, options.ct)
+    existing_files.check_not_ct(written, options.ct)
     for path in written:
-        outputs.check_replaceable(path)
+        existing_files.check_replaceable(path)
     measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
     with terminal.progress(options.progress) as progress:
         with atomic_files.staged_file(options.out) as path, measures_file as measures_path:

@@ -11,39 +11,39 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .assessment_files import write_files
-from .features.extraction import MODULES as FEATURE_MODULES
-from .imaging import ct_checks
-from .imaging.io.reader import opened_study
-from .imaging.lung_crop import prepare
-from .imaging.masks.reader import read_lungs
-from .imaging.volume import Volume, to_working_grid
+from ..features.extraction import MODULES as FEATURE_MODULES
+from ..imaging import ct_checks
+from ..imaging.io.reader import opened_study
+from ..imaging.lung_crop import prepare
+from ..imaging.masks.reader import read_lungs
+from ..imaging.volume import Volume, to_working_grid
+from ..measurements import boundary_visibility
+from ..measurements.density import lung_densities
+from ..measurements.lung_quality import warn_of_lungs
+from ..models import out_of_distribution
+from ..models.card import takes_features, takes_volume
+from ..models.store import DEFAULT_MODEL, Model, read_card
+from ..opacities import find_opacities, measure_opacities
+from ..opacities import warnings as warnings_of_opacities
+from ..patient.patient import Patient, check_patient, unused
+from ..prediction import likelihood_ratio
+from ..prediction.abstention import why_no_verdict
+from ..prediction.ensemble import judge_all, not_given
+from ..processes.helper import aid
+from ..reports import dicom as dicom_export
+from ..results.assessment import Assessment
+from ..segmentation import methods, plausibility
+from ..utils import atomic_files
+from ..utils.errors import InputError
+from ..utils.optional_imports import check_installed, require
+from ..utils.progress import Callback, Steps, silent
+from ..utils.software import software
+from ..utils.text import printable
+from ..utils.version import RESEARCH_USE_ONLY
+from .existing_files import check_not_ct, digests, keep_others
 from .known_lungs import KnownLungs, add_stability, features_of
-from .measurements import boundary_visibility
-from .measurements.density import lung_densities
-from .measurements.lung_quality import warn_of_lungs
-from .models import out_of_distribution
-from .models.card import takes_features, takes_volume
-from .models.store import DEFAULT_MODEL, Model, read_card
-from .opacities import find_opacities, measure_opacities
-from .opacities import warnings as warnings_of_opacities
-from .outputs import check_not_ct, digests, keep_others
-from .patient.patient import Patient, check_patient, unused
-from .prediction import likelihood_ratio
-from .prediction.abstention import why_no_verdict
-from .prediction.ensemble import judge_all, not_given
-from .preparation import load_late, modules_of, several
-from .processes.helper import aid
-from .reports import dicom as dicom_export
-from .results.assessment import Assessment
-from .segmentation import methods, plausibility
-from .utils import atomic_files
-from .utils.errors import InputError
-from .utils.optional_imports import check_installed, require
-from .utils.progress import Callback, Steps, silent
-from .utils.software import software
-from .utils.text import printable
-from .utils.version import RESEARCH_USE_ONLY
+from .output import write_files
+from .requirements import load_late, modules_of, several
 
 REFINEMENTS = ("robust", "active-contour", "none")
 GRIDS = ("ct", "working")
@@ -267,7 +267,7 @@ def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:
 def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volume]:
     if not any(one.takes_volume for one in models):
         return {}
-    from .prediction.case_attention import attention_of
+    from ..prediction.case_attention import attention_of
 
     return attention_of(models, features, inputs, tasks, grid, patient)
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .patient.laboratory import check_labs
-from .processes.command_process import Child
-from .processes.process_group import JOB_FOLDER
-from .utils.progress import Callback, silent
+from ..patient.laboratory import check_labs
+from ..processes.command_process import Child
+from ..processes.process_group import JOB_FOLDER
+from ..utils.progress import Callback, silent
 
 
 def assess_in_child(

@@ -10,35 +10,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import assessment
-from .assessment_files import write_features
-from .features.extraction import BUILT_IN, engine_modules, lung_features
-from .imaging import bspline
-from .imaging.io import writer
-from .imaging.io.reader import opened_study, read_ct, read_mask
-from .imaging.labels import AIRWAYS
-from .imaging.masks.reader import read_lungs
-from .imaging.volume import labels_on, to_working_grid
-from .measurements import boundary_visibility
-from .measurements.density import lung_densities
-from .measurements.lung_quality import warn_of_lungs
-from .measurements.overlap import compare_masks
-from .opacities import corrected_opacities, find_opacities, measure_opacities
-from .opacities import warnings as warnings_of_opacities
-from .processes.helper import aid
-from .reports import dicom
-from .segmentation import methods
-from .segmentation.airways import NOT_FOUND, without_airways
-from .segmentation.parameters import Parameters
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.progress import Callback, Steps
-from .utils.text import printable
+from ..features.extraction import BUILT_IN, engine_modules, lung_features
+from ..imaging import bspline
+from ..imaging.io import writer
+from ..imaging.io.reader import opened_study, read_ct, read_mask
+from ..imaging.labels import AIRWAYS
+from ..imaging.masks.reader import read_lungs
+from ..imaging.volume import labels_on, to_working_grid
+from ..measurements import boundary_visibility
+from ..measurements.density import lung_densities
+from ..measurements.lung_quality import warn_of_lungs
+from ..measurements.overlap import compare_masks
+from ..opacities import corrected_opacities, find_opacities, measure_opacities
+from ..opacities import warnings as warnings_of_opacities
+from ..processes.helper import aid
+from ..reports import dicom
+from ..segmentation import methods
+from ..segmentation.airways import NOT_FOUND, without_airways
+from ..segmentation.parameters import Parameters
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, Steps
+from ..utils.text import printable
+from . import pipeline
+from .output import write_features
 
 
 def assess(ct: Path, folder: Path, *, progress: Callback, **options: Any) -> dict[str, Any]:
-    """`assessment.assess`, for the content of ``assessment.json`` alone."""
-    return assessment.assess(ct, folder, progress=progress, **options).result
+    """`pipeline.assess`, for the content of ``assessment.json`` alone."""
+    return pipeline.assess(ct, folder, progress=progress, **options).result
 
 
 def demo(
@@ -46,13 +46,13 @@ def demo(
 ) -> dict[str, Any]:
     """Make a synthetic CT, write it as ``ct.nrrd`` and assess it."""
     require("SimpleITK", "scipy.interpolate", "scipy.ndimage")
-    from .phantom import thorax
+    from ..phantom import thorax
 
     progress("phantom", 0.0, "Making a synthetic CT")
     phantom = thorax(seed, ground_glass=ground_glass, consolidation=consolidation)
     writer.write_volume(phantom.ct, folder / "ct.nrrd")
     name = f"synthetic CT, seed {seed}"
-    return assessment.assess(phantom.ct, folder, name=name, synthetic=True, progress=progress, **options).result
+    return pipeline.assess(phantom.ct, folder, name=name, synthetic=True, progress=progress, **options).result
 
 
 def segment(
@@ -111,7 +111,7 @@ def segment(
         if source is None:
             writer.write_volume(labels, out, target)
         else:
-            found_by = assessment.origin(initial is not None, "none" if method == "classical" else method)
+            found_by = pipeline.origin(initial is not None, "none" if method == "classical" else method)
             on_ct = labels_on(labels, volume.geometry).array
             dicom.write_segmentation(on_ct, source, found_by, out, datetime.now())
     return measures

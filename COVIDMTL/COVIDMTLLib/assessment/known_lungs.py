@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from .features.extraction import lung_features
-from .imaging.lung_crop import at_spacing
-from .imaging.volume import Volume
-from .models.card import takes_features
-from .models.model import Model
-from .prediction.stability import moved_most, stability
-from .processes.helper import Aid
-from .segmentation import methods
-from .segmentation.robust.chest import Chest
-from .utils.errors import ImplausibleCT
-from .utils.progress import Callback, silent
+from ..features.extraction import lung_features
+from ..imaging.lung_crop import at_spacing
+from ..imaging.volume import Volume
+from ..models.card import takes_features
+from ..models.model import Model
+from ..prediction.stability import moved_most, stability
+from ..processes.helper import Aid
+from ..segmentation import methods
+from ..segmentation.robust.chest import Chest
+from ..utils.errors import ImplausibleCT
+from ..utils.progress import Callback, silent
 
 
 class KnownLungs:

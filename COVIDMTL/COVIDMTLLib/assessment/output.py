@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .imaging.io.writer import write_volume
-from .imaging.volume import labels_on, linear_on
+from ..imaging.io.writer import write_volume
+from ..imaging.volume import labels_on, linear_on
 
 if TYPE_CHECKING:
-    from .reports.dicom import Source
-    from .results.assessment import Assessment
+    from ..reports.dicom import Source
+    from ..results.assessment import Assessment
 
 
 def write_files(assessment: Assessment, folder: Path, grid: str, source: Source | None = None) -> None:
@@ -28,7 +28,7 @@ def write_files(assessment: Assessment, folder: Path, grid: str, source: Source 
     source : Source, optional
         The DICOM series that the CT was read from, if there are to be DICOM files.
     """
-    from .reports.html import write_report
+    from ..reports.html import write_report
 
     if assessment.features:
         write_features(assessment.features, folder / "features.csv")
@@ -43,7 +43,7 @@ def write_files(assessment: Assessment, folder: Path, grid: str, source: Source 
 
 
 def _write_dicom(assessment: Assessment, folder: Path, source: Source) -> None:
-    from .reports import dicom
+    from ..reports import dicom
 
     made, origin = datetime.now(), assessment.result["lungs"]["source"]
     labels = labels_on(assessment.lungs, assessment.ct_geometry).array

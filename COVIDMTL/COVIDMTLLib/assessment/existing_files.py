@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .imaging.io.writer import MARK, is_dicom
-from .utils.errors import InputError
+from ..imaging.io.writer import MARK, is_dicom
+from ..utils.errors import InputError
 
 ASSESSMENT = "assessment.json"
 
@@ -131,7 +131,7 @@ def _free(path: Path) -> str:
 
 
 def _is_features(start: bytes) -> bool:
-    from .features.names import FEATURE_NAMES
+    from ..features.names import FEATURE_NAMES
 
     first = next(csv.reader([start.decode("utf-8", "replace").partition("\n")[0]]), [])
     return first[:10] == list(FEATURE_NAMES)[:10]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .features.extraction import MODULES as FEATURE_MODULES
-from .imaging import bspline
-from .models.model import Model
-from .models.store import load_model
-from .reports import dicom as dicom_export
-from .segmentation import methods
-from .utils.errors import InputError
-from .utils.optional_imports import require
+from ..features.extraction import MODULES as FEATURE_MODULES
+from ..imaging import bspline
+from ..models.model import Model
+from ..models.store import load_model
+from ..reports import dicom as dicom_export
+from ..segmentation import methods
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
 
 
 def modules_of(
@@ -24,7 +24,7 @@ def modules_of(
     Parameters
     ----------
     refine : str
-        As of `assessment.assess`.
+        As of `pipeline.assess`.
     segmented, torch, written, dicom : bool
         Whether lungs are found or refined, a model takes PyTorch, files are written, and if so DICOM ones too.
     """
