@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.batch import IMAGE_SUFFIXES
+from COVIDMTLLib.cohort.folder import IMAGE_SUFFIXES
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.segmentation.methods import MODULES, mask_on

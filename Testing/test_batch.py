@@ -10,7 +10,7 @@ import psutil
 import pytest
 from bright_model import write_bright_model
 from conftest import covid_mtl, write, write_dicom
-from COVIDMTLLib.batch import TABLE, assess_folder, assess_in_child, cases, passed_over
+from COVIDMTLLib.cohort.folder import TABLE, assess_folder, assess_in_child, cases, passed_over
 from COVIDMTLLib.utils.errors import InputError
 from dicom_studies import write_frames, write_localizer, write_slices
 

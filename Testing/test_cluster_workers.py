@@ -8,7 +8,7 @@ import time
 
 import pytest
 from cohort_runs import until
-from COVIDMTLLib.cohort import cluster
+from COVIDMTLLib.cohort import dask_cluster
 from COVIDMTLLib.cohort.run import assess_cohort
 from COVIDMTLLib.utils.errors import InputError
 
@@ -40,7 +40,7 @@ UNABLE = {
 @pytest.mark.parametrize("kind", UNABLE)
 def test_a_worker_that_cannot_work_ends_the_run_with_a_sentence(kind, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "JOINING", 10.0)
+    monkeypatch.setattr(dask_cluster, "JOINING", 10.0)
     preload, sentence = UNABLE[kind]
     (tmp_path / "preload.py").write_text(preload)
     cli, quiet = [sys.executable, "-m"], {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}

@@ -12,9 +12,9 @@ import pytest
 from bright_model import write_bright_model
 from cohort_runs import assessed, failures, gone, said, start, stray, until, workers
 from conftest import covid_mtl
-from COVIDMTLLib.cohort.attendant import DIED, Attendant
 from COVIDMTLLib.cohort.case import assess_case
-from COVIDMTLLib.cohort.claims import claim, partial_folder, sweep
+from COVIDMTLLib.cohort.case_process import DIED, Attendant
+from COVIDMTLLib.cohort.locks import claim, partial_folder, sweep
 from COVIDMTLLib.cohort.outcome import Outcome
 from COVIDMTLLib.cohort.run import assess_cohort
 from COVIDMTLLib.cohort.summary import write_summary
@@ -116,7 +116,7 @@ def test_a_cluster_whose_workers_die_ends_as_one_machine_does(table, undisturbed
 
 
 def test_a_case_that_its_process_dies_of_is_a_failed_one(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("COVIDMTLLib.cohort.attendant.assess_case", die)
+    monkeypatch.setattr("COVIDMTLLib.cohort.case_process.assess_case", die)
     attendant, case = Attendant(), read_cases(table)[0]
     assert attendant.assess(case, tmp_path, *HOW, again=False, wait=False).error == DIED
     assert json.loads((tmp_path / case.name / "failed.json").read_text())["error"] == DIED

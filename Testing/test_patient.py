@@ -10,7 +10,7 @@ import pytest
 from COVIDMTLLib import cli
 from COVIDMTLLib.assessment import in_subprocess
 from COVIDMTLLib.assessment.pipeline import assess
-from COVIDMTLLib.batch import assess_folder
+from COVIDMTLLib.cohort.folder import assess_folder
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.model import Model
 from COVIDMTLLib.models.store import load_network, save_model

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from COVIDMTLLib.batch import cases
+from COVIDMTLLib.cohort.folder import cases
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.lung_crop import BOX, prepare
 from COVIDMTLLib.imaging.masks.reader import read_lungs

@@ -11,7 +11,7 @@ import numpy as np
 
 from .architectures.kernel_ridge import KernelRidge
 from .arguments import add_end_with_input
-from .cohort.results import CASES
+from .cohort.output import CASES
 from .features.names import FEATURE_NAMES, values_of
 from .models.feature_scaling import scale
 from .models.model import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import qt
-from COVIDMTLLib.cohort.results import CASES, SUMMARY
+from COVIDMTLLib.cohort.output import CASES, SUMMARY
 from COVIDMTLLib.utils.cpu import cores
 from slicer.i18n import tr as _
 

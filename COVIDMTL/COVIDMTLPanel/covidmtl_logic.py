@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import slicer
-from COVIDMTLLib.batch import assess_folder, assess_in_child
-from COVIDMTLLib.cohort.results import TABLE
+from COVIDMTLLib.cohort.folder import assess_folder, assess_in_child
+from COVIDMTLLib.cohort.output import TABLE
 from COVIDMTLLib.models.checkpoint_import import RELEASE
 from COVIDMTLLib.models.store import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import check_patient

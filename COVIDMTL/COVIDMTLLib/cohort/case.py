@@ -14,7 +14,7 @@ from ..assessment.requirements import load_models
 from ..models.model import Model
 from ..utils.errors import NOT_OURS, sentence
 from ..utils.progress import Callback
-from .claims import claim, partial_folder
+from .locks import claim, partial_folder
 from .outcome import FAILED, Outcome, read_outcome
 from .table import Case
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from .. import terminal
 from ..arguments import add_method, add_progress
-from ..batch import passed_over
 from ..models.store import DEFAULT_MODEL
 from ..processes.cancellation import Stopped
 from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY
-from .results import SUMMARY, TABLE
+from .folder import passed_over
+from .output import SUMMARY, TABLE
 from .run import assess_cohort
 
 HELP = "assess any number of CTs, on this machine or a Dask cluster; run again, it goes on where it was stopped"

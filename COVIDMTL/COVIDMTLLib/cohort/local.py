@@ -9,7 +9,7 @@ from typing import Any
 
 from ..utils.cpu import cores
 from ..utils.progress import Callback
-from .attendant import Attendant
+from .case_process import Attendant
 from .outcome import Outcome
 from .table import Case
 

@@ -18,11 +18,11 @@ from ..utils.errors import InputError
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, silent
 from .case import fail_case
-from .claims import sweep
-from .cluster import ClusterWorkers
+from .dask_cluster import ClusterWorkers
 from .local import LocalWorkers
+from .locks import sweep
 from .outcome import Outcome, read_outcome
-from .results import CASES, write_results
+from .output import CASES, write_results
 from .table import Case, read_cases
 
 EVERY = 60.0

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..batch import IMAGE_SUFFIXES
 from ..prediction.likelihood_ratio import AGAINST, FOR, NOTHING
 from ..utils.version import RESEARCH_USE_ONLY, __version__
-from . import distributions
+from . import histograms
+from .folder import IMAGE_SUFFIXES
 from .outcome import Outcome
 from .outliers import FEWEST, MEASURES, MOST, column, outliers
 
@@ -104,7 +104,7 @@ def _measures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if not len(values) or measure.column == "warnings":
             continue
         low, middle, high = (measure.form.format(value) for value in np.quantile(values, (0.05, 0.5, 0.95)))
-        picture = distributions.histogram(values, percent="%" in measure.form)
+        picture = histograms.histogram(values, percent="%" in measure.form)
         found.append({"title": measure.title, "low": low, "median": middle, "high": high, "picture": picture})
     return found
 
@@ -134,7 +134,7 @@ def _tasks(assessed: Sequence[Outcome]) -> list[dict[str, Any]]:
         }
         of = classes[-1] if len(classes) == 2 else ""
         of = f"Probability of {of}" if of else "Probability of each class"
-        found.append({"title": title, "verdicts": verdicts, "of": of, "picture": distributions.probabilities(shown)})
+        found.append({"title": title, "verdicts": verdicts, "of": of, "picture": histograms.probabilities(shown)})
     return found
 
 
@@ -147,4 +147,4 @@ def _evidence(title: str, task: str, rows: Sequence[dict[str, Any]], ratio: str)
     ]
     unstable = sum(row[f"{task}: stable"] == "no" for row in rows)
     of = "Likelihood ratio" + (f"; not stable in {unstable}" if unstable else "")
-    return {"title": title, "verdicts": verdicts, "of": of, "picture": distributions.ratios(column(rows, ratio))}
+    return {"title": title, "verdicts": verdicts, "of": of, "picture": histograms.ratios(column(rows, ratio))}

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..batch import cases
 from ..patient.table import by_case, patient_of
 from ..utils.csv_tables import all_of, read_rows
 from ..utils.errors import InputError
 from ..utils.optional_imports import require
+from .folder import cases
 
 COLUMNS = ("ct", "lungs", "series")
 
@@ -53,7 +53,7 @@ def read_cases(path: str | Path) -> list[Case]:
     path : path
         CSV or Parquet with the columns ``case`` and ``ct``, and any of ``lungs``, ``series``, ``age``, ``sex`` and the
         names of `laboratory.LABORATORY`; an empty cell is a value that is not known, and paths are relative to
-        the table. Or a folder, whose image files and subfolders are a case each, as `batch.cases` finds them.
+        the table. Or a folder, whose image files and subfolders are a case each, as `folder.cases` finds them.
 
     Returns
     -------

@@ -22,8 +22,8 @@ from ..utils.cpu import cores
 from ..utils.errors import NOT_OURS, InputError
 from ..utils.optional_imports import require
 from ..utils.version import __version__
-from .attendant import TRIES, Attendant
 from .case import fail_case
+from .case_process import TRIES, Attendant
 from .outcome import Outcome
 from .table import Case
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..results.rows import columns_of, write_rows
 from ..utils import atomic_files
-from .claims import claim
+from .locks import claim
 from .outcome import Outcome
 from .summary import write_summary
 

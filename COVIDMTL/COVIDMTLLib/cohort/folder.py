@@ -8,17 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .assessment.in_subprocess import assess_in_child
-from .assessment.pipeline import assess
-from .imaging.dicom.headers import has_frames, is_dicom_file
-from .imaging.io.archives import ARCHIVES
-from .imaging.io.archives import IMAGES as IMAGE_SUFFIXES
-from .patient.table import read_patients
-from .processes.command_process import ChildFailed
-from .results.rows import failed_row, row_of, write_rows
-from .utils.atomic_files import staged_file
-from .utils.errors import InputError
-from .utils.progress import Callback, silent
+from ..assessment.in_subprocess import assess_in_child
+from ..assessment.pipeline import assess
+from ..imaging.dicom.headers import has_frames, is_dicom_file
+from ..imaging.io.archives import ARCHIVES
+from ..imaging.io.archives import IMAGES as IMAGE_SUFFIXES
+from ..patient.table import read_patients
+from ..processes.command_process import ChildFailed
+from ..results.rows import failed_row, row_of, write_rows
+from ..utils.atomic_files import staged_file
+from ..utils.errors import InputError
+from ..utils.progress import Callback, silent
 
 __all__ = ["assess_folder", "assess_in_child", "cases"]
 
