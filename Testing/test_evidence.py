@@ -12,7 +12,8 @@ from conftest import covid_mtl
 from COVIDMTLLib.architectures.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.assessment.output import write_features
 from COVIDMTLLib.assessment.pipeline import assess
-from COVIDMTLLib.calibration_command import calibrate_site
+from COVIDMTLLib.cli.calibrate import calibrate_site
+from COVIDMTLLib.cli.console import summary
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.store import DEFAULT_MODEL, load_model, read_card, save_model
 from COVIDMTLLib.phantom import thorax
@@ -20,7 +21,6 @@ from COVIDMTLLib.prediction import likelihood_ratio, stability
 from COVIDMTLLib.prediction.abstention import why_no_verdict
 from COVIDMTLLib.prediction.ensemble import judge_all
 from COVIDMTLLib.prediction.verdicts import judge
-from COVIDMTLLib.terminal import summary
 from COVIDMTLLib.utils.errors import InputError
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.assessment.existing_files import keep_others
-from COVIDMTLLib.cli import main
+from COVIDMTLLib.cli.main import main
 from COVIDMTLLib.follow.change import DECREASED, INCREASED, MEASURES, NO_CHANGE, changes, values_of
 from COVIDMTLLib.follow.comparability import warnings
 from COVIDMTLLib.follow.job import follow

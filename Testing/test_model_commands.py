@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from conftest import covid_mtl
-from COVIDMTLLib import RESEARCH_USE_ONLY, cli
+from COVIDMTLLib import RESEARCH_USE_ONLY
+from COVIDMTLLib.cli import main
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.card import published_input
 from COVIDMTLLib.models.checkpoint_import import RELEASE_FEATURES
@@ -25,7 +26,7 @@ def run(capsys):
     """Run the command line in this process; returns exit code, output and errors."""
 
     def model(*arguments):
-        code = cli.main(["model", *map(str, arguments)])
+        code = main.main(["model", *map(str, arguments)])
         return code, *capsys.readouterr()
 
     return model

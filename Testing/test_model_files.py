@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from COVIDMTLLib import cli
+from COVIDMTLLib.cli import main
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.card import published_input
 from COVIDMTLLib.models.feature_scaling import fit_scaling
@@ -408,7 +408,7 @@ def test_hostile_model_gets_one_sentence(kind, folder, capsys):
         read_card(path)
     except InputError as error:  # what is wrong with the card is the same sentence without PyTorch
         assert str(error) == str(refused.value)
-    assert cli.main(["model", "check", str(path)]) == 2
+    assert main.main(["model", "check", str(path)]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err == f"covid-mtl: {refused.value}\n" and said.err.count("\n") == 1
     assert not (folder.parent / "sprung").exists()

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from COVIDMTLLib import cli
 from COVIDMTLLib.assessment import in_subprocess
 from COVIDMTLLib.assessment.pipeline import assess
+from COVIDMTLLib.cli import main
 from COVIDMTLLib.cohort.folder import assess_folder
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.model import Model
@@ -90,7 +90,7 @@ BAD_FILES = {
 
 
 def refused(arguments, out, capsys, sentence):
-    assert cli.main(["assess", "ct that is not looked at.nrrd", "--out", str(out), *map(str, arguments)]) == 2
+    assert main.main(["assess", "ct that is not looked at.nrrd", "--out", str(out), *map(str, arguments)]) == 2
     message = capsys.readouterr().err
     assert sentence in message
     assert message.startswith("covid-mtl: ") and message.endswith(".\n") and message.count("\n") == 1

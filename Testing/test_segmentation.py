@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write
-from COVIDMTLLib import cli
+from COVIDMTLLib.cli import main
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.labels import LEFT, RIGHT
@@ -146,14 +146,14 @@ def test_command_line_passes_parameters_and_warnings_on(phantom_ct, tmp_path, mo
         passed[:] = parameters, through, airways
         return None if through else {"warnings": ["A lung is missing."]}
 
-    monkeypatch.setattr(cli, "run_supervised", record)
+    monkeypatch.setattr(main, "run_supervised", record)
     options = "--threshold -500.5 --alpha 0.1 --beta 5 --iterations 7 --closing 3 --through 1 -2.5 3".split()
-    assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd"), *options]) == 0
+    assert main.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd"), *options]) == 0
     given = Parameters(threshold=-500.5, alpha=0.1, beta=5, iterations=7, closing=3)
     assert passed == [given, [1, -2.5, 3], False]
     assert "Warning" not in capsys.readouterr().err
     options = ["--airways", "--progress", "json"]
-    assert cli.main(["segment", str(phantom_ct), "--out", str(tmp_path / "other.nrrd"), *options]) == 0
+    assert main.main(["segment", str(phantom_ct), "--out", str(tmp_path / "other.nrrd"), *options]) == 0
     assert passed == [Parameters(), None, True]
     assert capsys.readouterr().err.splitlines() == ["Warning: A lung is missing."]
 

@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 import SimpleITK as sitk
-from COVIDMTLLib import cli
+from COVIDMTLLib.cli import main
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask, read_study
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on
 from COVIDMTLLib.processes import worker
@@ -52,7 +52,7 @@ def run(odd: OddInput, folder: Path) -> Ending:
     said, answer = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with _elsewhere(folder), contextlib.redirect_stderr(said), contextlib.redirect_stdout(answer):
         try:
-            code = cli.main(odd.arguments)
+            code = main.main(odd.arguments)
         except SystemExit as end:
             code = end.code or 0
         except BaseException:
@@ -78,7 +78,7 @@ def _elsewhere(folder: Path) -> Iterator[None]:
         for number in range(3):
             os.dup2(null, number)
         with (
-            mock.patch.object(cli, "run_supervised", in_place),
+            mock.patch.object(main, "run_supervised", in_place),
             mock.patch.object(tempfile, "tempdir", str(folder / "tmp")),
             mock.patch.dict(os.environ, TMPDIR=str(folder / "tmp")),
         ):

@@ -10,27 +10,28 @@ from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
-from . import calibration_command as calibration
-from . import export_dicom_command as dicom_command
-from . import model_commands, terminal
-from .arguments import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
-from .assessment import existing_files, jobs
-from .cohort import command as cohort_command
-from .features.extraction import BUILT_IN, ENGINES
-from .follow import command as follow_command
-from .imaging.io import inspection, writer
-from .models.store import DEFAULT_MODEL
-from .opacities import command as opacities_command
-from .patient.patient import check_patient
-from .prediction.likelihood_ratio import check_prior
-from .processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
-from .segmentation.methods import DEFAULT_METHOD, METHODS
-from .segmentation.parameters import Parameters
-from .utils import atomic_files
-from .utils.errors import NOT_OURS, InputError, sentence
-from .utils.progress import silent
-from .utils.text import printable
-from .utils.version import RESEARCH_USE_ONLY, __version__
+from ..assessment import existing_files, jobs
+from ..features.extraction import BUILT_IN, ENGINES
+from ..imaging.io import inspection, writer
+from ..models.store import DEFAULT_MODEL
+from ..patient.patient import check_patient
+from ..prediction.likelihood_ratio import check_prior
+from ..processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
+from ..segmentation.methods import DEFAULT_METHOD, METHODS
+from ..segmentation.parameters import Parameters
+from ..utils import atomic_files
+from ..utils.errors import NOT_OURS, InputError, sentence
+from ..utils.progress import silent
+from ..utils.text import printable
+from ..utils.version import RESEARCH_USE_ONLY, __version__
+from . import calibrate as calibration
+from . import cohort as cohort_command
+from . import console
+from . import export_dicom as dicom_command
+from . import follow as follow_command
+from . import model as model_commands
+from . import opacities as opacities_command
+from .options import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 DONE = ("done", 1.0, "Done")
@@ -39,8 +40,8 @@ DONE = ("done", 1.0, "Done")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
     128 + the number of a signal that stopped it."""
-    terminal.write_all_characters()
-    terminal.quiet_libraries()
+    console.write_all_characters()
+    console.quiet_libraries()
     options = _parser().parse_args(arguments)
     try:
         _check_here()
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _failed(options: argparse.Namespace, code: int, kind: str, text: str) -> int:
     """Say why a command failed, to people and to the program that reads the progress; returns the exit code."""
     if getattr(options, "progress", None) == "json":
-        terminal.tell_error(kind, text)
+        console.tell_error(kind, text)
     print(f"covid-mtl: {text}", file=sys.stderr)
     return code
 
@@ -217,7 +218,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
     def keep(folder: Path) -> None:
         kept.update(existing_files.keep_others(options.out, folder, ct, [more.get("lungs")]))
 
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:
             result = run_supervised(
                 job,
@@ -236,7 +237,7 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
             )
         progress(*DONE)
     if options.progress != "json":
-        print(terminal.summary(result, options.out))
+        print(console.summary(result, options.out))
     for name, other in kept.items():
         print(f"{name}, which was in {options.out} before, is kept there as {other}.", file=sys.stderr)
 
@@ -252,7 +253,7 @@ def _segment(options: argparse.Namespace) -> None:
     if options.measures:
         atomic_files.check_apart(options.measures, options.ct, options.initial)
     measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         with atomic_files.staged_file(options.out) as path, measures_file as measures_path:
             measures = run_supervised(
                 jobs.segment,
@@ -273,7 +274,7 @@ def _segment(options: argparse.Namespace) -> None:
                 measures_path.write_text(json.dumps(measures, indent=2) + "\n", encoding="utf-8")
         progress(*DONE)
     if measures and options.progress != "json":
-        print(terminal.lungs_line(measures))
+        print(console.lungs_line(measures))
     for warning in measures["warnings"] if measures else []:
         print(f"Warning: {warning}", file=sys.stderr)
 
@@ -288,7 +289,7 @@ def _check_outputs(ct: Path, *paths: Path | None) -> None:
 def _features(options: argparse.Namespace) -> None:
     atomic_files.check_apart(options.out, options.ct, options.mask)
     _check_outputs(options.ct, options.out)
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         with atomic_files.staged_file(options.out) as path:
             warnings = run_supervised(
                 jobs.features, options.ct, options.mask, path, options.series, options.engine, progress=progress

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from . import terminal
-from .architectures.config import weights_wanted
-from .arguments import add_end_with_input
-from .models.card import network_config, takes_features, takes_patient, takes_volume
-from .models.checkpoint_import import RELEASE, import_checkpoint
-from .models.out_of_distribution import QUANTILES
-from .models.store import load_model, load_network, read_card, shipped_models
-from .utils.csv_tables import read_text
-from .utils.errors import InputError
-from .utils.text import printable
-from .utils.version import RESEARCH_USE_ONLY
+from ..architectures.config import weights_wanted
+from ..models.card import network_config, takes_features, takes_patient, takes_volume
+from ..models.checkpoint_import import RELEASE, import_checkpoint
+from ..models.out_of_distribution import QUANTILES
+from ..models.store import load_model, load_network, read_card, shipped_models
+from ..utils.csv_tables import read_text
+from ..utils.errors import InputError
+from ..utils.text import printable
+from ..utils.version import RESEARCH_USE_ONLY
+from . import console
+from .options import add_end_with_input
 
 LONGEST_LIST = 20
 """Values beyond which a list is left out where a card is shown."""
@@ -83,7 +83,7 @@ def check_model(options: argparse.Namespace) -> None:
 
 def import_model(options: argparse.Namespace) -> None:
     """Make a model folder of a published checkpoint."""
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         progress("import", 0.0, "Importing the checkpoint")
         said = _import_checkpoint(options)
         progress("done", 1.0, "Done")

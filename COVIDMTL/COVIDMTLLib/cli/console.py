@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from .opacities import in_words as opacities_in_words
-from .prediction import likelihood_ratio
-from .prediction.verdicts import in_words as verdict_in_words
-from .utils.optional_imports import require
-from .utils.progress import Callback, silent
+from ..opacities import in_words as opacities_in_words
+from ..prediction import likelihood_ratio
+from ..prediction.verdicts import in_words as verdict_in_words
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, silent
 
 
 @contextmanager

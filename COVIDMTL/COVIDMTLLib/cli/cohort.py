@@ -6,15 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from .. import terminal
-from ..arguments import add_method, add_progress
+from ..cohort.folder import passed_over
+from ..cohort.output import SUMMARY, TABLE
+from ..cohort.run import assess_cohort
 from ..models.store import DEFAULT_MODEL
 from ..processes.cancellation import Stopped
 from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY
-from .folder import passed_over
-from .output import SUMMARY, TABLE
-from .run import assess_cohort
+from . import console
+from .options import add_method, add_progress
 
 HELP = "assess any number of CTs, on this machine or a Dask cluster; run again, it goes on where it was stopped"
 
@@ -53,7 +53,7 @@ def cohort(options: argparse.Namespace) -> None:
     for said in passed_over(options.table) if options.table.is_dir() else ():
         print(printable(said), file=sys.stderr)
     try:
-        with terminal.progress(options.progress) as progress:
+        with console.progress(options.progress) as progress:
             rows = assess_cohort(
                 options.table,
                 options.out,
@@ -65,8 +65,8 @@ def cohort(options: argparse.Namespace) -> None:
                 device=options.device,
                 grid=options.grid,
                 prior=options.prior,
-                failed=lambda name, reason: terminal.note(f"{name} failed: {reason}"),
-                noted=lambda name, note: terminal.note(f"{name}: {note}"),
+                failed=lambda name, reason: console.note(f"{name} failed: {reason}"),
+                noted=lambda name, note: console.note(f"{name}: {note}"),
                 progress=progress,
             )
     except Stopped as stop:

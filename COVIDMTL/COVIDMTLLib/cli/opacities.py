@@ -8,14 +8,14 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from .. import terminal
-from ..arguments import add_grid, add_progress
 from ..assessment import existing_files, jobs
 from ..imaging.io import writer
+from ..opacities.wording import in_words
 from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
-from .wording import in_words
+from . import console
+from .options import add_grid, add_progress
 
 HELP = "find and measure the opacities of the lungs: 1 ground glass, 2 consolidation"
 
@@ -54,7 +54,7 @@ def opacities(options: argparse.Namespace) -> None:
     for path in written:
         existing_files.check_replaceable(path)
     measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         with atomic_files.staged_file(options.out) as path, measures_file as measures_path:
             found = run_supervised(
                 jobs.opacities,

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import terminal
-from ..arguments import add_progress
 from ..assessment import existing_files
+from ..follow.job import FOLLOW, follow
+from ..follow.origin import read_date
+from ..follow.wording import in_words
 from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from ..utils.version import RESEARCH_USE_ONLY
-from .job import FOLLOW, follow
-from .origin import read_date
-from .wording import in_words
+from . import console
+from .options import add_progress
 
 HELP = "compare CTs of one patient in time: lungs, opacities, zone scores, and what changed beyond the measurement"
 
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     def keep(folder: Path) -> None:
         kept.update(existing_files.keep_others(options.out, folder, given=[*cts, *lungs], record=FOLLOW))
 
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:
             result = run_supervised(
                 follow, cts, folder, lungs, series, dates, options.names, options.volumes, progress=progress

@@ -9,17 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from . import terminal
-from .arguments import add_identity, add_progress
-from .assessment import existing_files
-from .imaging.io.reader import read_mask
-from .processes.cancellation import run_supervised
-from .reports.dicom import MODULES, read_source, write_report, write_segmentation
-from .reports.dicom.structured_report import REPORTED
-from .utils import atomic_files
-from .utils.errors import InputError
-from .utils.optional_imports import require
-from .utils.progress import Callback, Steps
+from ..assessment import existing_files
+from ..imaging.io.reader import read_mask
+from ..processes.cancellation import run_supervised
+from ..reports.dicom import MODULES, read_source, write_report, write_segmentation
+from ..reports.dicom.structured_report import REPORTED
+from ..utils import atomic_files
+from ..utils.errors import InputError
+from ..utils.optional_imports import require
+from ..utils.progress import Callback, Steps
+from . import console
+from .options import add_identity, add_progress
 
 HELP = "write lungs.dcm, a segmentation, and assessment.dcm, a structured report, of an assessment and its series"
 
@@ -53,7 +53,7 @@ def export_dicom(options: argparse.Namespace) -> None:
     def keep(folder: Path) -> None:
         kept.update(existing_files.keep_others(options.out, folder, slices[0].parent))
 
-    with terminal.progress(options.progress) as progress:
+    with console.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:
             run_supervised(write, options.results, slices, folder, options.keep_identity, progress=progress)
         progress("done", 1.0, "Done")

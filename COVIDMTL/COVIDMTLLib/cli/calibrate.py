@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from .architectures.kernel_ridge import KernelRidge
-from .arguments import add_end_with_input
-from .cohort.output import CASES
-from .features.names import FEATURE_NAMES, values_of
-from .models.feature_scaling import scale
-from .models.model import Model
-from .models.store import load_model, save_model
-from .patient.table import by_case
-from .prediction import site_calibration
-from .prediction.site_calibration import LocalCases
-from .utils import atomic_files
-from .utils.csv_tables import read_rows
-from .utils.errors import InputError
-from .utils.text import printable, shortened
-from .utils.version import RESEARCH_USE_ONLY
+from ..architectures.kernel_ridge import KernelRidge
+from ..cohort.output import CASES
+from ..features.names import FEATURE_NAMES, values_of
+from ..models.feature_scaling import scale
+from ..models.model import Model
+from ..models.store import load_model, save_model
+from ..patient.table import by_case
+from ..prediction import site_calibration
+from ..prediction.site_calibration import LocalCases
+from ..utils import atomic_files
+from ..utils.csv_tables import read_rows
+from ..utils.errors import InputError
+from ..utils.text import printable, shortened
+from ..utils.version import RESEARCH_USE_ONLY
+from .options import add_end_with_input
 
 HELP = "make the model one of a site's own, from a cohort's results and labels of some of its cases"
 
@@ -64,7 +64,7 @@ def calibrate_site(
     Parameters
     ----------
     cohort : path
-        What `cohort.run.assess_cohort` wrote, with features of lungs as the model knows them.
+        What `run.assess_cohort` wrote, with features of lungs as the model knows them.
     labels : path
         CSV with the columns ``case`` and any of the model's tasks, and ``severity`` of the cohort in place of
         ``severe``.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .models.device import DEVICES
-from .models.store import DEFAULT_MODEL
-from .segmentation.parameters import PUBLISHED
+from ..models.device import DEVICES
+from ..models.store import DEFAULT_MODEL
+from ..segmentation.parameters import PUBLISHED
 
 
 def add_assessment_options(parser: argparse.ArgumentParser) -> None:
