@@ -19,17 +19,13 @@ FILES = sorted(Path(COVIDMTLLib.__file__).parent.rglob("*.py"))
 HEAVY = {"torch", "radiomics", "matplotlib"}
 FOREIGN = {"slicer", "qt", "ctk", "vtk"}
 NEED_MORE = {
-    "COVIDMTLLib.prediction.attention_maps",
-    "COVIDMTLLib.prediction.case_attention",
-    "COVIDMTLLib.models.release_checkpoint",
+    "COVIDMTLLib.features.pyradiomics_engine",
     "COVIDMTLLib.models.inference",
-    "COVIDMTLLib.networks.losses",
+    "COVIDMTLLib.models.release_checkpoint",
     "COVIDMTLLib.models.torch_weights",
     "COVIDMTLLib.networks",
-    "COVIDMTLLib.networks.layers.shift3d",
-    "COVIDMTLLib.networks.tensors",
-    "COVIDMTLLib.features.pyradiomics_engine",
-    "COVIDMTLLib.networks.transfer",
+    "COVIDMTLLib.prediction.attention_maps",
+    "COVIDMTLLib.prediction.case_attention",
 }
 """Modules and packages that import PyTorch or PyRadiomics at once, since they are of use only with it."""
 

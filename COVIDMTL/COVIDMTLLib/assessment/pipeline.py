@@ -117,7 +117,7 @@ def assess(
     dicom : bool
         For a DICOM study: also write ``lungs.dcm``, a segmentation, and ``assessment.dcm``, a structured report.
     keep_identity : bool
-        In these carry patient and study as the series has them, instead of leaving them out (see `dicom_export`).
+        In these carry patient and study as the series has them, instead of leaving them out (see `reports.dicom`).
     progress : Callback, optional
         Is told step, share done and a line of text; what it raises ends the job.
 

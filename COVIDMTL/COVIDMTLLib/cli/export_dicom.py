@@ -73,7 +73,7 @@ def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, 
     folder : Path
         Where to.
     keep_identity : bool
-        Carry patient and study, see `dicom_export`.
+        Carry patient and study, see `reports.dicom`.
     progress : Callback
 
     Raises

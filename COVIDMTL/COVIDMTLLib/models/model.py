@@ -28,7 +28,7 @@ class FeatureRunner:
     Parameters
     ----------
     network : FeatureNetwork
-        Of `feature_networks`.
+        Of `numpy_networks`.
     """
 
     used = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}

@@ -40,7 +40,7 @@ class Child:
         Command, options, and after ``--`` what may begin with a hyphen.
     python : str, optional
         The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer, a
-        launcher that starts the real Python as a process of its own (see `lifetime`).
+        launcher that starts the real Python as a process of its own (see `process_group`).
     folder : path, optional
         Made for the job; the job removes it if it fails or is stopped, for this program may have crashed by then.
 
