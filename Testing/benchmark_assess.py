@@ -33,7 +33,7 @@ from COVIDMTLLib.imaging.volume import HU_RANGE, Volume
 from COVIDMTLLib.models.inference import Runner
 from COVIDMTLLib.segmentation.classical import segment_classical
 from plain_active_contour import refine_plainly
-from test_features import by_pyradiomics
+from pyradiomics_features import by_pyradiomics
 
 BOX = (340, 390, 390)
 MARGIN = 5

@@ -15,7 +15,7 @@ from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.segmentation.methods import mask_on
-from test_features import by_pyradiomics
+from pyradiomics_features import by_pyradiomics
 
 
 def main(ct_path: str, mask_path: str) -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from airways_mask import with_lungs_alone
 from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.labels import AIRWAYS
@@ -27,14 +28,6 @@ def ct(small):
 @pytest.fixture(scope="module")
 def labels(ct):
     return segment(ct, "classical", airways=True)
-
-
-def with_lungs_alone(phantom):
-    """The CT of a phantom without air in its airways, stomach and bowel."""
-    parts, _ = ndimage.label(phantom.ct.array < -300)
-    around = np.unique(np.concatenate([parts[:, 0].ravel(), parts[:, -1].ravel()]))
-    inside = ~np.isin(parts, around) & ~ndimage.binary_dilation(phantom.lungs.array > 0)
-    return phantom.ct.with_array(np.where(inside & (parts > 0), np.int16(40), phantom.ct.array))
 
 
 def test_tree_of_air_is_parted_from_the_lungs(ct):

@@ -8,7 +8,7 @@ from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.models.inference import make_ready
 from COVIDMTLLib.networks import build_network
 from COVIDMTLLib.prediction.attention_maps import attention_maps, to_geometry
-from test_networks import network_and_case
+from small_networks import network_and_case
 from torch import nn
 
 TASK = {"name": "a", "title": "A", "classes": ["no", "yes"]}

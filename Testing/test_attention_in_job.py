@@ -6,27 +6,18 @@ import shutil
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from bright_block import with_block
 from bright_model import write_bright_model
 from conftest import covid_mtl, write
 from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.utils.errors import InputError
-from test_volume import turned
-
-VALUE = 1500  # HU, brighter than anything in the phantom's lungs
+from orientations import turned
 
 
 @pytest.fixture(scope="module")
 def bright(tmp_path_factory):
     return write_bright_model(tmp_path_factory.mktemp("models") / "bright")
-
-
-def with_block(phantom):
-    """The phantom with a bright block in its right lung, and the block as a mask."""
-    z, y, x = np.argwhere(phantom.lungs.array == 1).mean(axis=0).astype(int)
-    block = np.zeros(phantom.lungs.array.shape, bool)
-    block[z - 5 : z + 5, y - 6 : y + 6, x - 6 : x + 6] = True
-    return phantom.ct.with_array(np.where(block, VALUE, phantom.ct.array).astype(np.int16)), block
 
 
 def centre(array, geometry):

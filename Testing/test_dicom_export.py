@@ -23,8 +23,8 @@ from COVIDMTLLib.segmentation.parameters import PUBLISHED
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from dicom_studies import write_frames
+from orientations import flipped, turned
 from pydicom.datadict import DicomDictionary
-from test_volume import flipped, turned
 
 MADE = datetime(2021, 3, 4, 5, 6, 7)
 DATE = "18991231"

@@ -14,19 +14,7 @@ from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
 from COVIDMTLLib.processes.helper import aid
 from COVIDMTLLib.utils.errors import InputError
-
-
-def by_pyradiomics(ct, lungs, box):
-    """The features as the paper has them: PyRadiomics' own extractor on a lung volume that is centred in a
-    box (z, y, x), 340 x 390 x 390 in the paper."""
-    pytest.importorskip("radiomics")
-    from COVIDMTLLib.features.pyradiomics_engine import pyradiomics_features
-
-    volume = np.where(lungs, np.maximum(ct.astype(int) + 1024, 0), 0)
-    image = np.zeros(box, np.int32)
-    start = [(outer - inner) // 2 for outer, inner in zip(box, volume.shape, strict=True)]
-    image[tuple(slice(s, s + n) for s, n in zip(start, volume.shape, strict=True))] = volume
-    return np.array(list(pyradiomics_features(image).values()))
+from pyradiomics_features import by_pyradiomics
 
 
 def test_names_are_those_of_the_cohort_table(cohort_folder):

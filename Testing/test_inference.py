@@ -10,7 +10,7 @@ from COVIDMTLLib.imaging.lung_crop import MEAN, STD, prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.models.inference import Convolution, StemInSlabs, make_ready
 from COVIDMTLLib.networks import build_network, initialise
-from test_networks import CONFIGS, network_and_case
+from small_networks import CONFIGS, network_and_case
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 CPU = torch.device("cpu")

@@ -17,8 +17,8 @@ from COVIDMTLLib.models.out_of_distribution import describe
 from COVIDMTLLib.models.release_checkpoint import recognise
 from COVIDMTLLib.models.store import CARD, WEIGHTS, load_network, read_card, save_model
 from COVIDMTLLib.networks import build_network
+from published_checkpoints import PUBLISHED, checkpoint
 from safetensors.torch import load_file
-from test_checkpoints import PUBLISHED, checkpoint
 
 
 @pytest.fixture

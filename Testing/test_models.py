@@ -20,7 +20,7 @@ from COVIDMTLLib.prediction.ensemble import combine
 from COVIDMTLLib.prediction.verdicts import aggregate, verdict
 from COVIDMTLLib.utils.errors import InputError
 from safetensors.torch import load_file
-from test_model_files import saved
+from small_models import saved
 
 
 @pytest.fixture

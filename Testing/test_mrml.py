@@ -14,8 +14,8 @@ from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.utils.errors import InputError
+from orientations import turned
 from slicer_host.launcher import write_launcher
-from test_volume import turned
 
 slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402  (comes with slicer-core)

@@ -4,11 +4,11 @@ import numpy as np
 import panels
 import pytest
 import torch
+from bright_block import with_block
 from bright_model import TASKS, write_bright_model
 from COVIDMTLMRML.results import node_of
 from panels import MODULES, add_ct, add_lungs, host, slicer, turn, wait
-from test_attention_in_job import with_block
-from test_checkpoints import PUBLISHED, checkpoint
+from published_checkpoints import PUBLISHED, checkpoint
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")

@@ -15,7 +15,7 @@ from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.models.store import shipped_models
 from COVIDMTLMRML.results import assessment_of, report_of
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
-from test_model_files import saved
+from small_models import saved
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")

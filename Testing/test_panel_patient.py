@@ -8,11 +8,11 @@ import pytest
 from COVIDMTLLib.patient.laboratory import LABORATORY
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLMRML.results import assessment_of, part_of, store_assessment
+from laboratory_values import LABS
 from panels import MODULES, add_ct, add_lungs, host, nodes, slicer, table, wait
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
-from test_patient import LABS
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")

@@ -6,15 +6,15 @@ import time
 import numpy as np
 import panels
 import pytest
+from airways_mask import with_lungs_alone
 from conftest import covid_mtl, write
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.segmentation.methods import Parameters
 from COVIDMTLMRML.lung_tables import read_lung_table
 from COVIDMTLMRML.volumes import add_volume
+from orientations import turned
 from panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
-from test_airways import with_lungs_alone
-from test_volume import turned
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")

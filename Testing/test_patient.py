@@ -19,8 +19,7 @@ from COVIDMTLLib.patient.patient import Patient, check_patient, read_labs
 from COVIDMTLLib.prediction.ensemble import judge_all
 from COVIDMTLLib.processes import command_process
 from COVIDMTLLib.utils.errors import InputError
-
-LABS = {"HGB": 141.0, "LY": 0.48, "DD": 0.5, "CREA": 71.5, "CD4/CD8": 1.4}
+from laboratory_values import LABS
 
 GOOD_FILES = {
     "pairs.csv": "name,value\nLY,0.48\nHGB,141\n\ncrea,71.5\nDD, 5e-1\nWBC,\nCD4/CD8,1.4\n",

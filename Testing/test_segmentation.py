@@ -17,8 +17,8 @@ from COVIDMTLLib.segmentation.left_right import right_and_left
 from COVIDMTLLib.segmentation.methods import Parameters, segment
 from COVIDMTLLib.segmentation.snakes import edges_of, enclosed, moved
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
+from orientations import flipped, turned
 from plain_active_contour import refine_plainly
-from test_volume import flipped, turned
 
 
 def dice(a, b):
