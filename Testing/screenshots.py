@@ -16,15 +16,15 @@ import numpy as np
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import panels
 import qt
 import slicer
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.phantom import thorax
-from panels import MODULES, add_lungs, geometry_of, host, wait
 from skimage.io import imread, imsave
 from slice_views import render_3d, render_slice
+from support import panels
+from support.panels import MODULES, add_lungs, geometry_of, host, wait
 
 WIDTH, GAP = 400, 12
 THROUGH_RIGHT_LUNG = 80  # mm to the right of the origin of lung1_image

@@ -1,0 +1,121 @@
+"""Measure and show `robust` on real chests of several scanners, as they are and with opacities planted.
+
+    python Testing/benchmarks/benchmark_chests.py FOLDER --out DIR [--planted] [--seed 31]
+
+FOLDER holds CTs, NAME_image.nrrd or a folder NAME of DICOM slices, each with NAME_mask.nrrd or
+NAME_reference_lung.nrrd, its lungs, or NAME_trimap.nrrd: 1 surely lung, 0 surely not lung, 2 not judged. Where there
+are lungs, what lies over 14 mm from them, closed by 20 mm, counts as surely not lung.
+
+Writes to DIR: cases.csv, a row a case, and page-1.png and so on, with the outlines of what was found in colour.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from COVIDMTLLib.imaging.coarse_grid import block_mean, dilated, eroded, repeated
+from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.volume import Volume, labels_on, to_working_grid
+from COVIDMTLLib.measurements.overlap import overlap
+from COVIDMTLLib.segmentation.methods import segment
+from COVIDMTLLib.utils.atomic_files import staged_folder
+from COVIDMTLLib.utils.errors import InputError
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from support.data.planted_opacities import plant  # noqa: E402
+from support.lung_pictures import Band, band, draw_pages  # noqa: E402
+
+PLANTED = (("white-lung", 0.2), ("white-lung", 0.4), ("consolidation", 0.3))
+CLOSED, AWAY = 20.0, 14.0
+"""mm by which lungs are closed, and from there to what is surely not lung."""
+
+WITHIN = 7.0
+"""mm by which what is surely lung is closed for opacities to be planted in it."""
+
+
+def truth_of(folder: Path, name: str, ct: Volume) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Lungs, what is surely lung and what is surely not, on the grid of a CT; None if nothing is known."""
+    for kind in ("mask", "reference_lung"):
+        if (folder / f"{name}_{kind}.nrrd").is_file():
+            lungs = labels_on(read_mask(folder / f"{name}_{kind}.nrrd"), ct.geometry).array > 0
+            margin = int(CLOSED // 3) + 2
+            coarse = np.pad(block_mean(lungs) > 0.5, margin)
+            closed = eroded(dilated(coarse, CLOSED), CLOSED)
+            far = ~dilated(closed, AWAY)[(slice(margin, -margin),) * 3]
+            return lungs, lungs, repeated(far, lungs.shape)
+    if not (folder / f"{name}_trimap.nrrd").is_file():
+        return None
+    trimap = read_mask(folder / f"{name}_trimap.nrrd")
+    sure, other = (
+        labels_on(trimap.with_array((trimap.array == value).astype(np.uint8)), ct.geometry).array > 0
+        for value in (1, 0)
+    )
+    lungs = (eroded(dilated(sure, WITHIN, 1), WITHIN, 1) | sure) & ~other
+    return lungs, sure, other
+
+
+def cases(folder: Path, planted: bool, seed: int) -> Iterator[tuple[str, Volume, tuple, np.ndarray | None]]:
+    """Name, CT, what is known of its lungs, and the opacities that were planted."""
+    for path in sorted(folder.iterdir()):
+        name = path.name.partition("_image.")[0]
+        if not (path.is_dir() or "_image." in path.name):
+            continue
+        ct = to_working_grid(read_ct(path))
+        truth = truth_of(folder, name, ct)
+        if truth is None:
+            continue
+        yield name, ct, truth, None
+        for kind, amount in PLANTED if planted else ():
+            changed, opacities = plant(ct, ct.with_array(truth[0].astype(np.uint8)), kind, amount, seed)
+            yield f"{name}, {kind} {amount:.0%}", changed, truth, opacities.array > 0
+
+
+def measured(
+    name: str, ct: Volume, truth: tuple[np.ndarray, np.ndarray, np.ndarray], opacities: np.ndarray | None
+) -> tuple[dict, Band]:
+    """A row of the table and the pictures of a case."""
+    lungs, sure, other = truth
+    start, error = time.perf_counter(), ""
+    try:
+        found = segment(ct, "robust").array > 0
+    except InputError as refused:
+        found, error = np.zeros(lungs.shape, bool), str(refused)
+    row = {
+        "case": name,
+        "dice": overlap(found, lungs)["dice"],
+        "recall_of_sure_lung": np.mean(found[sure]) if opacities is None else np.nan,
+        "surely_not_lung_ml": np.count_nonzero(found & other) / 1000,
+        "recall_of_opacities": np.nan if opacities is None else np.mean(found[opacities]),
+        "seconds": time.perf_counter() - start,
+        "error": error,
+    }
+    said = ", ".join(f"{key} {value:.3g}" for key, value in row.items() if isinstance(value, float) and value == value)
+    print(f"{name}: {said} {error}", file=sys.stderr, flush=True)
+    return row, band(name, ct.array, lungs, opacities, {"robust": (f"Dice {row['dice']:.3f}", found)})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the CTs")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--planted", action="store_true", help="plant opacities in each CT, too")
+    parser.add_argument("--seed", type=int, default=31, help="of what is planted (default: %(default)s)")
+    options = parser.parse_args()
+    try:
+        with staged_folder(options.out) as folder:
+            found = [measured(*case) for case in cases(options.folder, options.planted, options.seed)]
+            pd.DataFrame([row for row, _ in found]).to_csv(folder / "cases.csv", index=False)
+            draw_pages([pictures for _, pictures in found], folder)
+    except InputError as error:
+        print(f"benchmark_chests: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
