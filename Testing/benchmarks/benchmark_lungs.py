@@ -33,11 +33,11 @@ from COVIDMTLLib.utils.optional_imports import require
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "Training")]
 
+from covidmtl_training.utils.tables import write  # noqa: E402
 from support.data.planted_opacities import KINDS, plant  # noqa: E402
 from support.lung_measures import MEASURES, as_shown, measure, summarise  # noqa: E402
 from support.lung_methods import PLAIN, Method, choose_methods, plain  # noqa: E402
 from support.lung_pictures import Band, band, draw_pages  # noqa: E402
-from tables import write  # noqa: E402
 
 AMOUNTS = {
     "ground-glass": (0.1, 0.3),

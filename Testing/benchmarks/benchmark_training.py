@@ -31,13 +31,13 @@ from COVIDMTLLib.utils.errors import InputError
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "Training")]
 
-from batches import QUIET, Micro, Samples, load_training  # noqa: E402
-from fit import check_fit, make_fabric, make_ready  # noqa: E402
-from prefetch import prefetch  # noqa: E402
-from recipe import PAPER, PRECISIONS, make_network, read_recipe, tasks_of  # noqa: E402
-from splits import choose_rows  # noqa: E402
-from stepper import Stepper, first_passes  # noqa: E402
-from store import open_store  # noqa: E402
+from covidmtl_training.data.store import open_store  # noqa: E402
+from covidmtl_training.engine.batches import QUIET, Micro, Samples, load_training  # noqa: E402
+from covidmtl_training.engine.fit import check_fit, make_fabric, make_ready  # noqa: E402
+from covidmtl_training.engine.prefetch import prefetch  # noqa: E402
+from covidmtl_training.engine.splits import choose_rows  # noqa: E402
+from covidmtl_training.profiling.bare_step import Stepper, first_passes  # noqa: E402
+from covidmtl_training.recipes.recipe import PAPER, PRECISIONS, make_network, read_recipe, tasks_of  # noqa: E402
 
 PUBLISHED_INPUT = ("input.mean=16.71", "input.std=85.17")
 """Those of the training cases, which random volumes have not, say nothing about time."""

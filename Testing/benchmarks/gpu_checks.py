@@ -38,9 +38,9 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 
 from benchmarks import benchmark_training  # noqa: E402
 from benchmarks.benchmark_shift3d import seconds  # noqa: E402
-from fit import fit  # noqa: E402
-from recipe import PAPER, read_recipe  # noqa: E402
-from store import make_store, open_store  # noqa: E402
+from covidmtl_training.data.store import make_store, open_store  # noqa: E402
+from covidmtl_training.engine.fit import fit  # noqa: E402
+from covidmtl_training.recipes.recipe import PAPER, read_recipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -241,7 +241,7 @@ class Checks:
 
 def _stopped(store, recipe, folder, device) -> int:
     """Train, and stop as Ctrl-C does after the first epoch; how many were done."""
-    from trainer import Trainer
+    from covidmtl_training.engine.trainer import Trainer
 
     done, report = [], Trainer._report
 

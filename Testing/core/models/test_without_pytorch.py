@@ -25,8 +25,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def cases(cohort_folder):
     """Features and values of some of the cohort's patients, and of one of whom little is known."""
-    from cohort import load
-    from tabular import patient_values
+    from covidmtl_training.cohort.cohort import load
+    from covidmtl_training.tabular.experts import patient_values
 
     cohort = load(cohort_folder)
     chosen = np.random.default_rng(0).choice(len(cohort.features), 60, replace=False)

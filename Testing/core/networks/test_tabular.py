@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from covidmtl_training.tabular.experts import _copy_trees, _sizes
+from covidmtl_training.tabular.kernel_ridge import fit_kernel
 from COVIDMTLLib.architectures.numpy_networks import Forest as NumpyForest
 from COVIDMTLLib.architectures.numpy_networks import TabularNetwork as NumpyNetwork
 from COVIDMTLLib.networks import TabularNetwork
@@ -10,11 +12,9 @@ from COVIDMTLLib.networks.experts.forest import Forest
 from COVIDMTLLib.networks.experts.kernel_ridge import Kernel
 from COVIDMTLLib.prediction.conformal import least_probabilities
 from COVIDMTLLib.prediction.contributions import contributions
-from kernel_ridge import fit_kernel
 from scipy.special import log_softmax, logit
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.kernel_ridge import KernelRidge
-from tabular import _copy_trees, _sizes
 
 GROUPS = [[0, 0, 0], [1, 0, 0], [1, 1, 1], [1, 1, 2]]
 CLASSES = [2, 2, 3]

@@ -4,12 +4,14 @@ import csv
 import json
 from pathlib import Path
 
-import cohort
-import looks
 import numpy as np
 import pytest
 import yaml
 from conftest import covid_mtl
+from covidmtl_training.cohort import cohort
+from covidmtl_training.evaluation.metrics import auc
+from covidmtl_training.tabular import test_set_log
+from covidmtl_training.tabular.transportable import trained_elsewhere, two_classes
 from COVIDMTLLib.architectures.kernel_ridge import fit_kernel_ridge, kernel_ridge_logits
 from COVIDMTLLib.assessment.output import write_features
 from COVIDMTLLib.assessment.pipeline import assess
@@ -23,13 +25,11 @@ from COVIDMTLLib.prediction.abstention import why_no_verdict
 from COVIDMTLLib.prediction.ensemble import judge_all
 from COVIDMTLLib.prediction.verdicts import judge
 from COVIDMTLLib.utils.errors import InputError
-from metrics import auc
-from transport import trained_elsewhere, two_classes
 
 ROOT = Path(__file__).parents[3]
 
 
-CONFIG = yaml.safe_load((ROOT / "Training" / "transportable.yaml").read_text(encoding="utf-8"))
+CONFIG = yaml.safe_load((ROOT / "Training" / "recipes" / "transportable.yaml").read_text(encoding="utf-8"))
 MEASURED = {"both": {"volume_ml": 4000.0}, "right": {"volume_ml": 2200.0}, "left": {"volume_ml": 1800.0}}
 
 
@@ -60,7 +60,7 @@ def test_shipped_model_reaches_what_its_card_says(whole):
         # By the recipe as it was written down; what was chosen within one hospital alone is lower, and is on the card.
         assert by_recipe == pytest.approx(row["auc"]["covid_ct"]["otherwise"], abs=1e-3) and by_recipe >= bar
         assert row["auc"]["covid_ct"]["auc"] < by_recipe
-    assert model.card["weights"]["sha256"] in set(pd_read(looks.RECORD))
+    assert model.card["weights"]["sha256"] in set(pd_read(test_set_log.RECORD))
 
 
 def pd_read(path):

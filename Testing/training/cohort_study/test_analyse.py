@@ -4,19 +4,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cohort
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-import table1
-import welch
-from compare_studies import compare_studies
+from covidmtl_training.cohort import cohort
+from covidmtl_training.cohort_study import table1, welch
+from covidmtl_training.cohort_study.compare_studies import compare_studies
+from covidmtl_training.cohort_study.importance import top_features
+from covidmtl_training.utils.figures import MM
 from COVIDMTLLib.assessment.output import write_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.utils.errors import InputError
-from figures import MM
-from importance import top_features
 from scipy.stats import ttest_ind
 from support.data.made_up_cohort import made_up_cohort
 

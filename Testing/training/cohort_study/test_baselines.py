@@ -4,16 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import baselines
-import cohort
 import numpy as np
 import pandas as pd
 import pytest
-import tables
+from covidmtl_training.cohort import cohort
+from covidmtl_training.cohort_study import baselines
+from covidmtl_training.evaluation.metrics import classification_metrics
+from covidmtl_training.evaluation.predictions import CLASSES, read
+from covidmtl_training.utils import tables
 from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.utils.errors import InputError
-from metrics import classification_metrics
-from predictions import CLASSES, read
 from support.data.made_up_cohort import made_up_cohort
 
 TRAINING = Path(__file__).parents[3] / "Training"

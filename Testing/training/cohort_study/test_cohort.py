@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import cohort
 import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from covidmtl_training.cohort import cohort
 from COVIDMTLLib.utils.errors import InputError
 from support.data.made_up_cohort import made_up_cohort
 

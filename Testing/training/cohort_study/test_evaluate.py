@@ -5,17 +5,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import evaluation_figures
 import numpy as np
 import pandas as pd
 import pytest
-import tables
+from covidmtl_training.evaluation import figures
+from covidmtl_training.evaluation.evaluate import compare_pairs, evaluate
+from covidmtl_training.evaluation.metrics import expected_calibration_error
+from covidmtl_training.evaluation.predictions import CLASSES, Predictions, read, read_all, write
+from covidmtl_training.evaluation.significance import delong, mcnemar_test
+from covidmtl_training.utils import tables
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
-from evaluate import compare_pairs, evaluate
-from metrics import expected_calibration_error
-from predictions import CLASSES, Predictions, read, read_all, write
-from significance import delong, mcnemar_test
 from sklearn.metrics import roc_auc_score
 
 TRAINING = Path(__file__).parents[3] / "Training"
@@ -97,7 +97,7 @@ def test_every_pair_is_tested_and_holm_is_over_all_of_them(models):
 
 def test_areas_under_the_drawn_curves_are_the_aucs(models):
     found = read_all(models)
-    for panel, task in zip(evaluation_figures.roc(found).axes, CLASSES, strict=True):
+    for panel, task in zip(figures.roc(found).axes, CLASSES, strict=True):
         for line, name in zip(panel.lines[1:], found, strict=True):
             labels, probabilities = found[name].labels[task], found[name].probabilities[task]
             x, y = line.get_xdata(), line.get_ydata()
@@ -136,7 +136,7 @@ def test_models_of_some_tasks_meet_on_labelled_rows_of_those_they_share(tmp_path
     pairs = result.pairs[["task", "first", "second"]].to_numpy().tolist()
     shared = [[task, "whole", "diagnoses"] for task in ("covid_ct", "covid_nat")]
     assert pairs == [*shared, ["severity", "severity", "whole"]]
-    figure = evaluation_figures.roc({"severity": severity})
+    figure = figures.roc({"severity": severity})
     assert len(figure.axes) == 1 and figure.axes[0].lines[1].get_label().endswith("severity")
 
     write(files["severity"], only(made_up(150, EFFECTS["strong"], 2), "severity"))

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write
+from covidmtl_training.cohort_study.hog import hog_features, lung_box, read_hog
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import Geometry, Volume, to_working_grid
 from COVIDMTLLib.segmentation.methods import given_lungs
 from COVIDMTLLib.utils.errors import InputError
-from hog import hog_features, lung_box, read_hog
 
 TRAINING = Path(__file__).parents[3] / "Training"
 

@@ -1,13 +1,13 @@
 """Results by group of patients, and what missing laboratory values give away."""
 
-import cohort
 import numpy as np
 import pandas as pd
 import pytest
+from covidmtl_training.cohort import cohort
+from covidmtl_training.evaluation.limits import limits
+from covidmtl_training.evaluation.missing_labs import missing_labs
+from covidmtl_training.evaluation.predictions import CLASSES, Predictions, write
 from COVIDMTLLib.utils.errors import InputError
-from limits import limits
-from missing_labs import missing_labs
-from predictions import CLASSES, Predictions, write
 from sklearn.metrics import roc_auc_score
 from support.data.made_up_cohort import made_up_cohort
 

@@ -5,25 +5,22 @@ import json
 from functools import partial
 from pathlib import Path
 
-import baselines
-import cohort
-import importance
-import looks
 import numpy as np
 import pandas as pd
 import pytest
-import study
-import tabular
 import yaml
+from covidmtl_training.cohort import cohort
+from covidmtl_training.cohort_study import baselines, importance, study
+from covidmtl_training.cohort_study.unseen_hospital import unseen_hospital
+from covidmtl_training.evaluation.metrics import auc, expected_calibration_error
+from covidmtl_training.evaluation.predictions import CLASSES, read
+from covidmtl_training.tabular import experts, test_set_log
+from covidmtl_training.tabular.shipped import answers
+from covidmtl_training.tabular.simulate_calibration import simulate
+from covidmtl_training.tabular.train_tabular import train_and_save
 from COVIDMTLLib.models.store import load_model
 from COVIDMTLLib.utils.errors import InputError
-from metrics import auc, expected_calibration_error
-from predictions import CLASSES, read
-from shipped import answers
-from simulate_calibration import simulate
 from support.data.made_up_cohort import made_up_cohort
-from train_tabular import train_and_save
-from unseen_hospital import unseen_hospital
 
 TRAINING = Path(__file__).parents[3] / "Training"
 
@@ -37,9 +34,9 @@ BARS = {
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A made-up cohort, and a recipe that takes seconds on it."""
-    monkeypatch.setattr(tabular, "FOLDS", 3)
-    monkeypatch.setattr(tabular, "REPEATS", 1)
-    config = yaml.safe_load((TRAINING / "tabular.yaml").read_text(encoding="utf-8"))
+    monkeypatch.setattr(experts, "FOLDS", 3)
+    monkeypatch.setattr(experts, "REPEATS", 1)
+    config = yaml.safe_load((TRAINING / "recipes" / "tabular.yaml").read_text(encoding="utf-8"))
     recipe = config["recipe"]
     recipe["ct_forest"]["n_estimators"] = recipe["labs_forest"]["n_estimators"] = 10
     recipe["ct_perceptrons"] |= {"members": 2, "epochs": 3}
@@ -81,7 +78,7 @@ def test_shipped_model_reaches_what_its_card_says(cohort_folder, name):
 def test_without_laboratory_values_both_shipped_models_say_the_same(cohort_folder):
     _, test = cohort.paper_split(cohort.load(cohort_folder))
     few = test.rows(np.arange(20))
-    patient = tabular.patient_values(few)
+    patient = experts.patient_values(few)
     patient[:, 2:] = np.nan
     patient[::2, :2] = np.nan  # nor is age or sex needed
     both = [answers(load_model(name, "cpu"), few, patient) for name in BARS]
@@ -113,7 +110,7 @@ def test_study_of_a_made_up_cohort(small, tmp_path, monkeypatch):
     whole, config = small
     for module in (baselines, importance):
         monkeypatch.setattr(module, "TREES", 15, raising=False)
-    network = yaml.safe_load((TRAINING / "features_mtl.yaml").read_text(encoding="utf-8"))
+    network = yaml.safe_load((TRAINING / "recipes" / "features_mtl.yaml").read_text(encoding="utf-8"))
     network["recipe"] |= {"epochs": 2, "average_from": 1}
     monkeypatch.setattr(study, "unseen_hospital", partial(unseen_hospital, network=network))
     monkeypatch.setattr(study, "simulate", partial(simulate, sizes=(20, 50), draws=2))
@@ -158,6 +155,6 @@ def test_too_few_patients_of_a_group(small, tmp_path):
 
 def test_record_of_looks_that_is_kept():
     """Every weights that are shipped have been entered."""
-    known = pd.read_csv(looks.RECORD)
+    known = pd.read_csv(test_set_log.RECORD)
     for name in BARS:
         assert load_model(name, "cpu").card["weights"]["sha256"] in set(known.weights)

@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from covidmtl_training.evaluation.metrics import expected_calibration_error, reliability
+from covidmtl_training.evaluation.significance import counted_intervals, delong, holm, mcnemar_test
 from COVIDMTLLib.utils.errors import InputError
-from metrics import expected_calibration_error, reliability
 from scipy.stats import binomtest, norm, rankdata
-from significance import counted_intervals, delong, holm, mcnemar_test
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 

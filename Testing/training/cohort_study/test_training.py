@@ -36,7 +36,7 @@ def small_cohort(tmp_path_factory):
     positive = (severity > 0).astype(int)
     patients = {"PID": range(200), "COVID_CT": positive, "COVID_NAT": positive, "COVID_Severity": severity}
     pd.DataFrame(patients).to_csv(folder / "patients.csv", index=False)
-    recipe = (TRAINING / "features_mtl.yaml").read_text().replace("epochs: 80 ", "epochs: 30 ")
+    recipe = (TRAINING / "recipes" / "features_mtl.yaml").read_text().replace("epochs: 80 ", "epochs: 30 ")
     (folder / "recipe.yaml").write_text(recipe.replace("average_from: 40 ", "average_from: 15 "))
     return folder
 
@@ -54,7 +54,7 @@ def test_training_repeats_exactly_and_learns(small_cohort, tmp_path):
 
 def test_nothing_is_learned_from_the_test_rows(small_cohort, tmp_path):
     """With other values in the test rows the same network comes out."""
-    import cohort
+    from covidmtl_training.cohort import cohort
     from sklearn.model_selection import train_test_split
 
     features = pd.read_csv(small_cohort / "features.csv.gz")
@@ -83,7 +83,7 @@ def test_missing_or_foreign_tables_are_refused(small_cohort, tmp_path):
 
 
 def test_split_is_that_of_table_1(cohort_folder):
-    import cohort
+    from covidmtl_training.cohort import cohort
 
     train_rows, test_rows = cohort.paper_split(cohort.load(cohort_folder))
     counts = [[np.bincount(rows.labels[:, task]).tolist() for task in range(3)] for rows in (train_rows, test_rows)]
@@ -102,8 +102,8 @@ def test_documented_command_gives_the_shipped_model_again(cohort_folder, tmp_pat
 
 def test_shipped_model_reaches_what_its_card_says(cohort_folder):
     """Case by case, through the function that the main job calls."""
-    import cohort
-    from metrics import classification_metrics
+    from covidmtl_training.cohort import cohort
+    from covidmtl_training.evaluation.metrics import classification_metrics
 
     model = load_model("features-mtl")
     _, test_rows = cohort.paper_split(cohort.load(cohort_folder))

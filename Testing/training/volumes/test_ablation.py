@@ -5,26 +5,26 @@ import shutil
 import sys
 from pathlib import Path
 
-import ablation_runs
 import numpy as np
 import pandas as pd
 import pytest
-from ablation import ablation, main
-from ablation_config import SETTINGS, read_config
-from ablation_effects import effects, sentence, verdict
-from ablation_plan import ALL_TASKS, FIGURES, Cell, cells_of, plan
-from ablation_runs import Study
+from covidmtl_training.ablation import runs as ablation_runs
+from covidmtl_training.ablation.config import SETTINGS, read_config
+from covidmtl_training.ablation.effects import effects, sentence, verdict
+from covidmtl_training.ablation.plan import ALL_TASKS, FIGURES, Cell, cells_of, plan
+from covidmtl_training.ablation.runs import Study
+from covidmtl_training.ablation.study import ablation, main
+from covidmtl_training.data.store import make_store, open_store
+from covidmtl_training.evaluation.predictions import CLASSES, Predictions, read, write
+from covidmtl_training.recipes.recipe import PAPER, read_recipe
 from COVIDMTLLib.utils.errors import InputError
-from predictions import CLASSES, Predictions, read, write
-from recipe import PAPER, read_recipe
 from scipy.stats import ttest_rel
 from sklearn.metrics import roc_auc_score
-from store import make_store, open_store
 
 TRAINING = Path(__file__).parents[3] / "Training"
 
 
-PHANTOMS = TRAINING / "phantoms.yaml"
+PHANTOMS = TRAINING / "recipes" / "phantoms.yaml"
 EPOCHS, CASES = 20, 90
 BOX = (36, 36, 36)
 

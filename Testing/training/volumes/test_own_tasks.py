@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import predictions
-import prepare
 import pytest
-import train
 from conftest import covid_mtl
+from covidmtl_training.data import prepare
+from covidmtl_training.data.store import open_store
+from covidmtl_training.engine import train
+from covidmtl_training.engine.splits import choose_rows
+from covidmtl_training.evaluation import predictions
+from covidmtl_training.evaluation.evaluate import evaluate
+from covidmtl_training.phantoms.cohort import make_cohort
 from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.models.store import read_card
-from evaluate import evaluate
-from phantoms import make_cohort
-from splits import choose_rows
-from store import open_store
 
 TRAINING = Path(__file__).parents[3] / "Training"
 
@@ -28,7 +28,15 @@ EXTENT = "{name: extent, title: Ground glass, column: ground_glass, unit: of the
 
 ADAMW = "optimizer={name: adamw, lr: 1e-3}"
 
-COARSE = ["--device", "cpu", "--config", TRAINING / "phantoms_coarse.yaml", "--set", "epochs=2", "watch_test=true"]
+COARSE = [
+    "--device",
+    "cpu",
+    "--config",
+    TRAINING / "recipes" / "phantoms_coarse.yaml",
+    "--set",
+    "epochs=2",
+    "watch_test=true",
+]
 
 
 @pytest.fixture(scope="module")

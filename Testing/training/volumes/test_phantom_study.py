@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import predictions
 import pytest
+from covidmtl_training.evaluation import predictions
+from covidmtl_training.phantoms.study import phantom_study
 from COVIDMTLLib.assessment.pipeline import assess
-from phantom_study import phantom_study
 
 TRAINING = Path(__file__).parents[3] / "Training"
 
@@ -20,7 +20,11 @@ CASES = 80
 def study(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     found = phantom_study(
-        out, CASES, config=TRAINING / "phantoms_coarse.yaml", overrides=["epochs=10", "watch_test=true"], device="cpu"
+        out,
+        CASES,
+        config=TRAINING / "recipes" / "phantoms_coarse.yaml",
+        overrides=["epochs=10", "watch_test=true"],
+        device="cpu",
     )
     return out, found
 
@@ -52,7 +56,7 @@ def test_main_job_says_of_a_phantom_what_was_said_in_training(study):
 def test_command_goes_on_from_where_it_was(study):
     out, found = study
     command = [sys.executable, TRAINING / "phantom_study.py", "--out", out, "--cases", str(CASES), "--device", "cpu"]
-    recipe = ["--config", TRAINING / "phantoms_coarse.yaml", "--set", "epochs=10", "watch_test=true"]
+    recipe = ["--config", TRAINING / "recipes" / "phantoms_coarse.yaml", "--set", "epochs=10", "watch_test=true"]
     weights = (out / "run" / "last" / "model.safetensors").stat().st_mtime_ns
     done = subprocess.run(list(map(str, [*command, *recipe])), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import phantom_cases
 import pytest
 from conftest import heed_interrupts
+from covidmtl_training.phantoms import cases as phantom_cases
+from covidmtl_training.phantoms.cohort import make_cohort
+from covidmtl_training.phantoms.labels import STATES, draw_cases
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.classical import segment_classical
 from COVIDMTLLib.utils.errors import InputError
-from phantom_labels import STATES, draw_cases
-from phantoms import make_cohort
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -68,7 +68,7 @@ def test_a_case_depends_on_the_seed_and_its_number_alone():
 
 def test_classes_have_the_shares_of_table_1():
     found = draw_cases(6000, test_share=0.25)
-    rows = pd.read_csv(TRAINING / "published_table1.csv", index_col="row")[["training", "testing"]]
+    rows = pd.read_csv(TRAINING / "reference" / "published_table1.csv", index_col="row")[["training", "testing"]]
     counts = rows.apply(pd.to_numeric, errors="coerce").sum(axis=1)
     shares = counts / counts["Cases"]
     severity = ["control/suspected", "mild/regular", "severe/critically ill"]

@@ -6,13 +6,13 @@ import sys
 import zlib
 from pathlib import Path
 
-import cohort
 import numpy as np
 import pandas as pd
 import pytest
+from covidmtl_training.cohort import cohort
+from covidmtl_training.data.release_volumes import read_release_volume, release_cases
+from covidmtl_training.data.store import open_store
 from COVIDMTLLib.utils.errors import InputError
-from release_volumes import read_release_volume, release_cases
-from store import open_store
 from support.data.made_up_cohort import made_up_cohort
 
 TRAINING = Path(__file__).parents[3] / "Training"

@@ -13,9 +13,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from case_table import Case, read_case_table
-from case_volume import Settings
 from conftest import heed_interrupts, write
+from covidmtl_training.data.case_table import Case, read_case_table
+from covidmtl_training.data.case_volume import Settings
+from covidmtl_training.data.prepare import main, prepare
+from covidmtl_training.data.store import make_store, open_store
 from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare as as_assessed
@@ -24,8 +26,6 @@ from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.methods import mask_on, segment
 from COVIDMTLLib.utils.errors import InputError
-from prepare import main, prepare
-from store import make_store, open_store
 
 TRAINING = Path(__file__).parents[3] / "Training"
 

@@ -7,6 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from covidmtl_training.data.store import make_store
+from covidmtl_training.evaluation.evaluate import evaluate
+from covidmtl_training.evaluation.predictions import read
+from covidmtl_training.evaluation.store_predictions import predict_split, predict_store, read_input
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.lung_crop import prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume
@@ -16,10 +20,6 @@ from COVIDMTLLib.models.store import fit_scaling, load_model, save_model
 from COVIDMTLLib.networks import build_network, initialise
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
-from evaluate import evaluate
-from predictions import read
-from store import make_store
-from store_predictions import predict_split, predict_store, read_input
 
 BOX = (40, 40, 40)
 INPUT = {"box": list(BOX), "start": [4, 3, 5], "size": [32, 32, 32], "clip": 2000, "mean": 100.0, "std": 300.0}

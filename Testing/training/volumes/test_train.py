@@ -13,23 +13,23 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
-import predictions
 import pytest
 import torch
 import yaml
-from batches import QUIET, Samples, finish, schedule
+from covidmtl_training.data.store import make_store, open_store
+from covidmtl_training.engine.batches import QUIET, Samples, finish, schedule
+from covidmtl_training.engine.fit import fit
+from covidmtl_training.engine.objective import Objective
+from covidmtl_training.engine.resolve import resolved
+from covidmtl_training.engine.run_state import fingerprint
+from covidmtl_training.engine.splits import Fold, choose_rows
+from covidmtl_training.evaluation import predictions
+from covidmtl_training.evaluation.evaluate import evaluate
+from covidmtl_training.evaluation.store_predictions import predict_store
+from covidmtl_training.recipes.recipe import PAPER, loss_of, make_network, read_recipe
 from COVIDMTLLib.models.store import load_model, load_network
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
-from evaluate import evaluate
-from fit import fit
-from objective import Objective
-from recipe import PAPER, loss_of, make_network, read_recipe
-from resolve import resolved
-from run_state import fingerprint
-from splits import Fold, choose_rows
-from store import make_store, open_store
-from store_predictions import predict_store
 
 TRAIN = Path(__file__).parents[3] / "Training" / "train.py"
 

@@ -5,14 +5,14 @@ import sys
 
 import numpy as np
 import pandas as pd
-import profile_step
 import pytest
 import torch
 from benchmarks import benchmark_training
+from covidmtl_training.data.store import make_store
+from covidmtl_training.engine.prefetch import prefetch
+from covidmtl_training.profiling import profile_step
+from covidmtl_training.profiling.step_clock import Clock
 from COVIDMTLLib.networks.layers.shift3d import Shift3D
-from prefetch import prefetch
-from step_clock import Clock
-from store import make_store
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -108,7 +108,7 @@ def test_profile_shows_every_stage_of_a_step(small, tmp_path, monkeypatch, capsy
 
 def test_times_of_stages_add_up_to_all_that_passed(monkeypatch):
     moments = iter([0.0, 1.0, 3.0, 4.0, 10.0])
-    monkeypatch.setattr("step_clock.time.perf_counter", lambda: next(moments))
+    monkeypatch.setattr("covidmtl_training.profiling.step_clock.time.perf_counter", lambda: next(moments))
     clock = Clock(torch.device("cpu"))
     for stage in ("data", "forward", "data", "forward"):
         clock.begin(stage)

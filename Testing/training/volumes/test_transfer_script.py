@@ -6,15 +6,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from covidmtl_training.data.store import make_store
+from covidmtl_training.engine.fit import fit
+from covidmtl_training.engine.transfer import main, transfer, transfer_recipe
+from covidmtl_training.evaluation.predictions import read
+from covidmtl_training.recipes.recipe import read_recipe
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.store import load_network, read_card
 from COVIDMTLLib.networks.losses import MISSING
 from COVIDMTLLib.utils.errors import InputError
-from fit import fit
-from predictions import read
-from recipe import read_recipe
-from store import make_store
-from transfer import main, transfer, transfer_recipe
 
 BOX, CASES = (36, 36, 36), 16
 

@@ -1,0 +1,1 @@
+"""From a table of cases to a store of lung volumes and features."""

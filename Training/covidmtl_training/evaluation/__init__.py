@@ -1,0 +1,1 @@
+"""Predictions, measures, intervals and tests."""

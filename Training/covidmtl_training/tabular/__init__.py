@@ -1,0 +1,1 @@
+"""Models on lung features and what is known of the patient."""
