@@ -1,32 +1,46 @@
-"""The shape of the code: which layer may import which, no circles, no crowded folders."""
+"""The shape of the code: which layer may import which, no circles, no crowded folders, scripts that are thin."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2] / "COVIDMTL"
-CORE = "COVIDMTLLib"
+ROOT = Path(__file__).resolve().parents[2]
+CORE, TRAINING = "COVIDMTL/COVIDMTLLib", "Training/covidmtl_training"
 
-LAYERS = (
-    {"utils"},
-    {""},  # the package itself: its version and what it is for
-    {"imaging", "patient", "processes"},
-    {"architectures", "features", "phantom", "segmentation"},
-    {"measurements", "networks", "opacities"},
-    {"models"},
-    {"prediction"},
-    {"results"},
-    {"reports"},
-    {"assessment"},
-    {"cohort", "follow"},
-    {"cli"},
-    {"__main__"},
-)
-"""Packages of the core from the bottom up: each may import those below it, and none beside it."""
+LAYERS = {
+    CORE: (
+        {"utils"},
+        {""},  # the package itself: its version and what it is for
+        {"imaging", "patient", "processes"},
+        {"architectures", "features", "phantom", "segmentation"},
+        {"measurements", "networks", "opacities"},
+        {"models"},
+        {"prediction"},
+        {"results"},
+        {"reports"},
+        {"assessment"},
+        {"cohort", "follow"},
+        {"cli"},
+        {"__main__"},
+    ),
+    TRAINING: (
+        {""},
+        {"utils"},
+        {"cohort", "recipes"},
+        {"data"},
+        {"evaluation"},
+        {"engine", "tabular"},
+        {"cohort_study", "phantoms", "profiling"},
+        {"ablation"},
+    ),
+}
+"""Packages from the bottom up: each may import those below it, and none beside it."""
 
 MOST_MODULES = 15
 """Of a folder."""
+
+MOST_LINES_OF_A_SCRIPT = 25
 
 
 def module_of(path, root):
@@ -48,22 +62,23 @@ def imports_of(path, name, modules):
 
 def graph_of(folder):
     """What each module below a folder imports, by its dotted name."""
-    modules = {module_of(path, ROOT): path for path in sorted((ROOT / folder).rglob("*.py"))}
+    root = (ROOT / folder).parent
+    modules = {module_of(path, root): path for path in sorted((ROOT / folder).rglob("*.py"))}
     return {name: set(imports_of(path, name, modules)) - {name} for name, path in modules.items()}
 
 
-def layer_of(module):
-    package = module.removeprefix(CORE).strip(".").partition(".")[0]
-    return package, next((number for number, layer in enumerate(LAYERS) if package in layer), None)
+def package_of(module):
+    return module.partition(".")[2].partition(".")[0]
 
 
-def upward(graph):
-    """Imports of the core that do not go down, as text."""
+def upward(graph, layers):
+    """Imports that do not go down, as text."""
+    layer_of = {package: number for number, layer in enumerate(layers) for package in layer}
+    top = next(iter(graph)).partition(".")[0]
     for module, imported in graph.items():
-        package, layer = layer_of(module)
-        for other in (one for one in imported if one.partition(".")[0] == CORE):
-            other_package, other_layer = layer_of(other)
-            if package != other_package and not other_layer < layer:
+        for other in sorted(one for one in imported if one.partition(".")[0] == top):
+            here, there = package_of(module), package_of(other)
+            if here != there and not layer_of[there] < layer_of[here]:
                 yield f"{module} -> {other}"
 
 
@@ -83,15 +98,17 @@ def circle(graph):
     return next(filter(None, (search(module, []) for module in graph)), [])
 
 
-def test_every_package_of_the_core_has_a_layer():
-    assert {layer_of(module)[0] for module in graph_of(CORE)} == set().union(*LAYERS)
+@pytest.mark.parametrize("folder", LAYERS)
+def test_every_package_has_a_layer(folder):
+    assert {package_of(module) for module in graph_of(folder)} == set().union(*LAYERS[folder])
 
 
-def test_imports_of_the_core_go_down():
-    assert list(upward(graph_of(CORE))) == []
+@pytest.mark.parametrize("folder", LAYERS)
+def test_imports_go_down(folder):
+    assert list(upward(graph_of(folder), LAYERS[folder])) == []
 
 
-@pytest.mark.parametrize("folder", [CORE, "COVIDMTLMRML", "COVIDMTLPanel"])
+@pytest.mark.parametrize("folder", [*LAYERS, "COVIDMTL/COVIDMTLMRML", "COVIDMTL/COVIDMTLPanel"])
 def test_no_modules_import_each_other_in_a_circle(folder):
     assert circle(graph_of(folder)) == []
 
@@ -102,7 +119,7 @@ def test_what_the_checks_would_find():
         "COVIDMTLLib.models.store": {"COVIDMTLLib.cli.main", "COVIDMTLLib.utils.errors"},
         "COVIDMTLLib.features.names": {"COVIDMTLLib.phantom", "json"},
     }
-    assert list(upward(graph)) == [
+    assert list(upward(graph, LAYERS[CORE])) == [
         "COVIDMTLLib.models.store -> COVIDMTLLib.cli.main",
         "COVIDMTLLib.features.names -> COVIDMTLLib.phantom",
     ]
@@ -110,14 +127,22 @@ def test_what_the_checks_would_find():
 
 
 @pytest.mark.parametrize(
-    ("folder", "above"), [(CORE, {"COVIDMTLMRML", "COVIDMTLPanel"}), ("COVIDMTLMRML", {"COVIDMTLPanel"})]
+    ("folder", "above"), [(CORE, {"COVIDMTLMRML", "COVIDMTLPanel"}), ("COVIDMTL/COVIDMTLMRML", {"COVIDMTLPanel"})]
 )
 def test_nothing_imports_what_is_built_on_it(folder, above):
     found = {one.partition(".")[0] for imported in graph_of(folder).values() for one in imported}
     assert not found & (above | {"COVIDMTL", "SegmentRefine", "covidmtl_training"})
 
 
-def test_no_folder_of_the_core_is_crowded():
-    folders = {path.parent for path in (ROOT / CORE).rglob("*.py")}
+@pytest.mark.parametrize("folder", LAYERS)
+def test_no_folder_is_crowded(folder):
+    folders = {path.parent for path in (ROOT / folder).rglob("*.py")}
     counts = {folder.relative_to(ROOT).as_posix(): len(list(folder.glob("*.py"))) for folder in folders}
     assert {folder: count for folder, count in counts.items() if count > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "Training").glob("*.py")), ids=lambda path: path.stem)
+def test_scripts_of_the_training_only_call_the_package(path):
+    imported = set(imports_of(path, path.stem, {}))
+    assert {name.partition(".")[0] for name in imported} == {"sys", "covidmtl_training"}
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_A_SCRIPT
