@@ -30,7 +30,7 @@ from ..prediction.abstention import why_no_verdict
 from ..prediction.ensemble import judge_all, not_given, unlike_training
 from ..processes.helper import aid
 from ..reports import dicom as dicom_export
-from ..results.assessment import Assessment
+from ..results.assessment import SCHEMA_VERSION, Assessment
 from ..segmentation import methods, plausibility
 from ..utils import atomic_files
 from ..utils.errors import InputError
@@ -214,6 +214,7 @@ def assess(
             unstable = add_stability(verdicts, models, features, ct, working, known)
 
         result = {
+            "schema_version": SCHEMA_VERSION,
             "research_use_only": RESEARCH_USE_ONLY,
             "case": name,
             "synthetic": synthetic,
