@@ -66,7 +66,7 @@ def assess_case(
             return known
         try:
             partial = _emptied(folder, case.name)
-            told = {"name": case.name, "model": _models(models, device), "progress": progress}
+            told: dict[str, Any] = {"name": case.name, "model": _models(models, device), "progress": progress}
             assess(case.ct, partial, **told, **options, **case.options)
             if out.exists():
                 shutil.rmtree(out)

@@ -67,11 +67,11 @@ class Geometry:
         """Direction cosines, shape (3, 3); column i is the direction of axis i."""
         return np.reshape(self.direction, (3, 3))
 
-    def index_of(self, point: Sequence[float]) -> np.ndarray:
+    def index_of(self, point: Sequence[float] | np.ndarray) -> np.ndarray:
         """Where a point (LPS, mm) lies along the axes x, y, z: float64 of shape (3,), whole at voxel centres."""
         return np.linalg.solve(self.axes * self.spacing, np.subtract(point, self.origin))
 
-    def point_at(self, index: Sequence[float]) -> np.ndarray:
+    def point_at(self, index: Sequence[float] | np.ndarray) -> np.ndarray:
         """The point (LPS, mm), shape (3,), at an index along x, y, z, which need not be whole."""
         return self.axes * self.spacing @ index + self.origin
 

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter
 
+Floats = Sequence[float] | np.ndarray
+
 FIELD_OF_VIEW = ((-185.0, 165.0), (-142.0, 158.0), (-200.0, 200.0))
 """What a scan of the adult shows along z, y, x, in mm."""
 
@@ -36,7 +38,7 @@ def inside_all(*distances: np.ndarray) -> np.ndarray:
     return result
 
 
-def profile(z: Sequence[float], values: Sequence[float]) -> PchipInterpolator:
+def profile(z: Floats, values: Floats) -> PchipInterpolator:
     """A smooth function of z with the given values at the given, rising z."""
     return PchipInterpolator(z, values)
 
@@ -59,7 +61,7 @@ def hull(
     return to_distance((b * (share ** (1 / roundness) - 1)).astype(np.float32))
 
 
-def ellipsoid(centre: Sequence[float], radii: Sequence[float], long_axis: Sequence[float] = (1, 0, 0)) -> np.ndarray:
+def ellipsoid(centre: Floats, radii: Floats, long_axis: Floats = (1, 0, 0)) -> np.ndarray:
     """Distance to an ellipsoid; the first radius is the one along `long_axis`."""
     axes = np.linalg.qr(np.column_stack([long_axis, (0, 1, 0), (0, 0, 1)]))[0].T
     z, y, x = Z - np.float32(centre[0]), Y - np.float32(centre[1]), X - np.float32(centre[2])
@@ -79,7 +81,7 @@ def texture(rng: np.random.Generator, scale: float) -> np.ndarray:
     return field / field.std()
 
 
-def path(points: Sequence[Sequence[float]], radius: float, last_radius: float | None = None) -> np.ndarray:
+def path(points: Sequence[Floats], radius: float, last_radius: float | None = None) -> np.ndarray:
     """Tubes along a smooth curve through points (z, y, x)."""
     points = np.array(points, float)
     lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
@@ -90,7 +92,7 @@ def path(points: Sequence[Sequence[float]], radius: float, last_radius: float | 
     return np.hstack([curve[:-1], curve[1:], radii[:-1], radii[1:]])
 
 
-def tree(rng: np.random.Generator, root: Sequence[float], targets: np.ndarray, leaf_radius: float) -> np.ndarray:
+def tree(rng: np.random.Generator, root: Floats, targets: np.ndarray, leaf_radius: float) -> np.ndarray:
     """A tree of tubes from a root to each of the targets (n, 3).
 
     Each tube heads for the middle of the targets that it has to supply and splits them in two across

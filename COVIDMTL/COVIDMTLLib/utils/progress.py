@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 Callback = Callable[[str, float, str], None]
@@ -30,7 +30,7 @@ class Steps:
         Seconds that each step took.
     """
 
-    def __init__(self, callback: Callback, shares: dict[str, float]):
+    def __init__(self, callback: Callback, shares: Mapping[str, float]):
         self.callback = callback
         self.seconds: dict[str, float] = {}
         total, start = sum(shares.values()), 0.0
