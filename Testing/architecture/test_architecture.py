@@ -11,7 +11,6 @@ CORE, TRAINING = "COVIDMTL/COVIDMTLLib", "Training/covidmtl_training"
 LAYERS = {
     CORE: (
         {"utils"},
-        {""},  # the package itself: its version and what it is for
         {"imaging", "patient", "processes"},
         {"architectures", "features", "phantom", "segmentation"},
         {"measurements", "networks", "opacities"},
@@ -21,6 +20,7 @@ LAYERS = {
         {"reports"},
         {"assessment"},
         {"cohort", "follow"},
+        {""},  # the package itself: its public API
         {"cli"},
         {"__main__"},
     ),

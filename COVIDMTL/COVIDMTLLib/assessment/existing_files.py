@@ -87,6 +87,13 @@ def check_replaceable(path: Path | None) -> None:
         raise InputError(f"{path} is there and was not written by this program; give another name for the result.")
 
 
+def check_outputs(ct: Path, *paths: Path | None) -> None:
+    """Raise `InputError` if a file to be written is of the CT, or there and not the program's own."""
+    check_not_ct([path for path in paths if path is not None], ct)
+    for path in paths:
+        check_replaceable(path)
+
+
 def is_own(path: Path) -> bool:
     """Whether the program wrote a mask, a table of features or measures of lungs."""
     name = path.name.lower()

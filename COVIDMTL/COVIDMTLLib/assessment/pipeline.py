@@ -20,7 +20,6 @@ from ..imaging.volume import Volume, to_working_grid
 from ..measurements import boundary_visibility
 from ..measurements.density import lung_densities
 from ..measurements.lung_quality import warn_of_lungs
-from ..models import out_of_distribution
 from ..models.card import takes_features, takes_volume
 from ..models.store import DEFAULT_MODEL, Model, read_card
 from ..opacities import find_opacities, measure_opacities
@@ -28,10 +27,10 @@ from ..opacities import warnings as warnings_of_opacities
 from ..patient.patient import Patient, check_patient, unused
 from ..prediction import likelihood_ratio
 from ..prediction.abstention import why_no_verdict
-from ..prediction.ensemble import judge_all, not_given
+from ..prediction.ensemble import judge_all, not_given, unlike_training
 from ..processes.helper import aid
 from ..reports import dicom as dicom_export
-from ..results.assessment import Assessment
+from ..results.assessment import SCHEMA_VERSION, Assessment
 from ..segmentation import methods, plausibility
 from ..utils import atomic_files
 from ..utils.errors import InputError
@@ -71,6 +70,7 @@ def assess(
     age: float | None = None,
     sex: str | None = None,
     labs: str | Path | Mapping[str, Any] | None = None,
+    patient: Patient | None = None,
     prior: float | str | None = None,
     synthetic: bool = False,
     dicom: bool = False,
@@ -110,6 +110,8 @@ def assess(
     sex : {"female", "male"}, optional
     labs : path or mapping, optional
         Laboratory values, as `patient.check_patient` takes them; which of them count is up to the model.
+    patient : Patient, optional
+        Age, sex and laboratory values in one, in place of the three.
     prior : float, optional
         Probability of COVID-19 before the CT, above 0 and below 1, for a model that gives likelihood ratios.
     synthetic : bool
@@ -131,8 +133,16 @@ def assess(
         With one sentence on what is wrong with the input and what to do.
     MissingPackage
         If a package that the job needs, such as scikit-image or PyTorch, is not installed or damaged.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> assessment = covidmtl.assess("ct.nrrd", out="results")
+    >>> tasks, reason = assessment.result["tasks"], assessment.result["no_verdict"]
+    >>> bool(tasks) != bool(reason)
+    True
     """
-    patient, prior = check_patient(age, sex, labs), likelihood_ratio.check_prior(prior)
+    patient, prior = check_patient(age, sex, labs, patient), likelihood_ratio.check_prior(prior)
     refine = refine or (methods.DEFAULT_METHOD if lungs is None else "none")
     check_choices(refine, grid)
     dicom_export.check_wanted(ct, dicom, keep_identity)
@@ -204,6 +214,7 @@ def assess(
             unstable = add_stability(verdicts, models, features, ct, working, known)
 
         result = {
+            "schema_version": SCHEMA_VERSION,
             "research_use_only": RESEARCH_USE_ONLY,
             "case": name,
             "synthetic": synthetic,
@@ -217,7 +228,7 @@ def assess(
                 *warn_of_lungs(working, labels, name),
                 *boundary_visibility.warnings(boundary.shares),
                 *warnings_of_opacities(opacities),
-                *_unlike(verdicts["models"]),
+                *unlike_training(verdicts["models"]),
                 *_unused(patient, models),
             ],
             **verdicts,
@@ -270,12 +281,6 @@ def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volu
     from ..prediction.case_attention import attention_of
 
     return attention_of(models, features, inputs, tasks, grid, patient)
-
-
-def _unlike(judged: Sequence[dict[str, Any]]) -> list[str]:
-    """Warnings of a CT unlike the training data, each once."""
-    ranges = (one["training_range"] for one in judged)
-    return list(dict.fromkeys(text for one in ranges if one for text in out_of_distribution.warnings(one)))
 
 
 def _unused(patient: Patient, models: Sequence[Model]) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..assessment import existing_files
-from ..follow.job import FOLLOW, follow
+from ..follow.job import FOLLOW, check_cts, follow
 from ..follow.origin import read_date
 from ..follow.wording import in_words
 from ..processes.cancellation import run_supervised
@@ -24,8 +23,6 @@ HELP = "compare CTs of one patient in time: lungs, opacities, zone scores, and w
 
 LEFT_OUT = "-"
 """Stands for what is not given of a CT."""
-
-FILES = ("follow.json", "follow.csv", "follow.html")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -58,15 +55,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     cts = options.cts
-    _check(cts)
+    check_cts(cts, options.out)
     lungs = _for_each(options.lungs, "--lungs", len(cts), Path)
     series = _for_each(options.series, "--series", len(cts), str)
     dates = _for_each(options.dates, "--dates", len(cts), read_date)
     if options.names and len(options.names) != len(cts):
         raise InputError(f"--names has {len(options.names)} names for {len(cts)} CTs; give one for each.")
-    written = [options.out / name for name in FILES]
-    for ct in cts:
-        existing_files.check_not_ct(written, ct)
     kept = {}
 
     def keep(folder: Path) -> None:
@@ -85,16 +79,6 @@ def run(options: argparse.Namespace) -> None:
         print(f"Warning: {warning}", file=sys.stderr)
     for name, other in kept.items():
         print(f"{name}, which was in {options.out} before, is kept there as {other}.", file=sys.stderr)
-
-
-def _check(cts: Sequence[Path]) -> None:
-    """Raise `InputError` for fewer than two CTs, or one that is given twice."""
-    if len(cts) < 2:
-        raise InputError("One CT alone has no course; give two or more of one patient.")
-    real = [os.path.realpath(ct) for ct in cts]
-    for number, ct in enumerate(cts):
-        if real[number] in real[:number]:
-            raise InputError(f"{ct} is given twice; give each CT once.")
 
 
 def _for_each(given: list[str] | None, option: str, count: int, read: Callable[[str], Any]) -> list[Any]:

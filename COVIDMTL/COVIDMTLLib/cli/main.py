@@ -6,19 +6,16 @@ import argparse
 import json
 import os
 import sys
-from contextlib import nullcontext
 from math import isnan
 from pathlib import Path
 
 from ..assessment import existing_files, jobs
 from ..features.extraction import BUILT_IN, ENGINES
-from ..imaging.io import inspection, writer
+from ..imaging.io import inspection
 from ..models.store import DEFAULT_MODEL
 from ..patient.patient import check_patient
 from ..prediction.likelihood_ratio import check_prior
 from ..processes.cancellation import Stopped, WorkerFailed, run_supervised, serving, stoppable
-from ..segmentation.methods import DEFAULT_METHOD, METHODS
-from ..segmentation.parameters import Parameters
 from ..utils import atomic_files
 from ..utils.errors import NOT_OURS, InputError, sentence
 from ..utils.progress import silent
@@ -31,7 +28,8 @@ from . import export_dicom as dicom_command
 from . import follow as follow_command
 from . import model as model_commands
 from . import opacities as opacities_command
-from .options import add_assessment_options, add_grid, add_identity, add_parameters, add_progress
+from . import segment as segment_command
+from .options import CT_HELP, SERIES_HELP, add_assessment_options, add_identity, add_progress
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 DONE = ("done", 1.0, "Done")
@@ -79,15 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"covid-mtl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    ct_help = "chest CT: NRRD, NIfTI, MetaImage or a DICOM study (folder, DICOMDIR, .zip, .tar.gz)"
     name_help = "what to call the case in the report; its file name if left out"
-    series_help = "series of a DICOM study, as inspect lists them; chosen by the program if left out"
 
     assess = _command(commands, "assess", _assess, "assess a chest CT")
-    assess.add_argument("ct", type=Path, metavar="CT", help=ct_help)
+    assess.add_argument("ct", type=Path, metavar="CT", help=CT_HELP)
     assess.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
     assess.add_argument("--lungs", type=Path, metavar="MASK", help="lung mask of any program; found if left out")
-    assess.add_argument("--series", metavar="UID", help=series_help)
+    assess.add_argument("--series", metavar="UID", help=SERIES_HELP)
     assess.add_argument("--name", metavar="TEXT", help=name_help)
     assess.add_argument(
         "--dicom",
@@ -97,53 +93,19 @@ def _parser() -> argparse.ArgumentParser:
     add_identity(assess)
     add_assessment_options(assess)
 
-    segment = _command(commands, "segment", _segment, "segment the lungs: 1 right, 2 left, 3 trachea and main bronchi")
-    segment.add_argument("ct", type=Path, metavar="CT", help=ct_help)
-    segment.add_argument(
-        "--out",
-        type=Path,
-        metavar="MASK",
-        required=True,
-        help="mask to write, such as lungs.nrrd; as lungs.dcm a DICOM segmentation of a DICOM study",
-    )
-    segment.add_argument("--method", default=DEFAULT_METHOD, help=f"{', '.join(METHODS)} (default: %(default)s)")
-    segment.add_argument("--initial", type=Path, metavar="MASK", help="what active-contour starts from, robust adds to")
-    segment.add_argument("--series", metavar="UID", help=series_help)
-    segment.add_argument("--name", metavar="TEXT", help="what to call the CT in messages; its file name if left out")
-    add_parameters(segment)
-    segment.add_argument(
-        "--through",
-        type=float,
-        nargs=3,
-        metavar=("X", "Y", "Z"),
-        help="preview: only the axial slice through this point (LPS, mm); the rest of the mask is 0",
-    )
-    segment.add_argument(
-        "--airways",
-        action="store_true",
-        help="label the trachea and the main bronchi, too; as --lungs or --initial such a mask is of the lungs alone",
-    )
-    segment.add_argument(
-        "--measures",
-        type=Path,
-        metavar="JSON",
-        help="file to write with volumes, densities, the share of the boundary that the CT shows and warnings",
-    )
-    add_identity(segment)
-    add_grid(segment)
-    add_progress(segment)
+    segment_command.add_options(_command(commands, "segment", segment_command.segment, segment_command.HELP))
 
     features = _command(commands, "features", _features, "compute the 375 lung features")
-    features.add_argument("ct", type=Path, metavar="CT", help=ct_help)
+    features.add_argument("ct", type=Path, metavar="CT", help=CT_HELP)
     features.add_argument("mask", type=Path, metavar="MASK", help="lung mask")
     features.add_argument("--out", type=Path, metavar="CSV", required=True, help="table to write")
-    features.add_argument("--series", metavar="UID", help=series_help)
+    features.add_argument("--series", metavar="UID", help=SERIES_HELP)
     features.add_argument("--engine", default=BUILT_IN, help=f"{', '.join(ENGINES)} (default: %(default)s)")
     add_progress(features)
 
     inspect = _command(commands, "inspect", _inspect, "list the series of a study, which would be assessed, and why")
     inspect.add_argument("study", type=Path, metavar="STUDY", help="DICOM folder, DICOMDIR, .zip or .tar.gz")
-    inspect.add_argument("--series", metavar="UID", help=series_help)
+    inspect.add_argument("--series", metavar="UID", help=SERIES_HELP)
     inspect.add_argument("--json", action="store_true", help="print JSON")
 
     compare = _command(
@@ -242,53 +204,9 @@ def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) ->
         print(f"{name}, which was in {options.out} before, is kept there as {other}.", file=sys.stderr)
 
 
-def _segment(options: argparse.Namespace) -> None:
-    writer.check_mask_format(options.out)
-    atomic_files.check_apart(options.out, options.ct, options.initial, options.measures)
-    _check_outputs(options.ct, options.out, options.measures)
-    names = ("threshold", "alpha", "beta", "iterations", "closing", "truncate")
-    parameters = Parameters(**{name: getattr(options, name) for name in names})
-    if options.measures and options.through:
-        raise InputError("Measures are of whole lungs; leave out --measures or --through.")
-    if options.measures:
-        atomic_files.check_apart(options.measures, options.ct, options.initial)
-    measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
-    with console.progress(options.progress) as progress:
-        with atomic_files.staged_file(options.out) as path, measures_file as measures_path:
-            measures = run_supervised(
-                jobs.segment,
-                options.ct,
-                path,
-                options.method,
-                options.initial,
-                options.series,
-                options.grid,
-                parameters,
-                options.through,
-                options.airways,
-                options.keep_identity,
-                options.name,
-                progress=progress,
-            )
-            if measures_path:
-                measures_path.write_text(json.dumps(measures, indent=2) + "\n", encoding="utf-8")
-        progress(*DONE)
-    if measures and options.progress != "json":
-        print(console.lungs_line(measures))
-    for warning in measures["warnings"] if measures else []:
-        print(f"Warning: {warning}", file=sys.stderr)
-
-
-def _check_outputs(ct: Path, *paths: Path | None) -> None:
-    """Raise `InputError` if a file to be written is of the CT, or there and not the program's own."""
-    existing_files.check_not_ct([path for path in paths if path is not None], ct)
-    for path in paths:
-        existing_files.check_replaceable(path)
-
-
 def _features(options: argparse.Namespace) -> None:
     atomic_files.check_apart(options.out, options.ct, options.mask)
-    _check_outputs(options.ct, options.out)
+    existing_files.check_outputs(options.ct, options.out)
     with console.progress(options.progress) as progress:
         with atomic_files.staged_file(options.out) as path:
             warnings = run_supervised(

@@ -9,6 +9,9 @@ from ..models.device import DEVICES
 from ..models.store import DEFAULT_MODEL
 from ..segmentation.parameters import PUBLISHED
 
+CT_HELP = "chest CT: NRRD, NIfTI, MetaImage or a DICOM study (folder, DICOMDIR, .zip, .tar.gz)"
+SERIES_HELP = "series of a DICOM study, as inspect lists them; chosen by the program if left out"
+
 
 def add_assessment_options(parser: argparse.ArgumentParser) -> None:
     """What every command that assesses one CT can be told."""

@@ -15,6 +15,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -214,9 +215,8 @@ def _version_asker() -> Callable[[], str]:
     """A function that tells the version of this package; as a nested one it is sent whole, not by name."""
 
     def version() -> str:
-        from COVIDMTLLib import __version__
-
-        return __version__
+        # By name, for the worker may have any version of this package.
+        return import_module("COVIDMTLLib").__version__
 
     return version
 

@@ -86,6 +86,13 @@ def assess_cohort(
     ------
     InputError
         If something is wrong with the table, the folder, the scheduler or what is meant for all cases.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> rows = covidmtl.assess_cohort("cases.csv", "cohort", jobs=1)
+    >>> [(row["case"], row["error"]) for row in rows]
+    [('one', '')]
     """
     check_choices(refine or DEFAULT_METHOD, grid)
     prior = check_prior(prior)

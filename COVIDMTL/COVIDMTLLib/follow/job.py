@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..assessment.existing_files import digests
+from ..assessment.existing_files import check_not_ct, digests, keep_others
 from ..imaging.io import writer
 from ..opacities import in_words
 from ..segmentation import methods
+from ..utils import atomic_files
+from ..utils.errors import InputError
 from ..utils.optional_imports import require
-from ..utils.progress import Callback, Steps
+from ..utils.progress import Callback, Steps, silent
 from ..utils.software import software
 from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY
@@ -30,6 +34,76 @@ SCHEMA = 1
 """Version of what ``follow.json`` holds."""
 
 FOLLOW = "follow.json"
+
+FILES = (FOLLOW, "follow.csv", "follow.html")
+"""What is written, but for volumes."""
+
+
+def check_cts(cts: Sequence[Path], out: Path) -> None:
+    """Raise `InputError` for fewer than two CTs, one that is given twice, and one that results would replace."""
+    if len(cts) < 2:
+        raise InputError("One CT alone has no course; give two or more of one patient.")
+    real = [os.path.realpath(ct) for ct in cts]
+    for number, ct in enumerate(cts):
+        if real[number] in real[:number]:
+            raise InputError(f"{ct} is given twice; give each CT once.")
+        check_not_ct([out / name for name in FILES], ct)
+
+
+def follow_cts(
+    cts: Sequence[str | Path],
+    out: str | Path,
+    *,
+    lungs: Sequence[str | Path | None] | None = None,
+    series: Sequence[str | None] | None = None,
+    dates: Sequence[datetime | None] | None = None,
+    names: Sequence[str] | None = None,
+    progress: Callback = silent,
+) -> dict[str, Any]:
+    """Compare CTs of one patient in time: lungs, opacities, zone scores, and what changed beyond the measurement.
+
+    Parameters
+    ----------
+    cts : sequence of path
+        Two or more, each an image file or a DICOM study.
+    out : path
+        Folder for ``follow.json``, ``follow.csv`` and ``follow.html``. It is left as it was if anything goes wrong.
+    lungs, series, dates : sequence, optional
+        For each CT, or None: a mask of its lungs, the series of its study, and when it was made. Masks are found, the
+        other two are as the files say.
+    names : sequence of str, optional
+        What to call the CTs; the names of their files by default.
+    progress : Callback, optional
+        Is told step, share done and a line of text; what it raises ends the job.
+
+    Returns
+    -------
+    dict
+        What ``follow.json`` holds.
+
+    Raises
+    ------
+    InputError
+        If a CT cannot be used, two are the same, or they are of different patients.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> lungs = ["lungs.nrrd", "lungs.nrrd"]
+    >>> course = covidmtl.follow_cts(["ct.nrrd", "later.nrrd"], "course", lungs=lungs)
+    >>> sorted(course["changes"][0]["measures"]["score"])
+    ['change', 'high', 'low', 'verdict']
+    """
+    cts, out = [Path(ct) for ct in cts], Path(out)
+    for what, given in {"lungs": lungs, "series": series, "dates": dates, "names": names}.items():
+        if given is not None and len(given) != len(cts):
+            raise InputError(f"There are {len(given)} {what} for {len(cts)} CTs; give one for each.")
+    check_cts(cts, out)
+    masks = [one and Path(one) for one in lungs or [None] * len(cts)]
+    keep = partial(keep_others, out, given=[*cts, *masks], record=FOLLOW)
+    nothing = [None] * len(cts)
+    with atomic_files.staged_folder(out, keep) as folder:
+        return follow(cts, folder, masks, series or nothing, dates or nothing, names, progress=progress)
 
 
 def follow(

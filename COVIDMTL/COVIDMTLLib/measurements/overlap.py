@@ -39,12 +39,30 @@ def overlap(predicted: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
 
 def compare_masks(predicted: Volume, reference: Volume) -> dict[str, float]:
-    """`overlap` of two masks on the reference's grid, with their volumes in ml.
+    """Compare two masks on the grid of the reference (section 4.1).
+
+    Parameters
+    ----------
+    predicted, reference : Volume
+        Masks of any geometry; every value but 0 counts as inside.
+
+    Returns
+    -------
+    dict
+        ``dice``, ``jaccard``, ``mcc`` and ``precision`` as of `overlap`, and the volumes ``predicted_ml`` and
+        ``reference_ml``.
 
     Raises
     ------
     InputError
         If the masks lie so that not one voxel of the predicted mask is on the reference's grid.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> lungs = covidmtl.read_mask("lungs.nrrd")
+    >>> covidmtl.compare_masks(lungs, lungs)["dice"]
+    1.0
     """
     on_grid = labels_on(predicted, reference.geometry)
     if not on_grid.array.any():

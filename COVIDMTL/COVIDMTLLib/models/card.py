@@ -21,7 +21,8 @@ from .out_of_distribution import QUANTILES
 
 FORMAT = "covid-mtl-model"
 FORMAT_VERSIONS = (1, 2)
-"""1: a network on features, which the card does not describe; 2: with the ``network`` of `networks.build_network`."""
+"""1: a network on features, which the card does not describe; 2: with the ``network`` of `networks.build_network`.
+``model.schema.json`` beside this module describes both for other programs; `check_card` is what decides here."""
 
 OF_FEATURES = ("features", "scaling", "training_distribution")
 """What a card holds if its network takes features, and only then."""

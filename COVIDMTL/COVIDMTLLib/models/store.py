@@ -75,6 +75,13 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
         that this version does not know, or if there is no such device.
     MissingPackage
         If safetensors is not installed, or PyTorch for a model on volumes.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> model = covidmtl.load_model("features-mtl")
+    >>> [task["name"] for task in model.card["tasks"]]
+    ['covid_ct', 'covid_nat', 'severity']
     """
     if needs_torch(name):
         card, network = load_network(name)

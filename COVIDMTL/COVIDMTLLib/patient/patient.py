@@ -30,6 +30,14 @@ class Patient:
     sex : {"female", "male"} or None
     labs : mapping
         The laboratory values that are known, by their names in `laboratory.LABORATORY` and in its units.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> patient = covidmtl.Patient(age=64, sex="female")
+    >>> assessment = covidmtl.assess("ct.nrrd", lungs="lungs.nrrd", patient=patient)
+    >>> assessment.result["patient"]["age"]
+    64.0
     """
 
     age: float | None = None
@@ -45,7 +53,10 @@ class Patient:
 
 
 def check_patient(
-    age: float | str | None = None, sex: str | None = None, labs: str | Path | Mapping[str, Any] | None = None
+    age: float | str | None = None,
+    sex: str | None = None,
+    labs: str | Path | Mapping[str, Any] | None = None,
+    patient: Patient | None = None,
 ) -> Patient:
     """What is known of a patient, checked.
 
@@ -57,12 +68,18 @@ def check_patient(
         ``female`` or ``male``, or their first letters; upper or lower case.
     labs : path or mapping, optional
         A file for `read_labs`, or what `laboratory.check_labs` takes.
+    patient : Patient, optional
+        All of these in one.
 
     Raises
     ------
     InputError
         With one sentence on what cannot be true and what to do.
     """
+    if patient is not None:
+        if not (age is None and sex is None and labs is None):
+            raise InputError("Age, sex and laboratory values are given twice; give them with the patient alone.")
+        age, sex, labs = patient.age, patient.sex, patient.labs
     if is_unknown(age):
         age = None
     else:

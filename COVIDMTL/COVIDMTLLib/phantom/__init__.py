@@ -85,6 +85,13 @@ def thorax(
     ------
     InputError
         For a negative seed, a share outside 0..0.5, an unknown pattern, or a spacing or size that is not above 0.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> phantom = covidmtl.make_phantom(seed=3, ground_glass=0.1, spacing=(3.0, 3.0, 3.0), size=0.5)
+    >>> phantom.ct.geometry.spacing
+    (3.0, 3.0, 3.0)
     """
     if not all(0 <= share <= 0.5 for share in (ground_glass, consolidation)):
         raise InputError(f"Shares of the lung volume must be 0 to 0.5, not {ground_glass} and {consolidation}.")

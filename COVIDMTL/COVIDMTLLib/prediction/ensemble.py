@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..imaging.volume import Volume
+from ..models import out_of_distribution
 from ..models.model import Model
 from .verdicts import aggregate, judge, verdict
 
@@ -108,3 +109,9 @@ def not_given(models: Sequence[Model], tasks: Mapping[str, Any]) -> list[dict[st
     found = {one["title"]: one for model in models for one in model.card.get("not_given", ())}
     said = {task["title"] for task in tasks.values()}
     return [one for title, one in found.items() if title not in said]
+
+
+def unlike_training(judged: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Warnings of a CT unlike the training data of models that have judged it, each once."""
+    ranges = (one["training_range"] for one in judged)
+    return list(dict.fromkeys(text for one in ranges if one for text in out_of_distribution.warnings(one)))

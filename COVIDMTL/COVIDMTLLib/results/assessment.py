@@ -9,6 +9,10 @@ from ..imaging.volume import Geometry, Volume
 from ..measurements import boundary_visibility
 from ..models.store import Model
 
+SCHEMA_VERSION = 1
+"""Of ``assessment.json``, as ``assessment.schema.json`` describes it; raised when a key goes or changes its meaning. A
+key that is new is added to the schema. Files from before it have no version, and are read as well."""
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -17,7 +21,7 @@ class Assessment:
     Attributes
     ----------
     result : dict
-        What ``assessment.json`` holds.
+        What ``assessment.json`` holds, as ``assessment.schema.json`` beside this module describes it.
     ct : Volume
         HU on the working grid.
     lungs : Volume

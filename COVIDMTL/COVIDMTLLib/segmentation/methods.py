@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..imaging import bspline
+from ..imaging import bspline, ct_checks
 from ..imaging.labels import LEFT, RIGHT
-from ..imaging.volume import Geometry, Volume, labels_on
+from ..imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from ..utils.errors import InputError
-from ..utils.optional_imports import check_installed
+from ..utils.optional_imports import check_installed, require
 from . import plausibility
 from .active_contour import refine_active_contour
 from .airways import holds_airways, label_airways, without_airways
@@ -142,6 +142,47 @@ def segment(
             raise InputError(f"{name} shows no lung in the slice through {in_words(through)}; choose another one.")
     progress(1.0)
     return ct.with_array(labels)
+
+
+def segment_lungs(
+    ct: Volume, method: str = DEFAULT_METHOD, initial: Volume | None = None, airways: bool = False
+) -> Volume:
+    """Segment the lungs of a CT, right and left.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, any geometry.
+    method : {"robust", "active-contour", "classical"}
+        ``active-contour`` is Algorithm 1 of the paper.
+    initial : Volume, optional
+        Mask on any grid that ``active-contour`` starts from and ``robust`` adds to.
+    airways : bool
+        Label the trachea and the main bronchi, too.
+
+    Returns
+    -------
+    Volume
+        uint8 on the grid of the CT: 1 right lung, 2 left lung, and if asked for 3 trachea and main bronchi.
+
+    Raises
+    ------
+    InputError
+        If the volume is no chest CT, has no lungs or lungs cut by its field of view, or as of `segment`.
+    MissingPackage
+        If a package that the method needs is not installed.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> ct = covidmtl.read_ct("ct.nrrd")
+    >>> lungs = covidmtl.segment_lungs(ct)
+    >>> lungs.geometry == ct.geometry
+    True
+    """
+    require(*modules_of(method))
+    ct_checks.check_ct(ct)
+    return labels_on(segment(to_working_grid(ct), method, initial, airways=airways), ct.geometry)
 
 
 def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:

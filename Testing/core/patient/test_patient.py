@@ -17,7 +17,6 @@ from COVIDMTLLib.models.store import load_network, save_model
 from COVIDMTLLib.patient.laboratory import LABORATORY
 from COVIDMTLLib.patient.patient import Patient, check_patient, read_labs
 from COVIDMTLLib.prediction.ensemble import judge_all
-from COVIDMTLLib.processes import command_process
 from COVIDMTLLib.utils.errors import InputError
 from support.data.laboratory_values import LABS
 
@@ -226,7 +225,7 @@ def commands(monkeypatch):
         run.append((options, labs))
         return SimpleNamespace(wait=lambda progress: None)
 
-    monkeypatch.setattr(command_process, "Child", start)
+    monkeypatch.setattr(in_subprocess, "Child", start)
     return run
 
 

@@ -55,6 +55,13 @@ def read_ct(path: str | Path, series: str | None = None) -> Volume:
         If it cannot be read, is not 3D, or its values are no CT (see `ct_checks.check_ct`).
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> ct = covidmtl.read_ct("ct.nrrd")
+    >>> ct.array.shape == ct.geometry.size[::-1]
+    True
     """
     return read_study(path, series).ct
 
@@ -146,6 +153,12 @@ def read_mask(path: str | Path) -> Volume:
         If it cannot be read, is not 3D, holds more than 255 labels or none, or is no label map.
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> str(covidmtl.read_mask("lungs.nrrd").array.dtype)
+    'uint8'
     """
     require("SimpleITK")
     path = Path(path)

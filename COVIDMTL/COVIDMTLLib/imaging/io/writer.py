@@ -55,6 +55,12 @@ def write_volume(
     ------
     OSError
         If it cannot be written, as on a full disk.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> lungs = covidmtl.read_mask("lungs.nrrd")
+    >>> covidmtl.write_volume(lungs, "lungs.nii.gz")
     """
     import SimpleITK as sitk
 

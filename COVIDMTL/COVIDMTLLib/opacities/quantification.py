@@ -1,0 +1,52 @@
+"""The opacities of a CT in any geometry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..imaging import ct_checks
+from ..imaging.volume import Volume, labels_on, to_working_grid
+from ..segmentation.methods import DEFAULT_METHOD, given_lungs, modules_of
+from ..utils.optional_imports import require
+from .detection import find_opacities
+from .measures import measure_opacities
+
+
+def quantify_opacities(ct: Volume, lungs: Volume) -> tuple[Volume, dict[str, Any]]:
+    """Find and measure ground glass and consolidation in the lungs of a CT.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, any geometry.
+    lungs : Volume
+        Lung mask, any geometry; every value but 0 is lung, but for airways (see `methods.mask_on`).
+
+    Returns
+    -------
+    mask : Volume
+        uint8 on the grid of the CT: 1 ground glass, 2 consolidation.
+    measures : dict
+        Volumes in ml, shares and zone scores, as of `measures.measure_opacities` on the 1 mm working grid.
+
+    Raises
+    ------
+    InputError
+        If the volume is no chest CT, or the mask lies elsewhere or is none of whole lungs.
+    MissingPackage
+        If a package that this needs is not installed.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> ct, lungs = covidmtl.read_ct("ct.nrrd"), covidmtl.read_mask("lungs.nrrd")
+    >>> mask, measures = covidmtl.quantify_opacities(ct, lungs)
+    >>> 0 <= measures["score"]["sum"] <= measures["score"]["of"] <= 24
+    True
+    """
+    require(*modules_of(DEFAULT_METHOD))
+    ct_checks.check_ct(ct)
+    working = to_working_grid(ct)
+    labels = given_lungs(lungs, working)
+    found = find_opacities(working, labels)
+    return labels_on(found.labels, ct.geometry), measure_opacities(working, labels, found)
