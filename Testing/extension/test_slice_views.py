@@ -13,7 +13,7 @@ from scipy import ndimage
 
 slicer = pytest.importorskip("slicer")
 sys.path.append(str(Path(__file__).parents[2] / "COVIDMTL"))
-from COVIDMTLMRML.segmentations import COLOURS, LUNG, show_lungs  # noqa: E402
+from COVIDMTLMRML.segmentations import SEGMENTS, show_lungs  # noqa: E402
 from slice_views import LUNG_WINDOW, MARGIN, render_3d, render_slice, save_picture, why_not  # noqa: E402
 
 SIZE = (500, 400)  # width and height
@@ -140,7 +140,7 @@ def test_fill_lets_the_ct_through_and_what_is_hidden_is_not_drawn(case):
     np.testing.assert_array_equal(right[:, middle + 2 :], nothing[:, middle + 2 :])
     lungs = (both != nothing).any(-1)
     assert lungs[:, :middle].sum() > 10000 and lungs[:, middle:].sum() > 10000
-    half_and_half = nothing[lungs] / 2 + np.multiply(COLOURS[LUNG], 255) / 2
+    half_and_half = nothing[lungs] / 2 + np.multiply(SEGMENTS[1].colour, 255) / 2
     assert np.quantile(np.abs(both[lungs] - half_and_half), 0.9) < 3
     display.SetVisibility(False)
     np.testing.assert_array_equal(picture(), nothing)

@@ -124,11 +124,12 @@ def aerated_levels(rays: Rays) -> tuple[int, int]:
     return int(levels[0]), int(levels[-1])
 
 
-def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass: float) -> float:
-    """Share of the directions in which aerated lung lies away from the chest wall, so that what lies between is dense.
+def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass: float) -> tuple[float, np.ndarray]:
+    """Share of the directions in which aerated lung lies away from the chest wall, so that what lies between is dense,
+    and which they are: bool of shape (z, DIRECTIONS).
 
-    It counts as 1 if in many directions there is no aerated lung at all: of the levels at which it has some, and of
-    those at which the other half of the chest does, but for what apices, and the halves of a diaphragm, lie apart.
+    The share counts as 1 if in many directions there is no aerated lung at all: of the levels at which it has some, and
+    of those at which the other half of the chest does, but for what apices, and the halves of a diaphragm, lie apart.
 
     Parameters
     ----------
@@ -149,10 +150,12 @@ def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass:
     first, last = aerated_levels(rays)
     first, last = min(first, levels[0] + BASES_APART // STEP), max(last, levels[1] - APICES_APART // STEP)
     costal = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
-    some, gap = some[first:last][:, costal], gap[first:last][:, costal]
+    away = (gap > GAP) & some & costal
+    away[:first] = away[last:] = False
+    some = some[first:last, costal]
     if 1 - some.mean() > (MUCH_MISSING if glass > BLURRED else MOST_MISSING):
-        return 1.0
-    return float(np.mean(gap[some] > GAP))
+        return 1.0, away
+    return np.count_nonzero(away) / np.count_nonzero(some), away
 
 
 def _along_rays(frame: Frame, which: int, mask: np.ndarray, reach: int) -> np.ndarray:

@@ -12,9 +12,12 @@ from .chest_wall import ANGLES, DIRECTIONS, Rays, aerated_levels, away_from_wall
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""
 
-MUCH_AWAY, LITTLE_AWAY = 0.045, 0.01
-"""Share of the directions in which aerated lung lies away from the chest wall, from which lung is dense in one half of
-the chest, and in the other then."""
+MUCH_AWAY, LITTLE_AWAY = 0.03, 0.01
+"""Share of the directions in which aerated lung lies away from the chest wall, from which lung may be dense anywhere in
+one half of the chest, and in the other then; below, in these directions alone."""
+
+AROUND = 3, 5
+"""Levels and directions around such a one that belong to it."""
 
 ASIDE = 0.65
 """Where between the middle of the body and its sides the axes lie: from there a ray meets the ribs behind the lung
@@ -33,15 +36,15 @@ class Half:
         Distance from the axis as a share of that of the wall: above 1 outside the chest.
     behind, beyond : ndarray of bool, shape (z, y, x)
         Farther from the axis than the first, and than the last, aerated lung in that direction.
-    dense : bool
-        Whether much of the lung in it is dense: there the aerated lung lies away from the wall, or there is none.
+    dense : ndarray of bool, shape (z, y, x)
+        Where lung may be dense: there the aerated lung lies away from the wall, or there is none.
     """
 
     angle: np.ndarray
     radius: np.ndarray
     behind: np.ndarray
     beyond: np.ndarray
-    dense: bool
+    dense: np.ndarray
 
 
 def halves_of(coarse: np.ndarray, lung: np.ndarray, glass: np.ndarray) -> tuple[Frame, list[Half]]:
@@ -61,18 +64,28 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray, glass: np.ndarray) -> tuple[
     frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
     rays = {which: rays_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)}
     away = _away(frame, rays, lung, glass)
-    dense = {which: share > MUCH_AWAY for which, share in away.items()}
-    if any(dense.values()):
+    much = {which: share > MUCH_AWAY for which, (share, _) in away.items()}
+    if any(much.values()):
         # Where one lung is dense, the other often is to a lesser degree, and ground glass tells of that.
         aerated = lung & ~glass
         lesser = _away(frame, {which: rays_of(frame, which, coarse, aerated) for which in rays}, lung, glass)
-        dense = {which: dense[which] or lesser[which] > LITTLE_AWAY for which in rays}
-    rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if dense[which]}
+        much = {which: much[which] or lesser[which][0] > LITTLE_AWAY for which in rays}
+    rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if much[which]}
+    dense = {which: much[which] | _wider(directions) for which, (_, directions) in away.items()}
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
 
 
-def _away(frame: Frame, rays: dict[int, Rays], lung: np.ndarray, glass: np.ndarray) -> dict[int, float]:
-    """For each half how far its lung keeps away from the wall, as of `away_from_wall`."""
+def _wider(directions: np.ndarray) -> np.ndarray:
+    """Directions (z, DIRECTIONS) with those `AROUND` them."""
+    from scipy import ndimage
+
+    return ndimage.maximum_filter(directions, AROUND, mode=("nearest", "wrap"))
+
+
+def _away(
+    frame: Frame, rays: dict[int, Rays], lung: np.ndarray, glass: np.ndarray
+) -> dict[int, tuple[float, np.ndarray]]:
+    """For each half how much of its lung keeps away from the wall, and where, as of `away_from_wall`."""
     lowest, highest = zip(*(aerated_levels(one) for one in rays.values()), strict=True)
     away = {}
     for which, one in rays.items():
@@ -95,7 +108,7 @@ def _centred(frame: Frame, walls: list[np.ndarray]) -> Frame:
     return replace(frame, aside=ASIDE * (frame.aside + to_side), depth=frame.depth + down / area)
 
 
-def _half_of(frame: Frame, which: int, rays: Rays, dense: bool, shape: tuple[int, ...]) -> Half:
+def _half_of(frame: Frame, which: int, rays: Rays, dense: np.ndarray, shape: tuple[int, ...]) -> Half:
     """One half of the chest: `RIGHT_HALF` or `LEFT_HALF`."""
     y, x = np.indices(shape[1:], dtype=np.float32)
     down = y - frame.depth[:, None, None].astype(np.float32)
@@ -107,7 +120,7 @@ def _half_of(frame: Frame, which: int, rays: Rays, dense: bool, shape: tuple[int
         distance / np.maximum(_at(without_collarbone(frame, rays), angle), 1),
         distance > _at(rays.first, angle),
         distance > _at(rays.last, angle),
-        dense,
+        _at(dense, angle) > 0.5,
     )
 
 
