@@ -210,7 +210,7 @@ class COVIDMTLWidget(JobWidget):
             keep_identity,
             **self.jobCallbacks(
                 lambda out: self._exportView.say(
-                    _("lungs.dcm and assessment.dcm were written into {out}.").format(out=out)
+                    _("Segmentations and a structured report were written into {out}.").format(out=out)
                 )
             ),
         )

@@ -8,9 +8,9 @@ import slicer
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.utils.errors import InputError
 
-from .results import OPACITIES, SEGMENTATION, assessment_of, node_of, part_of, store_opacities
+from .results import OPACITIES, OPACITIES_DIGEST, SEGMENTATION, assessment_of, node_of, part_of, store_opacities
 from .runs import Run
-from .segmentations import opacities_of, sides_of
+from .segmentations import digest_of, opacities_of, sides_of
 
 
 class OpacitiesRun(Run):
@@ -36,7 +36,9 @@ class OpacitiesRun(Run):
     def _prepare(self) -> None:
         super()._prepare()
         write_volume(sides_of(part_of(self.ct, SEGMENTATION), self.ct), self.folder / "lungs.nrrd")
-        write_volume(opacities_of(self.opacities, self.ct), self.folder / "corrected.nrrd")
+        corrected = opacities_of(self.opacities, self.ct)
+        self._digest = digest_of(corrected)
+        write_volume(corrected, self.folder / "corrected.nrrd")
 
     def _arguments(self) -> list[object]:
         masks = ["--lungs", self.folder / "lungs.nrrd", "--corrected", self.folder / "corrected.nrrd"]
@@ -57,5 +59,6 @@ class OpacitiesRun(Run):
             del measures["warnings"]  # those of the assessment are of the CT and its lungs
             text = node_of(self.ct)
             text.SetText(json.dumps(assessment_of(self.ct) | {"opacities": measures}))
+            text.SetAttribute(OPACITIES_DIGEST, self._digest)
             store_opacities(text, self.ct, measures)
             return text

@@ -10,9 +10,19 @@ from COVIDMTLLib.results.rows import row_of, write_rows
 from COVIDMTLLib.utils.atomic_files import staged_file
 from COVIDMTLLib.utils.errors import InputError
 
-from .results import FEATURES, LUNGS_DIGEST, SEGMENTATION, assessment_of, node_of, part_of, report_of
+from .results import (
+    FEATURES,
+    LUNGS_DIGEST,
+    OPACITIES,
+    OPACITIES_DIGEST,
+    SEGMENTATION,
+    assessment_of,
+    node_of,
+    part_of,
+    report_of,
+)
 from .runs import Job
-from .segmentations import digest_of, sides_of
+from .segmentations import digest_of, opacities_of, sides_of
 
 INSTANCES = "DICOM.instanceUIDs"
 """Attribute of a volume node that came from DICOM: the SOPInstanceUIDs of its slices, in their order."""
@@ -75,7 +85,7 @@ def dicom_files(ct: slicer.vtkMRMLScalarVolumeNode, database) -> list[Path]:
 
 
 class DicomExport(Job):
-    """Export of the assessment of a CT as ``lungs.dcm`` and ``assessment.dcm``.
+    """Export of the assessment of a CT as ``lungs.dcm``, ``opacities.dcm`` and ``assessment.dcm``.
 
     Parameters
     ----------
@@ -90,7 +100,7 @@ class DicomExport(Job):
     Raises
     ------
     InputError
-        If the CT has not been assessed, or its lungs are gone or others.
+        If the CT has not been assessed, or its lungs are gone or others, or its opacities are others.
     """
 
     def __init__(self, ct, slices: list[Path], out: str | Path, keep_identity: bool = False):
@@ -109,7 +119,20 @@ class DicomExport(Job):
                 "others; choose them as Lungs and press Apply."
             )
         write_volume(sides, self.folder / "lungs.nrrd")
+        self._write_opacities()
         (self.folder / "slices.txt").write_text("\n".join(map(str, self._slices)), encoding="utf-8")
+
+    def _write_opacities(self) -> None:
+        node = part_of(self.ct, OPACITIES)
+        if node is None:
+            return  # an assessment without, or the user removed them
+        opacities = opacities_of(node, self.ct)
+        if digest_of(opacities) != node_of(self.ct).GetAttribute(OPACITIES_DIGEST):
+            raise InputError(
+                f"The opacities of {self.ct.GetName()} have changed since they were measured, and the numbers would be "
+                "of others; press Measure again."
+            )
+        write_volume(opacities, self.folder / "opacities.nrrd")
 
     def _arguments(self) -> list[object]:
         identity = ["--keep-identity"] if self._keep_identity else []

@@ -31,6 +31,9 @@ ZONE_CHART = "COVIDMTL.ZoneChart"
 LUNGS_DIGEST = "COVIDMTL.LungsDigest"
 """Attribute of the node of an assessment: `segmentations.digest_of` of the lungs that were assessed."""
 
+OPACITIES_DIGEST = "COVIDMTL.OpacitiesDigest"
+"""The same of the opacities that were measured."""
+
 
 def store_assessment(
     result: dict[str, Any],

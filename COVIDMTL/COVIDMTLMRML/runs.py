@@ -31,8 +31,8 @@ from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import Callback, silent
 
 from .attention import store_attention
-from .results import LUNGS_DIGEST, OPACITIES, SEGMENTATION, part_of, store_assessment
-from .segmentations import add_lungs_node, digest_of, labels_of, show_lungs, show_opacities, sides_of
+from .results import LUNGS_DIGEST, OPACITIES, OPACITIES_DIGEST, SEGMENTATION, part_of, store_assessment
+from .segmentations import add_lungs_node, digest_of, labels_of, opacities_of, show_lungs, show_opacities, sides_of
 from .volumes import volume_of
 
 
@@ -285,7 +285,8 @@ class AssessmentRun(Run):
 
     def _show_opacities(self, text: slicer.vtkMRMLTextNode, path: Path) -> None:
         node = text.GetNodeReference(OPACITIES) or add_lungs_node(self.ct, "opacities")
-        show_opacities(read_mask(path), node, self.ct)
+        show_opacities(read_mask(path, empty=True), node, self.ct)
+        text.SetAttribute(OPACITIES_DIGEST, digest_of(opacities_of(node, self.ct)))
         text.SetNodeReferenceID(OPACITIES, node.GetID())
 
 

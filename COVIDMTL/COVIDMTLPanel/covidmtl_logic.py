@@ -172,8 +172,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
     def startExportDicom(
         self, ct: vtkMRMLScalarVolumeNode, folder, keepIdentity: bool = False, **callbacks
     ) -> Background:
-        """Write lungs.dcm, a segmentation, and assessment.dcm, a structured report, of a CT that was assessed and
-        came from DICOM, and return at once.
+        """Write lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a structured report, of a CT that
+        was assessed and came from DICOM, and return at once.
 
         :param folder: where to.
         :param keepIdentity: carry patient and study from the series, instead of leaving them out.

@@ -48,7 +48,7 @@ class ExportSection:
         ui.exportDicomButton.enabled = there and from_dicom and not running
         ui.keepIdentityCheckBox.enabled = there and from_dicom
         ui.exportDicomButton.toolTip = (
-            _("Write lungs.dcm, a segmentation, and assessment.dcm, a structured report, into a folder")
+            _("Write lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a report, into a folder")
             if from_dicom
             else _("Only of a CT that was loaded from DICOM: results refer to its series")
         )

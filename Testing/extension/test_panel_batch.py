@@ -12,8 +12,8 @@ from conftest import covid_mtl, write, write_dicom
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.results.rows import row_of
-from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
-from COVIDMTLMRML.segmentations import show_lungs
+from COVIDMTLMRML.results import OPACITIES, SEGMENTATION, assessment_of, part_of
+from COVIDMTLMRML.segmentations import opacities_of, show_lungs, show_opacities
 from COVIDMTLMRML.volumes import geometry_of
 from support import panels
 from support.data.dicom_studies import write_slices
@@ -285,6 +285,37 @@ def test_lungs_that_were_edited_are_not_exported_with_the_numbers_of_others(pane
     show_lungs(half, part_of(ct, SEGMENTATION), ct)
     (told,) = exported(panel, tmp_path / "out")
     assert "have changed since they were assessed" in told and not list((tmp_path / "out").iterdir())
+
+
+def test_opacities_are_exported_as_they_were_measured_last(panel, phantom, tmp_path):
+    ct, _headers = from_dicom(phantom, tmp_path / "series")
+    assessed(panel, ct, add_lungs(phantom.lungs, ct))
+    node = part_of(ct, OPACITIES)
+    erased = opacities_of(node, ct)
+    erased.array[:, :, erased.array.shape[2] // 2 :] = 0
+    show_opacities(erased, node, ct)
+    (told,) = exported(panel, tmp_path / "edited")
+    assert "opacities of Phantom have changed since they were measured" in told and "Measure again" in told
+    assert not list((tmp_path / "edited").iterdir())
+    host.messages.clear()
+    panel.ui.measureOpacitiesButton.click()
+    panels.wait(panel)
+    assert exported(panel, tmp_path / "measured") == []
+    opacities, report = (pydicom.dcmread(tmp_path / "measured" / f"{name}.dcm") for name in ("opacities", "assessment"))
+    assert {one.SegmentAlgorithmType for one in opacities.SegmentSequence} == {"SEMIAUTOMATIC"}
+    inside = np.where(phantom.lungs.array > 0, erased.array, 0)
+    assert np.count_nonzero(opacities.pixel_array) == np.count_nonzero(inside) > 0
+    millilitres = assessment_of(ct)["opacities"]["both"]["opacity_ml"]
+    assert "opacities, corrected by hand" in report.to_json() and str(millilitres) in report.to_json()
+
+
+def test_ct_without_opacities_has_none_in_the_scene_and_in_the_export(panel, tmp_path):
+    healthy = thorax(5, ground_glass=0, spacing=(1.6, 1.6, 2.0), size=0.48)
+    ct, _headers = from_dicom(healthy, tmp_path / "series")
+    result = assessed(panel, ct, add_lungs(healthy.lungs, ct))
+    assert result["opacities"]["both"]["opacity_ml"] == 0 and not opacities_of(part_of(ct, OPACITIES), ct).array.any()
+    assert exported(panel, tmp_path / "out") == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["assessment.dcm", "lungs.dcm"]
 
 
 def test_highdicom_is_asked_for_by_the_export_alone(panel, phantom, tmp_path, monkeypatch):

@@ -160,7 +160,7 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         with opened_study(ct, options.series) as study:
             volume, warnings = study.ct, [*study.warnings]
         given = read_lungs(options.lungs, volume) if options.lungs is not None else None
-        corrected = read_mask(options.corrected) if options.corrected is not None else None
+        corrected = read_mask(options.corrected, empty=True) if options.corrected is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:

@@ -46,9 +46,12 @@ def _write_dicom(assessment: Assessment, folder: Path, source: Source) -> None:
     from ..reports import dicom
 
     made, origin = datetime.now(), assessment.result["lungs"]["source"]
-    labels = labels_on(assessment.lungs, assessment.ct_geometry).array
+    labels, opacities = (
+        labels_on(one, assessment.ct_geometry).array for one in (assessment.lungs, assessment.opacities)
+    )
     lungs = dicom.write_segmentation(labels, source, origin, folder / "lungs.dcm", made)
-    dicom.write_report(assessment.result, lungs, source, folder / "assessment.dcm", made)
+    found = dicom.write_opacities(opacities, source, False, folder / "opacities.dcm", made)
+    dicom.write_report(assessment.result, lungs, source, folder / "assessment.dcm", made, found)
 
 
 def write_features(features: dict[str, float], path: str | Path) -> None:

@@ -117,7 +117,8 @@ def assess(
     synthetic : bool
         Say everywhere that the CT is not of a patient.
     dicom : bool
-        For a DICOM study: also write ``lungs.dcm``, a segmentation, and ``assessment.dcm``, a structured report.
+        For a DICOM study: also write ``lungs.dcm`` and, if there are any, ``opacities.dcm``, segmentations, and
+        ``assessment.dcm``, a structured report.
     keep_identity : bool
         In these carry patient and study as the series has them, instead of leaving them out (see `reports.dicom`).
     progress : Callback, optional

@@ -11,8 +11,10 @@ from typing import Any
 
 from ..assessment import existing_files
 from ..imaging.io.reader import read_mask
+from ..imaging.volume import Volume
+from ..opacities import corrected_opacities
 from ..processes.cancellation import run_supervised
-from ..reports.dicom import MODULES, read_source, write_report, write_segmentation
+from ..reports.dicom import MODULES, Source, read_source, write_opacities, write_report, write_segmentation
 from ..reports.dicom.structured_report import REPORTED
 from ..utils import atomic_files
 from ..utils.errors import InputError
@@ -21,12 +23,14 @@ from ..utils.progress import Callback, Steps
 from . import console
 from .options import add_identity, add_progress
 
-HELP = "write lungs.dcm, a segmentation, and assessment.dcm, a structured report, of an assessment and its series"
+HELP = "write lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a structured report, of an assessment"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command can be told."""
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="folder with assessment.json and lungs.nrrd")
+    parser.add_argument(
+        "results", type=Path, metavar="RESULTS", help="folder with assessment.json, lungs.nrrd and opacities.nrrd"
+    )
     parser.add_argument(
         "--slices",
         type=Path,
@@ -62,12 +66,13 @@ def export_dicom(options: argparse.Namespace) -> None:
 
 
 def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, *, progress: Callback) -> None:
-    """Write ``lungs.dcm`` and ``assessment.dcm`` of the results of an assessment.
+    """Write ``lungs.dcm``, ``opacities.dcm`` and ``assessment.dcm`` of the results of an assessment.
 
     Parameters
     ----------
     results : Path
-        Folder with ``assessment.json`` and, on the grid of the CT, ``lungs.nrrd``.
+        Folder with ``assessment.json`` and, on the grid of the CT, ``lungs.nrrd`` and, if the opacities
+        were measured, ``opacities.nrrd``; without the latter the report alone says what they measure.
     slices : list of Path
         The DICOM files of the CT, in any order: they are found by their places.
     folder : Path
@@ -95,7 +100,18 @@ def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, 
     with steps.step("write", "Writing DICOM"):
         made = datetime.now()
         segments = write_segmentation(lungs.array, source, result["lungs"]["source"], folder / "lungs.dcm", made)
-        write_report(result, segments, source, folder / "assessment.dcm", made)
+        opacities = _write_opacities(result, results / "opacities.nrrd", lungs, source, folder / "opacities.dcm", made)
+        write_report(result, segments, source, folder / "assessment.dcm", made, opacities)
+
+
+def _write_opacities(result, mask: Path, lungs: Volume, source: Source, path: Path, made: datetime):
+    """The segmentation of the opacities; None if there is none, as of results from before there were opacities."""
+    measures = result.get("opacities")
+    if measures is None or not mask.is_file():
+        return None
+    # What was drawn beyond the lungs was not measured either.
+    opacities = corrected_opacities(read_mask(mask, empty=True), lungs)
+    return write_opacities(opacities.labels.array, source, measures.get("corrected", False), path, made)
 
 
 def _files(number: int) -> str:

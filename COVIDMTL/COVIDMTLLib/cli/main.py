@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     assess.add_argument(
         "--dicom",
         action="store_true",
-        help="for a DICOM study: also write lungs.dcm, a segmentation, and assessment.dcm, a structured report",
+        help="for a DICOM study: also write lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a report",
     )
     add_identity(assess)
     add_assessment_options(assess)

@@ -17,22 +17,29 @@ RATIOS = (1 / 30, 30)
 """Likelihood ratios that are told apart."""
 
 
-def histogram(values: np.ndarray, *, percent: bool) -> str:
+def histogram(values: np.ndarray, unit: str) -> str:
     """A histogram of a measure as the URL of an SVG, its median marked.
 
     Parameters
     ----------
     values : ndarray of shape (N,)
-        Finite, one at least; shares if they are to be shown in per cent.
+        Finite, none below 0, one at least. Whole numbers, such as scores, have a bin each if they are not too many.
+    unit : str
+        What is written below; shares are shown in per cent if it begins with that.
     """
     figure, axes = _axes()
-    values = 100 * values if percent else values
+    values = 100 * values if unit.startswith("%") else values
     low, high = values.min(), values.max()
-    spread = max(high - low, 1.0)
-    bins = min(MOST_BINS, 4 + 2 * round(len(values) ** 0.5))
-    axes.hist(values, bins, range=(low - 0.02 * spread, high + 0.02 * spread), color="#a9c3df")
+    if high - low < MOST_BINS and not np.any(values % 1):
+        edges = np.arange(low - 0.5, high + 1)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    else:
+        spread = max(high - low, 1.0)
+        bins = min(MOST_BINS, 4 + 2 * round(len(values) ** 0.5))
+        edges = np.linspace(max(low - 0.02 * spread, 0), low + 1.02 * spread, bins + 1)
+    axes.hist(values, edges, color="#a9c3df")
     axes.axvline(float(np.median(values)), color=COLOURS[0], linewidth=1.6)
-    return _url(figure, axes, "%" if percent else "ml")
+    return _url(figure, axes, unit)
 
 
 def probabilities(by_class: Mapping[str, np.ndarray]) -> str:

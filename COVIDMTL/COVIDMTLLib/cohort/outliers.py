@@ -29,6 +29,8 @@ class Measure:
     title : str
     form : str
         How a value is written.
+    unit : str
+        Below its histogram; shares are shown in %.
     least : float
         The least spread (as a standard deviation) that the cases are taken to have, so that trifles do not count.
     side : int
@@ -38,18 +40,21 @@ class Measure:
     column: str
     title: str
     form: str
+    unit: str
     least: float
     side: int
 
 
 MEASURES = (
-    Measure("lungs_ml", "Lung volume", "{:.0f} ml", 100, 0),
-    Measure("ground_glass_share", "Ground glass", "{:.1%}", 0.01, 1),
-    Measure("consolidation_share", "Consolidation", "{:.1%}", 0.005, 1),
-    Measure("opacity_share", "Opacities", "{:.1%}", 0.01, 1),
-    Measure("boundary_supported", "Boundary shown", "{:.0%}", 0.02, -1),
-    Measure("unusual_share", "Features unlike the training", "{:.0%}", 0.02, 1),
-    Measure("warnings", "Warnings", "{:.0f}", 1, 1),
+    Measure("lungs_ml", "Lung volume", "{:.0f} ml", "ml", 100, 0),
+    Measure("opacity_share", "Opacities", "{:.1%}", "% of the lungs", 0.01, 1),
+    Measure("high_opacity_share", "High opacity", "{:.1%}", "% of the lungs", 0.005, 1),
+    Measure("opacity_score", "Score of the zones", "{:.0f}", "score", 1, 1),
+    Measure("ground_glass_share", "Density of ground glass", "{:.1%}", "% of the lungs", 0.01, 1),
+    Measure("consolidation_share", "Density of consolidation", "{:.1%}", "% of the lungs", 0.005, 1),
+    Measure("boundary_supported", "Boundary shown", "{:.0%}", "% of the boundary", 0.02, -1),
+    Measure("unusual_share", "Features unlike the training", "{:.0%}", "% of the features", 0.02, 1),
+    Measure("warnings", "Warnings", "{:.0f}", "warnings", 1, 1),
 )
 
 

@@ -104,7 +104,7 @@ def _measures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if not len(values) or measure.column == "warnings":
             continue
         low, middle, high = (measure.form.format(value) for value in np.quantile(values, (0.05, 0.5, 0.95)))
-        picture = histograms.histogram(values, percent="%" in measure.form)
+        picture = histograms.histogram(values, measure.unit)
         found.append({"title": measure.title, "low": low, "median": middle, "high": high, "picture": picture})
     return found
 

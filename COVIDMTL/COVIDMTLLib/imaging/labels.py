@@ -13,7 +13,7 @@ RIGHT, LEFT = 1, 2
 
 
 class Code(NamedTuple):
-    """A SNOMED CT code and what it means."""
+    """A code of SNOMED CT, or of RadLex for opacities, and what it means."""
 
     value: str
     meaning: str
@@ -53,6 +53,9 @@ RADLEX = "RADLEX"
 """The coding scheme of opacities, as DICOM names it."""
 
 ALTERED_STRUCTURE = Code("49755003", "Morphologically Altered Structure")
+
+OPACITY = Code("RID28530", "Opacity")
+"""Of RadLex: any of the following."""
 
 OPACITIES = {
     1: Opacity("ground glass", Code("RID28531", "Ground-glass opacity"), (77, 210, 255)),

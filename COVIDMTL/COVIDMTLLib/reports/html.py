@@ -16,7 +16,7 @@ from ..prediction.verdicts import in_words as in_words_of_verdict
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from .figures import COLOURS, attention_pictures, three_planes
 from .opacity_figures import COLOURS as OPACITY_COLOURS
-from .opacity_figures import opacity_pictures, zone_map
+from .opacity_figures import density_histogram, opacity_pictures, zone_map
 from .reasons import reasons
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         planes=three_planes(assessment.ct, assessment.lungs, assessment.boundary.labels),
         opacity_slices=opacity_pictures(assessment.ct, assessment.lungs, assessment.opacities),
         zone_map=zone_map(assessment.lungs, assessment.result["opacities"]),
+        densities=density_histogram(assessment.ct, assessment.lungs, assessment.opacities),
         opacity_colours=dict(zip(("glass", "dense"), OPACITY_COLOURS.values(), strict=True)),
         attention={
             task: attention_pictures(assessment.ct, assessment.lungs, assessment.boundary.labels, volume)

@@ -1,4 +1,4 @@
-"""Pictures of opacities: outlines on the slices that show most of them, and a map of the zones."""
+"""Pictures of opacities: outlines on the slices that show most of them, a map of the zones, and the densities."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ..imaging.bounding_box import box_of
 from ..imaging.labels import OPACITIES
 from ..imaging.volume import Volume
+from ..opacities.healthy_lung import healthy_density
 from ..opacities.measures import ZONES, zones_of
 from .figures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
 
@@ -20,6 +21,15 @@ APART = 25
 """mm between the slices that are shown, at least."""
 
 SLICES = 3
+
+DENSITIES, BIN = (-1000, 100), 20
+"""HU that the histogram of the densities shows, those beyond at its ends, and the width of its bins."""
+
+INK, REST = "#1c2430", "#b9c2cd"
+"""Lines and letters of pictures, and what is no opacity."""
+
+STEP, INNER = 2, 4
+"""mm between the voxels whose density is counted, and that healthy lung is away from the boundary of the lungs."""
 
 DARKEST = 0.75
 """Share of a zone with opacities from which it has the darkest colour."""
@@ -94,9 +104,84 @@ def zone_map(lungs: Volume, measures: Mapping[str, Any]) -> Picture | None:
     for number, name in enumerate(ZONES, 1):
         zone, share = zones == number, measures["zones"][name]["opacity"]
         if share is not None and zone.any():
-            axes.contour(zone, [0.5], colors=["#1c2430"], linewidths=1)
+            axes.contour(zone, [0.5], colors=[INK], linewidths=1)
             y, x = (float(np.mean(places)) for places in np.nonzero(zone))
             text = f"{share['share']:.0%}\nscore {measures['zones'][name]['score']}"
-            colour = "w" if share["share"] > 0.6 * DARKEST else "#1c2430"
+            colour = "w" if share["share"] > 0.6 * DARKEST else INK
             axes.text(x, y, text, ha="center", va="center", fontsize=15, color=colour)
     return Picture("Zones, as seen from the front", png_of(axes), zones.shape[1] / zones.shape[0])
+
+
+def density_histogram(ct: Volume, lungs: Volume, opacities: Volume) -> Picture | None:
+    """How much of the lungs has which density, opacities in their colours over the rest, healthy lung marked.
+
+    Parameters
+    ----------
+    ct, lungs, opacities : Volume
+        As of `opacity_pictures`.
+
+    Returns
+    -------
+    Picture or None
+        None without lungs.
+    """
+    if not lungs.array.any():
+        return None
+    millilitres, edges, healthy = densities(ct, lungs, opacities)
+    axes = _histogram_axes()
+    axes.hist(
+        [edges[:-1]] * len(millilitres),
+        edges,
+        weights=list(millilitres),
+        stacked=True,
+        label=["lung without opacities", *(opacity.name for opacity in OPACITIES.values())],
+        color=[REST, *COLOURS.values()],
+    )
+    title = f"healthy lung, \N{MINUS SIGN}{-healthy:.0f} HU"
+    axes.axvline(healthy, color=INK, linewidth=1.4, linestyle="--", label=title)
+    axes.legend(frameon=False, fontsize=11)
+    width, height = axes.figure.get_size_inches()
+    return Picture("Density of the lungs", png_of(axes), width / height)
+
+
+def densities(ct: Volume, lungs: Volume, opacities: Volume) -> tuple[np.ndarray, np.ndarray, float]:
+    """The densities of the lungs, by voxels `STEP` apart.
+
+    Parameters
+    ----------
+    ct, lungs, opacities : Volume
+        As of `opacity_pictures`; there are lungs.
+
+    Returns
+    -------
+    millilitres : ndarray of shape (3, n)
+        Of lung without opacities, ground glass and consolidation in each bin.
+    edges : ndarray of shape (n + 1,)
+        HU of the bins.
+    healthy : float
+        HU of healthy lung, in the middle between front and back.
+    """
+    from scipy import ndimage
+
+    box = tuple(slice(part.start, part.stop, STEP) for part in box_of(lungs.array > 0, 0))
+    hu, lung, labels = ct.array[box], lungs.array[box] > 0, opacities.array[box]
+    edges = np.arange(DENSITIES[0], DENSITIES[1] + BIN, BIN)
+    counts = [np.histogram(np.clip(hu[lung & (labels == label)], *DENSITIES), edges)[0] for label in (0, *OPACITIES)]
+    inner = ndimage.binary_erosion(lung, iterations=INNER // STEP)
+    healthy = float(np.median(healthy_density(hu, inner, STEP)))
+    return np.array(counts) * STEP**3 * ct.geometry.voxel_volume, edges, healthy
+
+
+def _histogram_axes():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.0), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlim(*DENSITIES)
+    axes.tick_params(labelsize=11)
+    axes.set_xlabel("HU", fontsize=11)
+    axes.set_ylabel(f"ml in {BIN} HU", fontsize=11)
+    return axes

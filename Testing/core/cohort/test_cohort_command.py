@@ -245,6 +245,7 @@ def test_summary_names_failures_and_what_is_unlike_the_others(tmp_path):
     outcomes = [
         Outcome(
             {"case": f"c{number}", "error": "", "lungs_ml": volume, "ground_glass_share": 0.1, "warnings": 1}
+            | {"opacity_share": 0.02, "high_opacity_share": 0.004, "opacity_score": number % 5}
             | {"covid_ct": "positive", "covid_ct: negative": 0.25, "covid_ct: positive": 0.75},
             seconds=7.0,
             titles={"covid_ct": "COVID-19 by radiology"},
@@ -253,6 +254,8 @@ def test_summary_names_failures_and_what_is_unlike_the_others(tmp_path):
         for number, volume in enumerate(rng.normal(4000, 300, 40))
     ]
     outcomes[7].row.update(case="<script> & 7", lungs_ml=900.0)
+    outcomes[8].row.update(opacity_share=0.6, opacity_score=22)
+    outcomes[9].row.update(dict.fromkeys(("opacity_share", "high_opacity_share", "opacity_score"), ""))  # an old result
     outcomes += [
         Outcome({"case": f"f{number}", "error": f"/cts/{number}.nii.gz is empty; f{number}."}) for number in range(3)
     ]
@@ -262,5 +265,10 @@ def test_summary_names_failures_and_what_is_unlike_the_others(tmp_path):
     assert "<b>3&nbsp;cases:</b> … is empty; …." in page and "f0, f1, f2" in page
     unlike = page[page.index("Unlike the others") : page.index("Made with")]
     assert '<a href="cases/%3Cscript%3E%20%26%207/report.html">' in unlike and "Lung volume 900 ml" in unlike
-    assert unlike.count("<tr>") == 2 and "<script>" not in page
+    assert "Opacities 60.0%" in unlike and "Score of the zones 22" in unlike
+    assert unlike.count("<tr>") == 3 and "<script>" not in page
+    measures = page[page.index("<h2>Lungs, opacities and features") : page.index("Unlike the others")]
+    shown = "Opacities</h3>", "Median 2.0%", "High opacity</h3>", "Median 0.4%", "Score of the zones</h3>", "Median 2,"
+    places = [measures.index(text) for text in shown]
+    assert places == sorted(places) and measures.count("<img") == 5
     assert "40&nbsp;cases, 100&nbsp;%" in page and "robust" in page

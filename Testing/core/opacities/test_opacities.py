@@ -11,6 +11,7 @@ from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.opacities import GROUND_GLASS, find_opacities, in_words, measure_opacities, warnings
 from COVIDMTLLib.opacities.measures import ZONES, score_of, zones_of
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLLib.reports.opacity_figures import densities, density_histogram
 from support.data.planted_opacities import plant
 
 
@@ -95,6 +96,22 @@ def made_up(*, right_only=False):
     hu[:30, 35:55, 5:55] = -500
     grid = Geometry(hu.shape[::-1])
     return Volume(hu, grid), Volume(labels, grid)
+
+
+def test_histogram_has_the_opacities_and_healthy_lung():
+    phantom = thorax(7, ground_glass=0.15, consolidation=0.1, spacing=(1.6, 1.6, 2.0), size=0.48)
+    ct = to_working_grid(phantom.ct)
+    lungs = labels_on(phantom.lungs, ct.geometry)
+    found = find_opacities(ct, lungs)
+    both = measure_opacities(ct, lungs, found)["both"]
+    (rest, glass, dense), edges, healthy = densities(ct, lungs, found.labels)
+    assert glass.sum() == pytest.approx(both["ground_glass_ml"], rel=0.05)
+    assert dense.sum() == pytest.approx(both["consolidation_ml"], rel=0.05)
+    assert rest.sum() + glass.sum() + dense.sum() == pytest.approx(np.count_nonzero(lungs.array) / 1000, rel=0.05)
+    assert abs(edges[rest.argmax()] + 10 - healthy) < 40 and edges[glass.argmax()] < -350 < -200 < edges[dense.argmax()]
+    picture = density_histogram(ct, lungs, found.labels)
+    assert picture.url.startswith("data:image/png") and picture.aspect == pytest.approx(1.8)
+    assert density_histogram(ct, lungs.with_array(np.zeros_like(lungs.array)), found.labels) is None
 
 
 def test_zones_sides_and_places():

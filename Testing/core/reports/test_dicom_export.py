@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import datetime
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
@@ -14,10 +15,11 @@ from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLLib.assessment import jobs
 from COVIDMTLLib.assessment.in_subprocess import assess_in_child
 from COVIDMTLLib.assessment.pipeline import assess
+from COVIDMTLLib.cli import export_dicom
 from COVIDMTLLib.imaging.io.reader import read_ct_and_files, read_mask
 from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.phantom import thorax
-from COVIDMTLLib.reports.dicom import read_source, write_report, write_segmentation
+from COVIDMTLLib.reports.dicom import read_source, write_opacities, write_report, write_segmentation
 from COVIDMTLLib.segmentation.parameters import PUBLISHED
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
@@ -55,7 +57,7 @@ def telling_headers():
 @pytest.fixture(scope="module")
 def small():
     """A small chest in thick slices."""
-    return thorax(3, ground_glass=0.1, spacing=(2.0, 1.7, 4.0), size=0.48)
+    return thorax(3, ground_glass=0.1, consolidation=0.05, spacing=(2.0, 1.7, 4.0), size=0.48)
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +240,16 @@ def numbers(group):
     return found
 
 
+def groups_of(path):
+    """The measurement groups of a report by what they track."""
+    groups = {}
+    for name, item in items(pydicom.dcmread(path)):
+        if name[-1] == "Measurement Group":
+            inside = {name[0]: one for name, one in items(item) if not name[1:]}
+            groups[inside["Tracking Identifier"].TextValue] = item, inside
+    return groups
+
+
 def test_report_says_what_the_assessment_says(results, study):
     result = json.loads((results / "assessment.json").read_text(encoding="utf-8"))
     report, lungs = pydicom.dcmread(results / "assessment.dcm"), pydicom.dcmread(results / "lungs.dcm")
@@ -249,11 +261,7 @@ def test_report_says_what_the_assessment_says(results, study):
     assert texts == [("Intended use", RESEARCH_USE_ONLY), *(("Warning", text) for text in result["warnings"])]
     assert result["warnings"]
 
-    groups = {}
-    for name, item in found:
-        if name[-1] == "Measurement Group":
-            inside = {name[0]: one for name, one in items(item) if not name[1:]}
-            groups[inside["Tracking Identifier"].TextValue] = item, inside
+    groups = groups_of(results / "assessment.dcm")
     for side, label in (("right lung", 1), ("left lung", 2), ("both lungs", None)):
         group, inside = groups[side]
         values = result["lungs"][side.split()[0]]
@@ -284,7 +292,137 @@ def test_report_says_what_the_assessment_says(results, study):
         }
 
     uids = {pydicom.dcmread(path).SOPInstanceUID for path in study.iterdir()}
-    assert referred_to(results / "assessment.dcm") == {lungs.SOPInstanceUID} | uids
+    opacities = pydicom.dcmread(results / "opacities.dcm")
+    assert referred_to(results / "assessment.dcm") == {lungs.SOPInstanceUID, opacities.SOPInstanceUID} | uids
+
+
+def uncertain(group):
+    """The intervals of the measurements of a group by name, in the unit of the measurement."""
+    found = {}
+    for (name, *_more), item in items(group):
+        if item.ValueType == "NUM" and "ContentSequence" in item:
+            (value,) = item.MeasuredValueSequence
+            middle, units = float(value.NumericValue), {value.MeasurementUnitsCodeSequence[0].CodeValue}
+            ends = {}
+            for one in item.ContentSequence:
+                (reach,) = one.MeasuredValueSequence
+                units.add(reach.MeasurementUnitsCodeSequence[0].CodeValue)
+                ends[one.ConceptNameCodeSequence[0].CodeMeaning[0]] = float(reach.NumericValue)
+            assert len(units) == 1
+            found[name] = middle - ends["-"], middle + ends["+"]
+    return found
+
+
+def check_opacities(folder, result, corrected=False):
+    """Compare the report and the segmentation of opacities with what the assessment says."""
+    measures, groups = result["opacities"], groups_of(folder / "assessment.dcm")
+    for side, title in (("right", "in the right lung"), ("left", "in the left lung"), ("both", "in both lungs")):
+        group, inside = groups[f"opacities {title}"]
+        found, reach, of = numbers(group), uncertain(group), measures[side]
+        assert found["Volume"] == (of["opacity_ml"], "mL")
+        for name, key in (
+            ("Share of the lung with opacities", "opacity"),
+            ("Share of the lung, opacities above -200 HU", "high_opacity"),
+        ):
+            assert found[name] == (pytest.approx(100 * of[key]["share"]), "%")
+            assert reach[name] == pytest.approx([100 * of[key]["low"], 100 * of[key]["high"]])
+        (finding,) = inside["Finding"].ConceptCodeSequence
+        assert (finding.CodeValue, finding.CodingSchemeDesignator) == ("RID28530", "RADLEX")
+        assert meaning(inside["Finding Site"]) == "Lung"
+        zones = {name: value for name, value in found.items() if name.startswith("Score of the zone")}
+        assert zones == {
+            f"Score of the zone {name}, 0 to 4": (zone["score"], "1")
+            for name, zone in measures["zones"].items()
+            if name.endswith(side)
+        }
+    total = "Sum of the scores of the zones, 0 to 24"
+    assert found[total] == (measures["score"]["sum"], "1")
+    assert reach[total] == (measures["score"]["low"], measures["score"]["high"])
+    assert found["Share of the opacities that is peripheral"][0] == pytest.approx(100 * measures["peripheral"])
+
+    opacities = pydicom.dcmread(folder / "opacities.dcm")
+    for label, (name, code) in enumerate((("ground glass", "RID28531"), ("consolidation", "RID43255")), 1):
+        segment, (group, inside) = opacities.SegmentSequence[label - 1], groups[name]
+        (category,), (kind,) = (
+            segment.SegmentedPropertyCategoryCodeSequence,
+            segment.SegmentedPropertyTypeCodeSequence,
+        )
+        assert (segment.SegmentLabel, segment.SegmentNumber) == (name, label)
+        assert (category.CodeValue, category.CodingSchemeDesignator) == ("49755003", "SCT")
+        assert (kind.CodeValue, kind.CodingSchemeDesignator) == (code, "RADLEX")
+        assert segment.SegmentAlgorithmType == ("SEMIAUTOMATIC" if corrected else "AUTOMATIC")
+        assert ("corrected by hand" in inside["Algorithm Name"].TextValue) == corrected
+        assert numbers(group) == {"Volume": (measures["both"][f"{name.replace(' ', '_')}_ml"], "mL")}
+        (referred,) = inside["Referenced Segment"].ReferencedSOPSequence
+        assert (referred.ReferencedSOPInstanceUID, referred.ReferencedSegmentNumber) == (
+            opacities.SOPInstanceUID,
+            label,
+        )
+        assert segment.TrackingUID == inside["Tracking Unique Identifier"].UID
+
+
+def test_opacities_are_a_segmentation_and_measurements(results):
+    result = json.loads((results / "assessment.json").read_text(encoding="utf-8"))
+    check_opacities(results, result)
+    mask = read_mask(results / "opacities.nrrd")
+    assert set(np.unique(mask.array)) == {0, 1, 2}
+    np.testing.assert_array_equal(placed(results / "opacities.dcm", mask.geometry), mask.array)
+    segmentation = highdicom.seg.segread(results / "opacities.dcm")
+    assert segmentation.number_of_segments == 2
+    assert highdicom.sr.srread(results / "assessment.dcm").content is not None
+
+
+def export_later(results, study, out):
+    """What `covid-mtl export-dicom` writes of results."""
+    out.mkdir()
+    export_dicom.write(results, list(study.iterdir()), out, False, progress=silent)
+    return {path.name for path in out.iterdir()}
+
+
+def test_later_export_has_opacities_as_they_are_now(results, study, tmp_path):
+    """As they were found; corrected by hand; with none left; and of results from before they were measured."""
+    result = json.loads((results / "assessment.json").read_text(encoding="utf-8"))
+    shutil.copytree(results, tmp_path / "results", ignore=shutil.ignore_patterns("*.dcm"))
+    names = {"lungs.dcm", "opacities.dcm", "assessment.dcm"}
+    assert export_later(tmp_path / "results", study, tmp_path / "as found") == names
+    check_opacities(tmp_path / "as found", result)
+    mask = read_mask(results / "opacities.nrrd")
+    np.testing.assert_array_equal(placed(tmp_path / "as found" / "opacities.dcm", mask.geometry), mask.array)
+
+    def corrected(array):
+        """Results whose opacities were corrected and measured again."""
+        write(mask.with_array(array), tmp_path / "drawn.nrrd")
+        files = tmp_path / "results" / "lungs.nrrd", tmp_path / "drawn.nrrd"
+        options = jobs.OpacityOptions(*files, name="drawn")
+        result["opacities"] = jobs.opacities(study, tmp_path / "results" / "opacities.nrrd", options, progress=silent)
+        (tmp_path / "results" / "assessment.json").write_text(json.dumps(result), encoding="utf-8")
+
+    found = result["opacities"]["both"]["opacity_ml"]
+    corrected(np.where(np.arange(len(mask.array))[:, None, None] < len(mask.array) // 2, 0, mask.array))
+    assert 0 < result["opacities"]["both"]["opacity_ml"] < found
+    assert export_later(tmp_path / "results", study, tmp_path / "corrected") == names
+    check_opacities(tmp_path / "corrected", result, corrected=True)
+    corrected(np.zeros_like(mask.array))
+    assert export_later(tmp_path / "results", study, tmp_path / "none") == {"lungs.dcm", "assessment.dcm"}
+    group, _inside = groups_of(tmp_path / "none" / "assessment.dcm")["opacities in both lungs"]
+    assert numbers(group)["Share of the lung with opacities"] == (0, "%")
+
+    (tmp_path / "results" / "opacities.nrrd").unlink()
+    del result["opacities"]
+    (tmp_path / "results" / "assessment.json").write_text(json.dumps(result), encoding="utf-8")
+    assert export_later(tmp_path / "results", study, tmp_path / "old") == {"lungs.dcm", "assessment.dcm"}
+    assert not any("opacities" in name for name in groups_of(tmp_path / "old" / "assessment.dcm"))
+
+
+def test_no_opacities_are_no_segmentation(study, small, tmp_path):
+    ct, files = read_ct_and_files(study)
+    source = read_source(files, "CT", ct.geometry.spacing[2])
+    labels = np.zeros(small.lungs.array.shape, np.uint8)
+    assert write_opacities(labels, source, False, tmp_path / "opacities.dcm", MADE) is None
+    assert not list(tmp_path.iterdir())
+    labels[3:5, 4, 5] = 2  # the first of the two segments is empty
+    write_opacities(labels, source, False, tmp_path / "opacities.dcm", MADE)
+    np.testing.assert_array_equal(placed(tmp_path / "opacities.dcm", ct.geometry), labels)
 
 
 def test_files_lie_beside_the_others_and_agree_with_them(results):

@@ -139,8 +139,14 @@ def _of_axes(image: sitk.Image, path: Path) -> list[str]:
     return [f"The header of {path.name} does not say how its axes lie: left and right may have changed sides."]
 
 
-def read_mask(path: str | Path) -> Volume:
-    """Read a mask or label map; every label but 0 is taken for lung.
+def read_mask(path: str | Path, empty: bool = False) -> Volume:
+    """Read a mask or label map.
+
+    Parameters
+    ----------
+    path : path
+    empty : bool
+        Whether there may be no label in it: there are CTs without opacities, but none without lungs.
 
     Returns
     -------
@@ -150,7 +156,8 @@ def read_mask(path: str | Path) -> Volume:
     Raises
     ------
     InputError
-        If it cannot be read, is not 3D, holds more than 255 labels or none, or is no label map.
+        If it cannot be read, is not 3D, holds more than 255 labels, or none unless it may be ``empty``, or is no label
+        map.
     MissingPackage
         If SimpleITK, or nibabel for NIfTI, is not installed.
 
@@ -165,16 +172,17 @@ def read_mask(path: str | Path) -> Volume:
     if path.is_dir():
         raise InputError(f"{path.name} is a folder; a mask has to be one image file, such as NRRD or NIfTI.")
     mask = Volume.from_image(_read_file(path))
-    check_labels(mask.array, path.name)
+    check_labels(mask.array, path.name, empty)
     return mask.with_array(mask.array.astype(np.uint8))
 
 
-def check_labels(array: np.ndarray, name: str) -> list[int]:
-    """The labels of an array but 0; raises `InputError` if there is none or its values are no labels."""
+def check_labels(array: np.ndarray, name: str, empty: bool = False) -> list[int]:
+    """The labels of an array but 0; raises `InputError` if its values are no labels, or if there is none and
+    it may not be ``empty``."""
     labels = np.unique(array[np.isfinite(array)])
     if not np.isfinite(array).all() or labels[0] < 0 or labels[-1] > 255 or (labels % 1).any():
         raise InputError(f"{name} is not a mask: its values should be labels, whole numbers from 0 to 255.")
-    if not labels.any():
+    if not (empty or labels.any()):
         raise InputError(f"{name} is an empty mask: none of its voxels is labelled.")
     return [int(label) for label in labels if label]
 

@@ -1,4 +1,4 @@
-"""Lungs as a DICOM segmentation and an assessment as a DICOM structured report, beside the series that they are of.
+"""Lungs and opacities as DICOM segmentations and an assessment as a DICOM structured report, beside their series.
 
 Of the patient nothing is carried unless it is asked for. The UIDs of the study, the series, its slices and its frame
 of reference are: without them no viewer could lay the lungs on their CT.
@@ -12,11 +12,20 @@ from ...imaging.dicom.headers import is_dicom_file
 from ...imaging.io.archives import is_archive
 from ...imaging.volume import Volume
 from ...utils.errors import InputError
-from .segmentation import write_segmentation
+from .segmentation import write_opacities, write_segmentation
 from .series import Source, read_source, source_of
 from .structured_report import write_report
 
-__all__ = ["MODULES", "Source", "check_wanted", "read_source", "source_of", "write_report", "write_segmentation"]
+__all__ = [
+    "MODULES",
+    "Source",
+    "check_wanted",
+    "read_source",
+    "source_of",
+    "write_opacities",
+    "write_report",
+    "write_segmentation",
+]
 
 MODULES = ("highdicom", "pydicom")
 """What an export imports, for `optional_imports.require`."""

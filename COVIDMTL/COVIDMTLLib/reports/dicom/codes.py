@@ -1,4 +1,4 @@
-"""Coded concepts: SNOMED CT as the rest of the program has it, and a scheme of our own for what has no code."""
+"""Coded concepts: SNOMED CT and RadLex as the program has them, and a scheme of our own for what has no code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def snomed(code: labels.Code) -> CodedConcept:
     from highdicom.sr import CodedConcept
 
     return CodedConcept(code.value, "SCT", code.meaning)
+
+
+def radlex(code: labels.Code) -> CodedConcept:
+    """A RadLex code."""
+    from highdicom.sr import CodedConcept
+
+    return CodedConcept(code.value, labels.RADLEX, code.meaning)
 
 
 def own(value: str, meaning: str) -> CodedConcept:

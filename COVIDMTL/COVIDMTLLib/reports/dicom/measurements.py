@@ -11,6 +11,7 @@ from ...prediction.verdicts import in_words
 from ...utils.version import __version__
 from . import equipment
 from .codes import line, own, snomed
+from .opacities import groups as of_opacities
 from .series import Source
 
 if TYPE_CHECKING:
@@ -21,21 +22,26 @@ SIDES = {"right": RIGHT, "left": LEFT}
 
 
 def groups(
-    reported: Mapping[str, Any], segmentation: Segmentation, source: Source
+    reported: Mapping[str, Any], source: Source, segmentation: Segmentation, opacities: Segmentation | None = None
 ) -> list[MeasurementsAndQualitativeEvaluations]:
     """All groups of a report.
 
     Parameters
     ----------
     reported : mapping
-        ``lungs``, ``tasks``, ``aggregate``, ``ensemble`` and ``models`` of ``assessment.json``.
+        ``lungs``, ``tasks``, ``aggregate``, ``ensemble``, ``models`` and ``opacities`` of ``assessment.json``; the
+        last one may be None.
+    source : Source
     segmentation : Segmentation
         Of the lungs; what is measured in one of them refers to its segment.
-    source : Source
+    opacities : Segmentation, optional
+        Of the opacities, if there are any.
     """
     lungs, models = reported["lungs"], reported["models"]
     found = [_lung(side, lungs, segmentation, source) for side in SIDES]
     found.append(_both_lungs(lungs, source))
+    if reported["opacities"] is not None:
+        found += of_opacities(reported["opacities"], opacities, source)
     if reported["aggregate"] is not None:
         found.append(_aggregate(reported["aggregate"], models, source))
     for name, task in reported["tasks"].items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,18 @@ SERIES_NUMBER = 9002
 REPORTED = ("research_use_only", "warnings", "tasks", "aggregate", "ensemble", "models", "lungs")
 """What of ``assessment.json`` the report is made of: not what the case is called, nor what is known of the patient."""
 
-NOT_GIVEN = (("no_verdict", ""), ("not_given", []))
-"""What is not said, and why."""
+SINCE = (("no_verdict", ""), ("not_given", []), ("opacities", None))
+"""What is reported of results that have it, and what is taken of those of earlier versions: what is not said and why,
+and the opacities."""
 
 
 def write_report(
-    result: Mapping[str, Any], segmentation: Segmentation, source: Source, path: Path, made: datetime
+    result: Mapping[str, Any],
+    segmentation: Segmentation,
+    source: Source,
+    path: Path,
+    made: datetime,
+    opacities: Segmentation | None = None,
 ) -> ComprehensiveSR:
     """Write an assessment as a DICOM structured report, preliminary and verified by no one.
 
@@ -45,6 +51,8 @@ def write_report(
         Where to.
     made : datetime
         When. With the same time and the rest the same, the files are the same.
+    opacities : Segmentation, optional
+        Of the opacities, if it was written.
 
     Returns
     -------
@@ -54,13 +62,13 @@ def write_report(
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import ComprehensiveSR
 
-    # Results of earlier versions do not say what was not given.
-    reported = {key: result[key] for key in REPORTED} | {key: result.get(key) or default for key, default in NOT_GIVEN}
+    reported = {key: result[key] for key in REPORTED} | {key: result.get(key) or default for key, default in SINCE}
     content = hashlib.sha256(json.dumps(reported, sort_keys=True).encode()).hexdigest()
-    key = ("report", segmentation.SOPInstanceUID, content)
+    segmentations = [one for one in (segmentation, opacities) if one is not None]
+    key = ("report", *(one.SOPInstanceUID for one in segmentations), content)
     export = ComprehensiveSR(
-        evidence=[*source.slices, segmentation],
-        content=_content(reported, segmentation, source)[0],
+        evidence=[*source.slices, *segmentations],
+        content=_content(reported, segmentations, source)[0],
         series_instance_uid=source.uid(*key, "series"),
         sop_instance_uid=source.uid(*key),
         series_description="Assessment of COVID-19 (research use only)",
@@ -75,13 +83,13 @@ def write_report(
     return export
 
 
-def _content(reported: Mapping[str, Any], segmentation: Segmentation, source: Source) -> MeasurementReport:
+def _content(reported: Mapping[str, Any], segmentations: Sequence[Segmentation], source: Source) -> MeasurementReport:
     from highdicom.sr import CodedConcept, ContainerContentItem, ContentSequence, MeasurementReport, TextContentItem
 
     report = MeasurementReport(
         observation_context=_observed_by(source),
         procedure_reported=CodedConcept("169069000", "SCT", "CT of chest"),
-        imaging_measurements=groups(reported, segmentation, source),
+        imaging_measurements=groups(reported, source, *segmentations),
     )
     texts = [(own("intended-use", "Intended use"), reported["research_use_only"])]
     texts += [(own("warning", "Warning"), text) for text in reported["warnings"] if text != reported["no_verdict"]]
