@@ -101,7 +101,7 @@ def test_report_is_one_page_with_all_that_matters(assessed):
     page = (assessed[0] / "report.html").read_text(encoding="utf-8")
     result = json.loads((assessed[0] / "assessment.json").read_text())
     assert not re.search(r'(src|href)="(?!data:)|@import|url\(', page), "the page loads something from elsewhere"
-    assert page.count("data:image/png;base64,") == 7  # three of the lungs, three of the opacities, and the zones
+    assert page.count("data:image/png;base64,") == 8  # three each of lungs and opacities, zones, densities
     text = re.sub(r"<[^>]+>", " ", page)
     assert RESEARCH_USE_ONLY in text
     assert "Known of the patient" not in text
