@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 from conftest import covid_mtl, write
 from COVIDMTLLib.cli import main
+from COVIDMTLLib.cli import segment as segment_command
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.labels import LEFT, RIGHT
@@ -146,7 +147,7 @@ def test_command_line_passes_parameters_and_warnings_on(phantom_ct, tmp_path, mo
         passed[:] = parameters, through, airways
         return None if through else {"warnings": ["A lung is missing."]}
 
-    monkeypatch.setattr(main, "run_supervised", record)
+    monkeypatch.setattr(segment_command, "run_supervised", record)
     options = "--threshold -500.5 --alpha 0.1 --beta 5 --iterations 7 --closing 3 --through 1 -2.5 3".split()
     assert main.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd"), *options]) == 0
     given = Parameters(threshold=-500.5, alpha=0.1, beta=5, iterations=7, closing=3)

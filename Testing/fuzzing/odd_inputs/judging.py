@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 import SimpleITK as sitk
-from COVIDMTLLib.cli import main
+from COVIDMTLLib.cli import main, segment
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask, read_study
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on
 from COVIDMTLLib.processes import worker
@@ -79,6 +79,7 @@ def _elsewhere(folder: Path) -> Iterator[None]:
             os.dup2(null, number)
         with (
             mock.patch.object(main, "run_supervised", in_place),
+            mock.patch.object(segment, "run_supervised", in_place),
             mock.patch.object(tempfile, "tempdir", str(folder / "tmp")),
             mock.patch.dict(os.environ, TMPDIR=str(folder / "tmp")),
         ):
