@@ -13,7 +13,7 @@ from COVIDMTLLib.follow.origin import header_of, origin_of, read_date
 from COVIDMTLLib.imaging.ct_checks import check_ct
 from COVIDMTLLib.imaging.io.writer import write_volume
 
-from .exports import came_from_dicom, dicom_files
+from .exports import INSTANCES, came_from_dicom
 from .results import SEGMENTATION, part_of
 from .runs import Job
 from .segmentations import sides_of
@@ -31,7 +31,11 @@ def date_of(ct: slicer.vtkMRMLScalarVolumeNode) -> str:
 
 
 def _file_of(ct: slicer.vtkMRMLScalarVolumeNode) -> Path | None:
-    return dicom_files(ct, slicer.app.dicomDatabase())[0] if came_from_dicom(ct) else None
+    """The DICOM file of a slice of a CT, if it came from DICOM and the database still has it."""
+    if not came_from_dicom(ct):
+        return None
+    file = slicer.app.dicomDatabase().fileForInstance(ct.GetAttribute(INSTANCES).split()[0])
+    return Path(file) if file and Path(file).is_file() else None
 
 
 class FollowRun(Job):

@@ -8,7 +8,7 @@ from typing import Any
 import qt
 import slicer
 from COVIDMTLLib.follow.change import NO_CHANGE
-from COVIDMTLLib.utils.errors import InputError
+from COVIDMTLMRML.exports import INSTANCES
 from COVIDMTLMRML.follow import date_of
 from COVIDMTLMRML.volumes import ct_nodes
 from slicer.i18n import tr as _
@@ -34,6 +34,7 @@ class FollowSection:
         self._rows: list[tuple[str, str, str]] = []
         self._chosen: set[str] = set()
         self._typed: dict[str, str] = {}
+        self._of_files: dict[tuple[str, str | None], str] = {}
         ui.followOutputPath.settingKey = "COVIDMTLFollowOutput"  # brings the path of the last run
         ui.followOutputPath.connect("currentPathChanged(QString)", self.onChanged)
         ui.followTable.connect("cellChanged(int,int)", self.onCellChanged)
@@ -106,13 +107,18 @@ class FollowSection:
         self._ui.followOutputPath.addCurrentPathToHistory()
 
     def _date(self, node) -> str:
-        return self._typed.get(node.GetID()) or _known_date(node)
+        # The section is brought up to date at each change of the scene, and a file is read once.
+        loaded = node.GetID(), node.GetAttribute(INSTANCES)
+        if loaded not in self._of_files:
+            self._of_files[loaded] = date_of(node)
+        return self._typed.get(node.GetID()) or self._of_files[loaded]
 
     def _fill(self) -> None:
         table = self._ui.followTable
         there = {identifier for identifier, *_rest in self._rows}
         self._chosen &= there
         self._typed = {identifier: date for identifier, date in self._typed.items() if identifier in there}
+        self._of_files = {loaded: date for loaded, date in self._of_files.items() if loaded[0] in there}
         table.blockSignals(True)
         table.rowCount = len(self._rows)
         for row, (identifier, name, date) in enumerate(self._rows):
@@ -122,13 +128,6 @@ class FollowSection:
             table.setItem(row, CT, item)
             table.setItem(row, DATE, qt.QTableWidgetItem(date))
         table.blockSignals(False)
-
-
-def _known_date(node) -> str:
-    try:
-        return date_of(node)
-    except InputError:  # the database has the files no longer; the user may know
-        return ""
 
 
 def in_words(result: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from COVIDMTLMRML.segmentations import opacities_of, show_lungs, show_opacities
 from COVIDMTLMRML.volumes import geometry_of
 from support import panels
 from support.data.dicom_studies import write_slices
-from support.panels import MODULES, add_ct, add_lungs, host, number_of, slicer
+from support.panels import MODULES, add_ct, add_lungs, assessed, host, number_of, slicer
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")
@@ -45,15 +45,6 @@ def batch_of(panel, table, out):
 def rows_of(out):
     with open(out / "cohort.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def assessed(panel, ct, lungs):
-    panel.ui.inputSelector.setCurrentNode(ct)
-    panel.ui.lungsSelector.setCurrentNode(lungs)
-    panel.ui.applyButton.click()
-    panels.wait(panel)
-    assert host.messages == []
-    return assessment_of(ct)
 
 
 def test_batch_is_stopped_goes_on_and_shows_its_summary(panel, phantom, second_phantom, tmp_path):
@@ -179,13 +170,10 @@ def test_results_features_and_json_are_saved_of_a_scene_that_was_loaded(panel, p
 
 def from_dicom(phantom, folder):
     """A CT in the scene as Slicer's DICOM plugin leaves it, and the files of its slices, in their order."""
-    write_dicom(phantom.ct, folder)
-    headers = {path: pydicom.dcmread(path, stop_before_pixels=True) for path in folder.iterdir()}
-    files = sorted(headers, key=lambda path: headers[path].ImagePositionPatient[2])
     ct = add_ct(phantom)
-    ct.SetAttribute("DICOM.instanceUIDs", " ".join(headers[path].SOPInstanceUID for path in files))
-    host.import_dicom({headers[path].SOPInstanceUID: path for path in files})
-    return ct, [headers[path] for path in files]
+    headers = panels.as_from_dicom(ct, phantom.ct, folder)
+    host.import_dicom(panels.by_uid(headers))
+    return ct, list(headers.values())
 
 
 def test_dicom_results_refer_to_the_series_and_leave_the_patient_out(panel, phantom, tmp_path):

@@ -15,7 +15,7 @@ from COVIDMTLLib.models.store import shipped_models
 from COVIDMTLMRML.results import assessment_of, report_of
 from support import panels
 from support.models.small_models import saved
-from support.panels import MODULES, add_ct, add_lungs, array, host, number_of, slicer, table, turn, wait
+from support.panels import MODULES, add_ct, add_lungs, array, assessed, host, number_of, slicer, table, turn, wait
 
 clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")
@@ -32,16 +32,6 @@ def said(result):
 
 def opened():
     return host.open(MODULES["COVIDMTL"])
-
-
-def assessed(panel, ct, lungs=None):
-    panel.ui.inputSelector.setCurrentNode(ct)
-    panel.ui.lungsSelector.setCurrentNode(lungs)
-    panel.ui.applyButton.click()
-    assert panels.running(panel)
-    wait(panel)
-    assert host.messages == [] and panel.ui.statusLabel.text == "Done."
-    return assessment_of(ct)
 
 
 def write_labs(path):

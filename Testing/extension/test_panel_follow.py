@@ -2,10 +2,9 @@
 
 import json
 
-import pydicom
 import pytest
-from conftest import write_dicom
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLMRML.exports import INSTANCES
 from COVIDMTLMRML.results import CT, SEGMENTATION
 from support import panels
 from support.panels import MODULES, add_ct, add_lungs, host, slicer
@@ -34,15 +33,6 @@ def with_lungs(phantom, name):
     return ct
 
 
-def from_dicom(ct, phantom, folder, **changes):
-    """Have a CT in the scene be as Slicer's DICOM plugin leaves it; gives its files by their UIDs."""
-    write_dicom(phantom.ct, folder, series=f"1.2.{folder.name}", **changes)
-    headers = {path: pydicom.dcmread(path, stop_before_pixels=True) for path in folder.iterdir()}
-    files = sorted(headers, key=lambda path: headers[path].ImagePositionPatient[2])
-    ct.SetAttribute("DICOM.instanceUIDs", " ".join(headers[path].SOPInstanceUID for path in files))
-    return {headers[path].SOPInstanceUID: path for path in files}
-
-
 def tick(panel, *names):
     import qt
 
@@ -64,9 +54,8 @@ def test_cts_of_the_scene_are_compared_and_the_page_is_shown(panel, patient, tmp
     """The later one is from DICOM, and first in the scene; the date of the other one is typed in."""
     late = with_lungs(patient[1], "Late")
     with_lungs(patient[0], "-Early")
-    host.import_dicom(
-        from_dicom(late, patient[1], tmp_path / "1", AcquisitionDate="20200220", ConvolutionKernel="B30f")
-    )
+    said = {"AcquisitionDate": "20200220", "ConvolutionKernel": "B30f"}
+    host.import_dicom(panels.by_uid(panels.as_from_dicom(late, patient[1].ct, tmp_path / "1", **said)))
     panel.ui.followCollapsibleButton.collapsed = False
     assert tick(panel, "Late") == ["Late", "-Early"] and not panel.ui.followButton.enabled
     table, out = panel.ui.followTable, tmp_path / "out"
@@ -95,7 +84,8 @@ def test_cts_of_different_patients_are_refused(panel, patient, tmp_path):
     files = {}
     for number, phantom in enumerate(patient, 1):
         ct = with_lungs(phantom, f"CT {number}")
-        files |= from_dicom(ct, phantom, tmp_path / str(number), PatientID=f"SECRET{number}")
+        said = {"series": f"1.2.{number}", "PatientID": f"SECRET{number}"}
+        files |= panels.by_uid(panels.as_from_dicom(ct, phantom.ct, tmp_path / str(number), **said))
     host.import_dicom(files)
     tick(panel, "CT 1", "CT 2")
     compare(panel, tmp_path / "out")
@@ -114,3 +104,21 @@ def test_a_comparison_is_cancelled_and_nothing_is_left(panel, patient, tmp_path)
     panel.ui.followCancelButton.click()
     assert panels.jobs() == [] and panel.ui.followStatusLabel.text == "Cancelled; nothing was written."
     assert panel.ui.followButton.enabled and not any((tmp_path / "out").iterdir())
+
+
+def test_a_file_is_read_once_however_often_the_scene_changes(panel, patient, tmp_path, monkeypatch):
+    from COVIDMTLPanel import follow_section
+
+    read = []
+
+    def date_of(node):
+        read.append((node.GetID(), node.GetAttribute(INSTANCES)))
+        return "2020-02-03"
+
+    monkeypatch.setattr(follow_section, "date_of", date_of)
+    ct = add_ct(patient[0], "CT")
+    panels.as_from_dicom(ct, patient[0].ct, tmp_path / "series")
+    for number in range(3):
+        add_ct(patient[1], f"Another {number}")
+    panel.ui.followCollapsibleButton.collapsed = False
+    assert (ct.GetID(), ct.GetAttribute(INSTANCES)) in read and len(read) == len(set(read))

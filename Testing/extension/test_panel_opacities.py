@@ -11,21 +11,12 @@ clean_host = panels.clean_host
 pytestmark = pytest.mark.usefixtures("clean_host")
 
 
-def assessed(panel, ct, lungs):
-    panel.ui.inputSelector.setCurrentNode(ct)
-    panel.ui.lungsSelector.setCurrentNode(lungs)
-    panel.ui.applyButton.click()
-    wait(panel)
-    assert host.messages == [] and panel.ui.statusLabel.text == "Done."
-    return assessment_of(ct)["opacities"]
-
-
 def test_opacities_are_shown_and_measured_again_after_corrections(phantom):
     panel = host.open(MODULES["COVIDMTL"])
     assert panel.ui.opacitiesWidget.isHidden()
     ct = add_ct(phantom, matrix=turn(10, 5))
     lungs = add_lungs(phantom.lungs, ct)
-    measures = assessed(panel, ct, lungs)
+    measures = panels.assessed(panel, ct, lungs)["opacities"]
     node = part_of(ct, OPACITIES)
     assert node.GetName() == "Phantom opacities" and node.GetTransformNodeID() == ct.GetTransformNodeID()
     segments = [node.GetSegmentation().GetNthSegment(n) for n in range(2)]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pydicom
 import pytest
+from conftest import write_dicom
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 slicer = pytest.importorskip("slicer")
@@ -24,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 MODULES = {name: host.load_module(ROOT / name / f"{name}.py") for name in ("COVIDMTL", "SegmentRefine")}
 host.start_up()
 
+from COVIDMTLMRML.exports import INSTANCES  # noqa: E402
+from COVIDMTLMRML.results import assessment_of  # noqa: E402
 from COVIDMTLMRML.segmentations import show_lungs  # noqa: E402
 from COVIDMTLMRML.volumes import add_volume, geometry_of  # noqa: E402
 
@@ -87,6 +91,31 @@ def add_lungs(labels, ct, name="Given lungs"):
 def add_empty_ct():
     """A volume node that holds no image."""
     return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+
+
+def as_from_dicom(ct, volume, folder, **changes) -> dict[Path, pydicom.Dataset]:
+    """Have a CT in the scene be as Slicer's DICOM plugin leaves it; gives the headers of its files, slice by slice."""
+    write_dicom(volume, folder, **changes)
+    headers = {path: pydicom.dcmread(path, stop_before_pixels=True) for path in folder.iterdir()}
+    headers = dict(sorted(headers.items(), key=lambda one: one[1].ImagePositionPatient[2]))
+    ct.SetAttribute(INSTANCES, " ".join(header.SOPInstanceUID for header in headers.values()))
+    return headers
+
+
+def by_uid(headers) -> dict[str, Path]:
+    """The files of headers by their UIDs, as the DICOM database has them."""
+    return {header.SOPInstanceUID: path for path, header in headers.items()}
+
+
+def assessed(panel, ct, lungs=None) -> dict:
+    """Assess a CT in the panel COVIDMTL by clicks, and wait; gives the assessment in the scene."""
+    panel.ui.inputSelector.setCurrentNode(ct)
+    panel.ui.lungsSelector.setCurrentNode(lungs)
+    panel.ui.applyButton.click()
+    assert running(panel)
+    wait(panel)
+    assert host.messages == [] and panel.ui.statusLabel.text == "Done."
+    return assessment_of(ct)
 
 
 def wait(panel, fraction=None) -> None:
