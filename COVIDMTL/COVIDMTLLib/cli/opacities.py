@@ -15,7 +15,7 @@ from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from . import console
-from .options import add_grid, add_progress
+from .options import SERIES_HELP, add_grid, add_progress
 
 HELP = "find and measure the opacities of the lungs: 1 ground glass, 2 consolidation"
 
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corrected", type=Path, metavar="MASK", help="opacities corrected by hand, which are measured as they are"
     )
-    parser.add_argument("--series", metavar="UID", help="series of a DICOM study, as inspect lists them")
+    parser.add_argument("--series", metavar="UID", help=SERIES_HELP)
     parser.add_argument("--name", metavar="TEXT", help="what to call the CT in messages; its file name if left out")
     parser.add_argument(
         "--measures",

@@ -30,7 +30,7 @@ from .registration import Registration, register
 from .scans import Scan, check_apart, in_time, measure, names_of, read
 from .table import write_table
 
-SCHEMA = 1
+SCHEMA_VERSION = 1
 """Version of what ``follow.json`` holds."""
 
 FOLLOW = "follow.json"
@@ -182,7 +182,7 @@ def _result(scans: Sequence[Scan], registrations: Sequence[Registration], dated:
     if len(scans) > 2:
         pairs.append((0, len(scans) - 1))
     return {
-        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
         "research_use_only": RESEARCH_USE_ONLY,
         "dated": dated,
         "warnings": warnings(scans, registrations, dated),

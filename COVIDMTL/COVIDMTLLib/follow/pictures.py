@@ -10,15 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..imaging.volume import Geometry, Volume
-from ..reports.figures import LUNG_WINDOW, Picture, bare_axes, png_of
-from ..reports.opacity_figures import APART, COLOURS
+from ..reports.figures import Picture
+from ..reports.opacity_figures import APART, most_of, outlined
 from .registration import Registration, resampled
 from .scans import Scan
 
 COARSE = 3
 """mm between the voxels on which the slices are chosen."""
-
-SLICES = 3
 
 OUTSIDE = -2048
 """Instead of HU where a CT does not reach."""
@@ -83,13 +81,8 @@ def _slices(scans: Sequence[Scan], transforms: Sequence) -> list[tuple[int, int,
     amount = amount if amount.any() else lung.astype(float)
     amount *= shown if (shown & (amount > 0)).any() else 1
     apex = np.flatnonzero(first.lungs.array.any(axis=(1, 2)))[-1]
-    areas, chosen = amount.sum(axis=(1, 2)), []
-    while len(chosen) < SLICES and areas.any():
-        z = int(areas.argmax())
-        chosen.append(z)
-        apart = APART // COARSE
-        areas[max(0, z - apart) : z + apart + 1] = 0
-    axial = [min(z * COARSE, first.ct.array.shape[0] - 1) for z in sorted(chosen, reverse=True)]
+    chosen = most_of(amount.sum(axis=(1, 2)), APART // COARSE + 1)
+    axial = [min(z * COARSE, first.ct.array.shape[0] - 1) for z in chosen]
     y = min(int(amount.sum(axis=(0, 2)).argmax()) * COARSE, first.ct.array.shape[1] - 1)
     return [*((0, z, f"axial, {apex - z} mm below the apex") for z in axial), (1, y, "coronal")]
 
@@ -108,23 +101,6 @@ def _seen(volume: Volume, grid: Geometry, transform) -> np.ndarray:
     labels = volume.array.dtype == np.uint8
     image = resampled(volume.to_image(), grid, transform, 0 if labels else OUTSIDE, labels)
     return sitk.GetArrayFromImage(image)
-
-
-def outlined(hu: np.ndarray, opacities: np.ndarray) -> str:
-    """A slice with outlines of opacities as the URL of a PNG.
-
-    Parameters
-    ----------
-    hu : ndarray of shape (rows, columns)
-    opacities : ndarray of shape (rows, columns)
-        1 ground glass, 2 consolidation.
-    """
-    axes = bare_axes(hu.shape)
-    axes.imshow(hu, cmap="gray", vmin=LUNG_WINDOW[0], vmax=LUNG_WINDOW[1], interpolation="bicubic")
-    for label, colour in COLOURS.items():
-        if (opacities == label).any():
-            axes.contour(opacities == label, [0.5], colors=[colour], linewidths=1.2)
-    return png_of(axes)
 
 
 def curve(scans: Sequence[Scan], shown: dict[str, str], what: str, at: Sequence[float], ticks: Sequence[str]) -> str:

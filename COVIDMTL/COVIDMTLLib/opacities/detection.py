@@ -15,7 +15,7 @@ from ..imaging.coarse_grid import dilated, eroded, opened, without_small
 from ..imaging.labels import LEFT, RIGHT
 from ..imaging.volume import Geometry, Volume, labels_on, linear_on
 from ..utils.errors import InputError
-from .healthy_lung import healthy_density
+from .healthy_lung import UNKNOWN, healthy_density
 
 GROUND_GLASS, CONSOLIDATION = 1, 2
 """Labels of opacities."""
@@ -73,12 +73,16 @@ class Opacities:
         Opacities with thresholds moved up and down by `MOVED`; they and the next go on for some mm beyond the lungs.
     reach : ndarray of bool, shape (z, y, x)
         The opacities.
+    healthy_hu : float or None
+        HU of healthy lung, in the middle between front and back; None where the CT shows none, and of opacities that
+        were drawn by hand.
     """
 
     labels: Volume
     fewer: np.ndarray
     more: np.ndarray
     reach: np.ndarray
+    healthy_hu: float | None = None
 
 
 def find_opacities(ct: Volume, lungs: Volume) -> Opacities:
@@ -97,17 +101,20 @@ def find_opacities(ct: Volume, lungs: Volume) -> Opacities:
     """
     labels = np.zeros(lungs.array.shape, np.uint8)
     found = [np.zeros(labels.shape, bool) for _ in range(3)]
+    healthy_hu = None
     if lungs.array.any():
         box = box_of(lungs.array > 0, 2 * STEP)
         hu, sides = ct.array[box], lungs.array[box]
-        coarse = _block_mean(hu)
-        scores, high = _scores(coarse, _middles(sides))
+        coarse, middles = _block_mean(hu), _middles(sides)
+        healthy = healthy_density(coarse, eroded(middles > 0, 2 * RIM, STEP), STEP)
+        healthy_hu = None if (healthy == UNKNOWN).all() else round(float(np.median(healthy)), 1)
+        scores, high = _scores(coarse, middles, healthy)
         for mask, score in zip(found, scores, strict=True):
             mask[box] = _finely(score, hu.shape) > 0.5
         inside = found[1][box] & (sides > 0)
         labels[box] = np.where(inside, np.where(_finely(high, hu.shape) > 0.5, CONSOLIDATION, GROUND_GLASS), 0)
     fewer, reach, more = found
-    return Opacities(lungs.with_array(labels), fewer, more, reach)
+    return Opacities(lungs.with_array(labels), fewer, more, reach, healthy_hu)
 
 
 def corrected_opacities(mask: Volume, lungs: Volume) -> Opacities:
@@ -136,11 +143,10 @@ def corrected_opacities(mask: Volume, lungs: Volume) -> Opacities:
     return Opacities(labels, reach, reach, reach)
 
 
-def _scores(hu: np.ndarray, sides: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+def _scores(hu: np.ndarray, sides: np.ndarray, healthy: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     """For thresholds that are higher, as they are, and lower: above 0.5 in opacities. And that of high opacity."""
     lung = sides > 0
     core = eroded(lung, RIM, STEP)
-    healthy = healthy_density(hu, eroded(lung, 2 * RIM, STEP), STEP)
     dense = np.clip(hu, healthy, DENSEST) - healthy
     likely = _mostly((dense > DENSER) & core, core, AROUND) & lung
     opacities = _thick(likely, sides)

@@ -53,12 +53,16 @@ def measure_opacities(ct: Volume, lungs: Volume, opacities: Opacities) -> dict[s
         of the lung ``opacity`` and ``high_opacity`` (from -200 HU on). ``zones``: for each of `ZONES` its share of
         opacity and its score 0 to 4. ``score``: the sum of these, 0 to 24. ``peripheral``, ``posterior``,
         ``at_the_back`` (the last fifth of the lungs): shares of the opacities that lie there, None without any; the
-        rest is central, or anterior. Shares come with an interval,
-        ``low`` and ``high``: the least and the most with thresholds moved by 25 HU and with the boundary of the lungs
-        moved by 1 mm. Shares of a lung that is not there are None.
+        rest is central, or anterior. ``healthy_hu``: density of healthy lung, to which opacities are compared. Shares
+        come with an interval, ``low`` and ``high``: the least and the most with thresholds moved by 25 HU and with the
+        boundary of the lungs moved by 1 mm. Shares of a lung that is not there are None.
     """
     if not lungs.array.any():
-        return _of_regions(np.zeros(1, np.intp), *[np.zeros(1, bool)] * 3, ct.geometry.voxel_volume) | _nowhere()
+        return (
+            _of_regions(np.zeros(1, np.intp), *[np.zeros(1, bool)] * 3, ct.geometry.voxel_volume)
+            | _nowhere()
+            | {"healthy_hu": None}
+        )
     box = box_of(lungs.array > 0, 2)
     hu, sides, labels = ct.array[box], lungs.array[box], opacities.labels.array[box]
     fewer, reach, more = (mask[box] for mask in (opacities.fewer, opacities.reach, opacities.more))
@@ -76,7 +80,7 @@ def measure_opacities(ct: Volume, lungs: Volume, opacities: Opacities) -> dict[s
         )
     ]
     _add_intervals(found, others)
-    return found | _places(labels > 0, sides)
+    return found | _places(labels > 0, sides) | {"healthy_hu": opacities.healthy_hu}
 
 
 def zones_of(sides: np.ndarray) -> np.ndarray:

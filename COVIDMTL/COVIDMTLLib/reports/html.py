@@ -39,7 +39,9 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         planes=three_planes(assessment.ct, assessment.lungs, assessment.boundary.labels),
         opacity_slices=opacity_pictures(assessment.ct, assessment.lungs, assessment.opacities),
         zone_map=zone_map(assessment.lungs, assessment.result["opacities"]),
-        densities=density_histogram(assessment.ct, assessment.lungs, assessment.opacities),
+        densities=density_histogram(
+            assessment.ct, assessment.lungs, assessment.opacities, assessment.result["opacities"]["healthy_hu"]
+        ),
         opacity_colours=dict(zip(("glass", "dense"), OPACITY_COLOURS.values(), strict=True)),
         attention={
             task: attention_pictures(assessment.ct, assessment.lungs, assessment.boundary.labels, volume)

@@ -10,7 +10,6 @@ import numpy as np
 from ..imaging.bounding_box import box_of
 from ..imaging.labels import OPACITIES
 from ..imaging.volume import Volume
-from ..opacities.healthy_lung import healthy_density
 from ..opacities.measures import ZONES, zones_of
 from .figures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
 
@@ -28,8 +27,8 @@ DENSITIES, BIN = (-1000, 100), 20
 INK, REST = "#1c2430", "#b9c2cd"
 """Lines and letters of pictures, and what is no opacity."""
 
-STEP, INNER = 2, 4
-"""mm between the voxels whose density is counted, and that healthy lung is away from the boundary of the lungs."""
+STEP = 2
+"""mm between the voxels whose density is counted."""
 
 DARKEST = 0.75
 """Share of a zone with opacities from which it has the darkest colour."""
@@ -54,20 +53,40 @@ def opacity_pictures(ct: Volume, lungs: Volume, opacities: Volume) -> list[Pictu
         return []
     box = box_of(lungs.array > 0, MARGIN)
     hu, labels, sides = ct.array[box], opacities.array[box], lungs.array[box]
-    areas = np.count_nonzero(labels, axis=(1, 2))
-    chosen: list[int] = []
-    while len(chosen) < SLICES and areas.any():
-        z = int(areas.argmax())
-        chosen.append(z)
-        areas[max(0, z - APART + 1) : z + APART] = 0
+    chosen = most_of(np.count_nonzero(labels, axis=(1, 2)), APART)
     apex = np.flatnonzero(sides.any(axis=(1, 2)))[-1]
     return [
-        Picture(f"{apex - z} mm below the apex", _outlined(hu[z], labels[z]), hu.shape[2] / hu.shape[1])
-        for z in sorted(chosen, reverse=True)
+        Picture(f"{apex - z} mm below the apex", outlined(hu[z], labels[z]), hu.shape[2] / hu.shape[1]) for z in chosen
     ]
 
 
-def _outlined(hu: np.ndarray, labels: np.ndarray) -> str:
+def most_of(areas: np.ndarray, apart: int) -> list[int]:
+    """The slices, from the apex down, that show most of something: up to `SLICES`, ``apart`` slices or more between
+    them.
+
+    Parameters
+    ----------
+    areas : ndarray of shape (z,)
+        Of each slice.
+    apart : int
+    """
+    areas, chosen = areas.copy(), []
+    while len(chosen) < SLICES and areas.any():
+        z = int(areas.argmax())
+        chosen.append(z)
+        areas[max(0, z - apart + 1) : z + apart] = 0
+    return sorted(chosen, reverse=True)
+
+
+def outlined(hu: np.ndarray, labels: np.ndarray) -> str:
+    """A slice with outlines of opacities as the URL of a PNG.
+
+    Parameters
+    ----------
+    hu : ndarray of shape (rows, columns)
+    labels : ndarray of shape (rows, columns)
+        1 ground glass, 2 consolidation.
+    """
     axes = bare_axes(hu.shape)
     axes.imshow(hu, cmap="gray", vmin=LUNG_WINDOW[0], vmax=LUNG_WINDOW[1], interpolation="bicubic")
     for label, colour in COLOURS.items():
@@ -112,13 +131,15 @@ def zone_map(lungs: Volume, measures: Mapping[str, Any]) -> Picture | None:
     return Picture("Zones, as seen from the front", png_of(axes), zones.shape[1] / zones.shape[0])
 
 
-def density_histogram(ct: Volume, lungs: Volume, opacities: Volume) -> Picture | None:
+def density_histogram(ct: Volume, lungs: Volume, opacities: Volume, healthy_hu: float | None) -> Picture | None:
     """How much of the lungs has which density, opacities in their colours over the rest, healthy lung marked.
 
     Parameters
     ----------
     ct, lungs, opacities : Volume
         As of `opacity_pictures`.
+    healthy_hu : float or None
+        Of healthy lung, if the CT shows some.
 
     Returns
     -------
@@ -127,7 +148,7 @@ def density_histogram(ct: Volume, lungs: Volume, opacities: Volume) -> Picture |
     """
     if not lungs.array.any():
         return None
-    millilitres, edges, healthy = densities(ct, lungs, opacities)
+    millilitres, edges = densities(ct, lungs, opacities)
     axes = _histogram_axes()
     axes.hist(
         [edges[:-1]] * len(millilitres),
@@ -137,14 +158,15 @@ def density_histogram(ct: Volume, lungs: Volume, opacities: Volume) -> Picture |
         label=["lung without opacities", *(opacity.name for opacity in OPACITIES.values())],
         color=[REST, *COLOURS.values()],
     )
-    title = f"healthy lung, \N{MINUS SIGN}{-healthy:.0f} HU"
-    axes.axvline(healthy, color=INK, linewidth=1.4, linestyle="--", label=title)
+    if healthy_hu is not None:
+        title = f"healthy lung, \N{MINUS SIGN}{-healthy_hu:.0f} HU"
+        axes.axvline(healthy_hu, color=INK, linewidth=1.4, linestyle="--", label=title)
     axes.legend(frameon=False, fontsize=11)
     width, height = axes.figure.get_size_inches()
     return Picture("Density of the lungs", png_of(axes), width / height)
 
 
-def densities(ct: Volume, lungs: Volume, opacities: Volume) -> tuple[np.ndarray, np.ndarray, float]:
+def densities(ct: Volume, lungs: Volume, opacities: Volume) -> tuple[np.ndarray, np.ndarray]:
     """The densities of the lungs, by voxels `STEP` apart.
 
     Parameters
@@ -158,18 +180,12 @@ def densities(ct: Volume, lungs: Volume, opacities: Volume) -> tuple[np.ndarray,
         Of lung without opacities, ground glass and consolidation in each bin.
     edges : ndarray of shape (n + 1,)
         HU of the bins.
-    healthy : float
-        HU of healthy lung, in the middle between front and back.
     """
-    from scipy import ndimage
-
     box = tuple(slice(part.start, part.stop, STEP) for part in box_of(lungs.array > 0, 0))
     hu, lung, labels = ct.array[box], lungs.array[box] > 0, opacities.array[box]
     edges = np.arange(DENSITIES[0], DENSITIES[1] + BIN, BIN)
     counts = [np.histogram(np.clip(hu[lung & (labels == label)], *DENSITIES), edges)[0] for label in (0, *OPACITIES)]
-    inner = ndimage.binary_erosion(lung, iterations=INNER // STEP)
-    healthy = float(np.median(healthy_density(hu, inner, STEP)))
-    return np.array(counts) * STEP**3 * ct.geometry.voxel_volume, edges, healthy
+    return np.array(counts) * STEP**3 * ct.geometry.voxel_volume, edges
 
 
 def _histogram_axes():

@@ -22,29 +22,9 @@ from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
 from COVIDMTLLib.opacities.measures import ZONES
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.utils.progress import silent
+from support.data.orientations import moved
 
 SIZE = {"spacing": (1.6, 1.6, 2.0), "size": 0.48}
-
-
-def moved(volume, degrees=5, mm=(6, -4, 5), scale=1.0, spacing=None):
-    """A volume as of a patient who lies otherwise, or breathes deeper, and perhaps with other slices."""
-    image = volume.to_image()
-    transform = sitk.AffineTransform(3)
-    transform.Scale(1 / scale)
-    transform.Rotate(0, 1, np.deg2rad(degrees))
-    transform.Translate(mm)
-    transform.SetCenter(image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()]))
-    geometry = volume.geometry
-    size = [round(mm / step) for mm, step in zip(geometry.extent, spacing or geometry.spacing, strict=True)]
-    labels = volume.array.dtype == np.uint8
-    resampler = sitk.ResampleImageFilter()
-    resampler.SetSize(size)
-    resampler.SetOutputSpacing(spacing or geometry.spacing)
-    resampler.SetOutputOrigin(geometry.origin)
-    resampler.SetInterpolator(sitk.sitkNearestNeighbor if labels else sitk.sitkLinear)
-    resampler.SetTransform(transform)
-    resampler.SetUseNearestNeighborExtrapolator(not labels)
-    return Volume.from_image(resampler.Execute(image))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +73,7 @@ def test_a_change_is_found_and_its_interval_holds_the_truth(patient, files, tmp_
     assert run.returncode == 0, run.stderr
     assert "share of opacities: increased (+2" in run.stdout and "4.0 mm in late:" in run.stderr
     result = json.loads((out / "follow.json").read_text())
-    assert [ct["name"] for ct in result["cts"]] == ["early", "late"] and result["schema"] == 1
+    assert [ct["name"] for ct in result["cts"]] == ["early", "late"] and result["schema_version"] == 1
     (change,) = result["changes"]
     shares = [np.count_nonzero(one.opacities.array) / np.count_nonzero(one.lungs.array) for one in patient]
     found = change["measures"]["both_opacity_share"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 from conftest import write
-from core.follow.test_follow import moved
 from COVIDMTLLib.follow.change import INCREASED, NO_CHANGE
 from COVIDMTLLib.follow.job import follow
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.utils.progress import silent
+from support.data.orientations import moved
 from support.data.planted_opacities import plant
 
 AMOUNT = 0.1

@@ -103,15 +103,16 @@ def test_histogram_has_the_opacities_and_healthy_lung():
     ct = to_working_grid(phantom.ct)
     lungs = labels_on(phantom.lungs, ct.geometry)
     found = find_opacities(ct, lungs)
-    both = measure_opacities(ct, lungs, found)["both"]
-    (rest, glass, dense), edges, healthy = densities(ct, lungs, found.labels)
+    measures = measure_opacities(ct, lungs, found)
+    both, healthy = measures["both"], measures["healthy_hu"]
+    (rest, glass, dense), edges = densities(ct, lungs, found.labels)
     assert glass.sum() == pytest.approx(both["ground_glass_ml"], rel=0.05)
     assert dense.sum() == pytest.approx(both["consolidation_ml"], rel=0.05)
     assert rest.sum() + glass.sum() + dense.sum() == pytest.approx(np.count_nonzero(lungs.array) / 1000, rel=0.05)
     assert abs(edges[rest.argmax()] + 10 - healthy) < 40 and edges[glass.argmax()] < -350 < -200 < edges[dense.argmax()]
-    picture = density_histogram(ct, lungs, found.labels)
+    picture = density_histogram(ct, lungs, found.labels, healthy)
     assert picture.url.startswith("data:image/png") and picture.aspect == pytest.approx(1.8)
-    assert density_histogram(ct, lungs.with_array(np.zeros_like(lungs.array)), found.labels) is None
+    assert density_histogram(ct, lungs.with_array(np.zeros_like(lungs.array)), found.labels, None) is None
 
 
 def test_zones_sides_and_places():
@@ -144,7 +145,7 @@ def test_a_lung_that_is_not_there_has_no_share():
     assert measures["score"]["of"] == 12
     none = lungs.with_array(np.zeros_like(lungs.array))
     measures = measure_opacities(ct, none, find_opacities(ct, none))
-    assert measures["both"]["opacity"] is None
+    assert measures["both"]["opacity"] is None and measures["healthy_hu"] is None
     assert warnings(measures) == []
 
 
