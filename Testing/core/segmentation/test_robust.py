@@ -53,18 +53,19 @@ def test_other_chests_keep_their_shape(real_ct, name, dice):
 # Thresholds find next to nothing of consolidation at the pleura. Seeds are others than those it was built with; one
 # alone says little, since what is found depends on where in the chest it lies.
 @pytest.mark.parametrize(
-    ("kind", "amount", "seeds", "dice", "found_of_it"),
+    ("kind", "amount", "seeds", "dice", "precision", "found_of_it"),
     [
-        ("ground-glass", 0.3, [21], 0.985, 0.95),
-        ("crazy-paving", 0.1, [401, 402, 403], 0.98, 0.8),
-        ("consolidation", 0.1, [21, 22, 23], 0.975, 0.88),
-        ("white-lung", 0.3, [21, 22, 23], 0.965, 0.85),
-        ("white-lung", 0.4, [21], 0.95, 0.88),
-        ("white-lung", 0.2, [204], 0.955, 0.75),  # the upper part of a lung, up to its apex
-        ("white-lung", 0.2, [404, 405], 0.96, 0.85),  # the lower part of a lung, down to its base
+        ("ground-glass", 0.3, [21], 0.985, 0.96, 0.95),
+        ("crazy-paving", 0.1, [401, 402, 403], 0.98, 0.96, 0.8),
+        ("consolidation", 0.1, [21, 22, 23], 0.975, 0.96, 0.88),
+        ("white-lung", 0.3, [21, 22, 23], 0.965, 0.96, 0.85),
+        ("white-lung", 0.4, [21], 0.95, 0.95, 0.88),
+        ("white-lung", 0.2, [204], 0.955, 0.96, 0.75),  # the upper part of a lung, up to its apex
+        ("mass", 0.1, [412], 0.978, 0.96, 0.75),  # in few directions of a half that is not dense as a whole
+        ("white-lung", 0.2, [404, 405], 0.96, 0.95, 0.85),  # the lower part of a lung, down to its base
     ],
 )
-def test_dense_lung_is_found(patient, kind, amount, seeds, dice, found_of_it):
+def test_dense_lung_is_found(patient, kind, amount, seeds, dice, precision, found_of_it):
     ct, lungs = patient
     found = []
     for seed in seeds:
@@ -74,7 +75,7 @@ def test_dense_lung_is_found(patient, kind, amount, seeds, dice, found_of_it):
         found.append((one["dice"], one["precision"], recall(mask, opacities.array > 0)))
     mean_dice, mean_precision, mean_recall = np.mean(found, axis=0)
     assert mean_dice >= dice
-    assert mean_precision >= 0.95
+    assert mean_precision >= precision
     assert mean_recall >= found_of_it
 
 

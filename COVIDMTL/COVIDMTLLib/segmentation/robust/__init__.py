@@ -65,8 +65,9 @@ def segment_robust(
     glass = ground_glass(coarse, lung, chest.body & ~chest.air & ~chest.unknown & ~in_airways)
     # Air that is no gas and too little for a lung may lie within consolidation.
     other_air = ((coarse < AERATED) & ~(chest.air & (coarse > DARK))) | chest.unknown | in_airways
-    other_air &= ~(lung | glass)
-    place = expected(*halves_of(coarse, lung | glass, glass), lung | glass, other_air)
+    seen = lung | glass
+    other_air &= ~seen
+    place = expected(*halves_of(coarse, lung, glass), seen, other_air)
     progress(0.3)
     probability = lung_field(
         ct, coarse, lung, other_air, coarse > BONE, place, lambda fraction: progress(0.3 + 0.5 * fraction)

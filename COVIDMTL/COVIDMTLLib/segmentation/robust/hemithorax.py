@@ -47,18 +47,19 @@ class Half:
     dense: np.ndarray
 
 
-def halves_of(coarse: np.ndarray, lung: np.ndarray, glass: np.ndarray) -> tuple[Frame, list[Half]]:
+def halves_of(coarse: np.ndarray, aerated: np.ndarray, glass: np.ndarray) -> tuple[Frame, list[Half]]:
     """The frame of a chest, its axes in the middle of what the walls enclose, and its right and its left half.
 
     Parameters
     ----------
     coarse : ndarray of shape (z, y, x)
         HU on the coarse grid.
-    lung : ndarray of bool, shape (z, y, x)
-        Aerated lung and ground glass; not empty.
+    aerated : ndarray of bool, shape (z, y, x)
+        Aerated lung; not empty.
     glass : ndarray of bool, shape (z, y, x)
         Ground glass, as of `reach.ground_glass`.
     """
+    lung = aerated | glass
     # Dense lung leaves the aerated lung's axes off the middle, from where its recesses would not be seen.
     around_lung = frame_of(coarse, lung)
     frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
@@ -67,7 +68,6 @@ def halves_of(coarse: np.ndarray, lung: np.ndarray, glass: np.ndarray) -> tuple[
     much = {which: share > MUCH_AWAY for which, (share, _) in away.items()}
     if any(much.values()):
         # Where one lung is dense, the other often is to a lesser degree, and ground glass tells of that.
-        aerated = lung & ~glass
         lesser = _away(frame, {which: rays_of(frame, which, coarse, aerated) for which in rays}, lung, glass)
         much = {which: much[which] or lesser[which][0] > LITTLE_AWAY for which in rays}
     rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if much[which]}
