@@ -270,6 +270,18 @@ def test_real_ct_is_whole_at_the_sides_until_it_is_cropped(real_ct):
         plausibility.check_field_of_view(ct.with_array(np.where(outside, np.int16(-1024), ct.array)))
 
 
+def test_chest_that_was_turned_is_whole_at_the_sides(real_ct):
+    """Turned about the line from right to left, the ends of the lungs meet what lies outside the CT."""
+    ct = to_working_grid(read_ct(real_ct / "lung1_image.nrrd"))
+    image = ct.to_image()
+    turn = sitk.VersorTransform((1, 0, 0), np.radians(8))
+    turn.SetCenter(image.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in image.GetSize()]))
+    turned = sitk.GetArrayFromImage(sitk.Resample(image, image, turn, sitk.sitkLinear, -1024))
+    plausibility.check_field_of_view(ct.with_array(turned))
+    padded = np.pad(ct.array, ((20, 15), (30, 10), (12, 40)), constant_values=-1024)
+    plausibility.check_field_of_view(Volume(padded, Geometry(padded.shape[::-1])))
+
+
 def test_overlap_agrees_with_scikit_learn():
     from sklearn.metrics import f1_score, jaccard_score, matthews_corrcoef, precision_score
 

@@ -40,8 +40,8 @@ def unknown_of(ct: np.ndarray) -> np.ndarray:
     for face in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
         at_border[np.unique(face)] = True
     at_border[0] = False
-    # Resampled, padding is blurred with what lies next to it.
-    return dilated(at_border[parts], STEP) if at_border.any() else at_border[parts]
+    # Resampled, padding is blurred with what lies next to it, over two levels at the ends of a CT that was turned.
+    return dilated(at_border[parts], 2 * STEP) if at_border.any() else at_border[parts]
 
 
 def body_of(coarse: np.ndarray, unknown: np.ndarray) -> np.ndarray:

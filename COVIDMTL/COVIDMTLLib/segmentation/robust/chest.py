@@ -125,8 +125,7 @@ def cut_surface(chest: Chest, lung: np.ndarray) -> float:
     from scipy import ndimage
 
     # What is unknown above or below the lungs, as in a CT that was turned, is none of the sides.
-    beside = ndimage.minimum_filter1d(chest.unknown, LEVELS_BESIDE, axis=0, mode="nearest")
-    end = dilated(beside, STEP) if beside.any() else beside
+    end = ndimage.minimum_filter1d(chest.unknown, LEVELS_BESIDE, axis=0, mode="nearest")
     end[:, [0, -1]] = True
     end[:, :, [0, -1]] = True
     return float(np.count_nonzero(end & lung & (chest.coarse > PARENCHYMA[0]))) * STEP**2
