@@ -37,8 +37,11 @@ LAYERS = {
 }
 """Packages from the bottom up: each may import those below it, and none beside it."""
 
+PRODUCT = ("COVIDMTL", "SegmentRefine", "Training")
+FOLDERS = (*PRODUCT, "Testing")
+
 MOST_MODULES = 15
-"""Of a folder."""
+"""Of a folder, but for the scripts of the training, which nothing imports, and whose paths users know."""
 
 MOST_LINES_OF_A_SCRIPT = 25
 
@@ -157,11 +160,10 @@ def test_nothing_imports_what_is_built_on_it(folder, above):
     assert not found & (above | {"COVIDMTL", "SegmentRefine", "covidmtl_training"})
 
 
-@pytest.mark.parametrize("folder", LAYERS)
-def test_no_folder_is_crowded(folder):
-    folders = {path.parent for path in (ROOT / folder).rglob("*.py")}
+def test_no_folder_is_crowded():
+    folders = {path.parent for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} - {ROOT / "Training"}
     counts = {folder.relative_to(ROOT).as_posix(): len(list(folder.glob("*.py"))) for folder in folders}
-    assert {folder: count for folder, count in counts.items() if count > MOST_MODULES} == {}
+    assert len(counts) > 50 and {folder: count for folder, count in counts.items() if count > MOST_MODULES} == {}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "Training").glob("*.py")), ids=lambda path: path.stem)
@@ -173,9 +175,7 @@ def test_scripts_of_the_training_only_call_the_package(path):
 
 def test_functions_take_few_parameters():
     found = set()
-    for path in sorted(
-        path for folder in ("COVIDMTL", "SegmentRefine", "Training") for path in (ROOT / folder).rglob("*.py")
-    ):
+    for path in (path for folder in PRODUCT for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
