@@ -351,7 +351,7 @@ def test_folds_together_say_something_of_every_training_case(small, tmp_path):
         again = predict_store(tmp_path / str(number) / "last", small, rows)
         np.testing.assert_array_equal(held_out.probabilities["severity"], again.probabilities["severity"])
         tables.append((tmp_path / str(number) / "validation.csv").read_text().splitlines())
-    # As awk joins them in README.md.
+    # As awk joins them in Training/README.md.
     (tmp_path / "folds.csv").write_text("\n".join([*tables[0], *tables[1][1:]]))
     assert evaluate({"all": tmp_path / "folds.csv"}, tmp_path / "out").measures.cases.tolist() == [16, 12, 11]
 
