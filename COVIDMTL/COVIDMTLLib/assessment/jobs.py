@@ -54,8 +54,11 @@ def demo(
 
 
 class LungOptions(NamedTuple):
-    """What the job `segment` can be told: how, a file with lungs to start from, the series, ``"ct"`` to write on the
-    grid of the CT, whether DICOM says whose the CT is, and what to call it."""
+    """What the job `segment` can be told.
+
+    How, a file with lungs to start from, the series, ``"ct"`` to write on the grid of the CT, whether DICOM says whose
+    the CT is, and what to call it.
+    """
 
     how: methods.SegmentationOptions = methods.SegmentationOptions()
     initial: Path | None = None

@@ -41,7 +41,14 @@ class Attendant:
         self._run(prepare, options, progress=silent)
 
     def assess(
-        self, case: Case, folder: Path, options: AssessmentOptions, *, progress: Callback = silent, **which: bool
+        self,
+        case: Case,
+        folder: Path,
+        options: AssessmentOptions,
+        *,
+        again: bool,
+        wait: bool,
+        progress: Callback = silent,
     ) -> Outcome | None:
         """`case.assess_case`, in the process; a case that it died of too often is a failed one.
 
@@ -54,7 +61,7 @@ class Attendant:
             if self._cases >= CASES_A_PROCESS:
                 self._discard()
             try:
-                outcome = self._run(assess_case, case, folder, options, progress=progress, **which)
+                outcome = self._run(assess_case, case, folder, options, again=again, wait=wait, progress=progress)
                 self._cases += 1
                 return outcome
             except WorkerDied:

@@ -238,9 +238,11 @@ def _prepare(run: str, options: AssessmentOptions) -> None:
         attendant.prepare(options)
 
 
-def _assess(run: str, case: Case, folder: Path, options: AssessmentOptions, **which: bool) -> Outcome | None:
+def _assess(
+    run: str, case: Case, folder: Path, options: AssessmentOptions, *, again: bool, wait: bool
+) -> Outcome | None:
     with _attendant(run) as attendant:
-        return attendant.assess(case, folder, options, **which)
+        return attendant.assess(case, folder, options, again=again, wait=wait)
 
 
 @contextmanager
