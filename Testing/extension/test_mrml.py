@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -30,11 +31,15 @@ from COVIDMTLMRML.volumes import geometry_of, volume_of  # noqa: E402
 
 
 @pytest.fixture
-def scene():
+def scene(monkeypatch):
     """A scene, with the logic that Slicer has for segmentations: it brings their conversions along."""
     scene = slicer.vtkMRMLScene()
     logic = slicer.vtkSlicerSegmentationsModuleLogic()
     logic.SetMRMLScene(scene)
+    # What slicer.util works with, whether or not the stand-in was started in this process before.
+    modules = SimpleNamespace(segmentations=SimpleNamespace(logic=lambda: logic))
+    monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
+    monkeypatch.setattr(slicer, "modules", modules, raising=False)
     yield scene
     logic.SetMRMLScene(None)
 
