@@ -7,15 +7,15 @@ import slicer
 from COVIDMTLLib.models.store import needs_torch
 from COVIDMTLMRML.results import SEGMENTATION, assessment_of, part_of
 from COVIDMTLPanel.background import Background
-from COVIDMTLPanel.batch_section import BatchSection
 from COVIDMTLPanel.covidmtl_logic import COVIDMTLLogic
-from COVIDMTLPanel.export_section import ExportSection
-from COVIDMTLPanel.follow_section import FollowSection, in_words
 from COVIDMTLPanel.installation import ensure_packages
 from COVIDMTLPanel.job_widget import JobView, JobWidget
-from COVIDMTLPanel.model_section import ModelSection
-from COVIDMTLPanel.patient_section import PatientSection, known_of, prior_of
-from COVIDMTLPanel.results_section import ResultsSection
+from COVIDMTLPanel.sections.batch import BatchSection
+from COVIDMTLPanel.sections.export import ExportSection
+from COVIDMTLPanel.sections.follow import FollowSection, in_words
+from COVIDMTLPanel.sections.model import ModelSection
+from COVIDMTLPanel.sections.patient import PatientSection, known_of, prior_of
+from COVIDMTLPanel.sections.results import ResultsSection
 from COVIDMTLPanel.self_test import SelfTest
 from COVIDMTLPanel.synthetic_ct import addSyntheticCT, registerSampleData
 from slicer.i18n import tr as _

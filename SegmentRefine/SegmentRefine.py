@@ -14,7 +14,7 @@ from COVIDMTLPanel.job_widget import JobWidget
 from COVIDMTLPanel.refine_logic import SegmentRefineLogic
 from COVIDMTLPanel.refine_parameters import Method
 from COVIDMTLPanel.self_test import SelfTest
-from COVIDMTLPanel.summaries import measures_html, warnings_html
+from COVIDMTLPanel.texts.summaries import measures_html, warnings_html
 from COVIDMTLPanel.views import show_table
 from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _

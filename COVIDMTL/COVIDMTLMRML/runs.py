@@ -11,22 +11,20 @@ import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import slicer
+from COVIDMTLLib.assessment.options import AssessmentOptions
 from COVIDMTLLib.imaging.ct_checks import check_ct
 from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.imaging.volume import Volume
-from COVIDMTLLib.models.store import DEFAULT_MODEL
 from COVIDMTLLib.patient.patient import Patient
 from COVIDMTLLib.prediction.likelihood_ratio import check_prior
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.processes.process_group import JOB_FOLDER
-from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.segmentation.methods import SegmentationOptions
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import Callback, silent
 
@@ -35,24 +33,12 @@ from .results import LUNGS_DIGEST, OPACITIES, OPACITIES_DIGEST, SEGMENTATION, pa
 from .segmentations import add_lungs_node, digest_of, labels_of, opacities_of, show_lungs, show_opacities, sides_of
 from .volumes import volume_of
 
+DEFAULT_SEGMENTATION, DEFAULT_ASSESSMENT, NOTHING_KNOWN = SegmentationOptions(), AssessmentOptions(), Patient()
+
 
 def job_python() -> str:
     """The Python that runs jobs: PythonSlicer inside Slicer, where ``sys.executable`` may be Slicer itself."""
     return shutil.which("PythonSlicer") or sys.executable
-
-
-def segmentation_options(
-    method: str, parameters: Parameters, initial: Path | None = None, airways: bool = False
-) -> list[object]:
-    """The options of ``covid-mtl segment`` for a method, its parameters, a file with lungs to start from, airways."""
-    options = ["--method", method, *(["--airways"] if airways else [])]
-    for field in fields(parameters):
-        value = getattr(parameters, field.name)
-        if isinstance(value, bool):
-            options += [f"--{field.name}"] if value else []
-        else:
-            options += [f"--{field.name}", repr(value)]
-    return options if initial is None else [*options, f"--initial={initial}"]
 
 
 class Job(ABC):
@@ -151,38 +137,22 @@ class SegmentationRun(Run):
 
     Parameters
     ----------
-    method : str
-        One of `COVIDMTLLib.segmentation.methods.METHODS`.
-    parameters : Parameters
-        Of the methods.
-    through : sequence of 3 float, optional
-        Point (LPS, mm) in the world; then only the axial slice through it is segmented, as a preview.
-    airways : bool
-        Segment the trachea and the main bronchi, too.
+    options : SegmentationOptions
+        With a point in the world, only the axial slice through it is segmented, as a preview.
     ct, segmentation
         As of `Run`.
     """
 
-    def __init__(
-        self,
-        ct,
-        segmentation=None,
-        method: str = DEFAULT_METHOD,
-        parameters: Parameters = PUBLISHED,
-        through: Sequence[float] | None = None,
-        airways: bool = False,
-    ):
-        self.method, self.parameters, self.through, self.airways = method, parameters, through, airways
+    def __init__(self, ct, segmentation=None, options: SegmentationOptions = DEFAULT_SEGMENTATION):
+        self.options = options
         super().__init__(ct, segmentation)
 
     def _arguments(self) -> list[object]:
-        options = segmentation_options(self.method, self.parameters, self._mask_file, self.airways)
+        initial = [] if self._mask_file is None else [f"--initial={self._mask_file}"]
+        measures = [] if self.options.through is not None else ["--measures", self.folder / "measures.json"]
         named = f"--name={self.ct.GetName()}"  # in one word with its option, a name may begin with a hyphen
-        arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", named, *options]
-        if self.through is not None:
-            # Without an exponent, which the command line would take for an option where it is negative.
-            return [*arguments, "--through", *(f"{mm:.4f}" for mm in self.through)]
-        return [*arguments, "--measures", self.folder / "measures.json"]
+        arguments = ["segment", self._ct_file, "--out", self.folder / "lungs.nrrd", named]
+        return [*arguments, *self.options.to_arguments(), *initial, *measures]
 
     def finish(self, output: slicer.vtkMRMLSegmentationNode) -> tuple[Volume, dict[str, Any] | None]:
         """Put the lungs, right and left, into a segmentation node; the run is over.
@@ -199,7 +169,7 @@ class SegmentationRun(Run):
             lungs = read_mask(self.folder / "lungs.nrrd")
             show_lungs(lungs, output, self.ct)
             measures = self.folder / "measures.json"
-            return lungs, json.loads(measures.read_text(encoding="utf-8")) if self.through is None else None
+            return lungs, json.loads(measures.read_text(encoding="utf-8")) if self.options.through is None else None
 
 
 class AssessmentRun(Run):
@@ -207,16 +177,9 @@ class AssessmentRun(Run):
 
     Parameters
     ----------
-    model : str or path
-        Name of a shipped model, or a model folder.
-    device : str
-        One of `COVIDMTLLib.models.device.DEVICES`.
-    refine : {"robust", "active-contour", "none"}, optional
-        See `COVIDMTLLib.assessment.pipeline.assess`.
-    patient : Patient, optional
+    options : AssessmentOptions
+    patient : Patient
         What is known besides the CT.
-    prior : float, optional
-        Probability of COVID-19 before the CT, above 0 and below 1.
     ct, segmentation
         As of `Run`.
     """
@@ -225,26 +188,20 @@ class AssessmentRun(Run):
         self,
         ct,
         segmentation=None,
-        model: str | Path = DEFAULT_MODEL,
-        device: str = "auto",
-        refine: str | None = None,
-        patient: Patient | None = None,
-        prior: float | None = None,
+        options: AssessmentOptions = DEFAULT_ASSESSMENT,
+        patient: Patient = NOTHING_KNOWN,
     ):
-        self.prior = check_prior(prior)
-        self.model, self.device, self.refine = model, device, refine
-        self.patient = patient or Patient()
+        check_prior(options.prior)
+        self.options, self.patient = options, patient
         super().__init__(ct, segmentation)
 
     def _arguments(self) -> list[object]:
         lungs = [] if self._mask_file is None else ["--lungs", self._mask_file]
-        refine = [] if self.refine is None else ["--refine", self.refine]
         fixed = ["--out", self.folder / "out", f"--name={self.ct.GetName()}"]
-        network = [f"--model={self.model}", "--device", self.device]
-        return ["assess", self._ct_file, *fixed, *network, *lungs, *refine, *self._patient_options()]
+        return ["assess", self._ct_file, *fixed, *self.options.to_arguments(), *lungs, *self._patient_options()]
 
     def _patient_options(self) -> list[object]:
-        known = {"--age": self.patient.age, "--sex": self.patient.sex, "--prior": self.prior}
+        known = {"--age": self.patient.age, "--sex": self.patient.sex}
         if self.patient.labs:
             known["--labs"] = self.folder / "labs.json"
             known["--labs"].write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import slicer
+from COVIDMTLLib.assessment.options import AssessmentOptions
 from COVIDMTLLib.cohort.folder import assess_folder, assess_in_child
 from COVIDMTLLib.cohort.output import TABLE
 from COVIDMTLLib.models.checkpoint_import import RELEASE
@@ -63,7 +64,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :returns: what assessment.json holds; it is also stored in the scene, with tables, plot and report.
         :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
         """
-        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs), prior)
+        options = AssessmentOptions((str(model),), refine, device, prior=prior)
+        run = AssessmentRun(ct, lungs, options, check_patient(age, sex, labs))
         run.wait(progress)
         return self._finish(run, output)
 
@@ -87,7 +89,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param callbacks: progress, finished (is told the result) and failed (is told the exception).
         :returns: the run in the background, which has cancel().
         """
-        run = AssessmentRun(ct, lungs, model, device, refine, check_patient(age, sex, labs), prior)
+        options = AssessmentOptions((str(model),), refine, device, prior=prior)
+        run = AssessmentRun(ct, lungs, options, check_patient(age, sex, labs))
         return Background(run, lambda: self._finish(run, output), **callbacks)
 
     def processFile(self, ct, out, *, progress=silent, **options) -> dict:
@@ -136,10 +139,8 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :param callbacks: as of start; finished is told the rows of cohort.csv, texts by columns.
         :returns: the run in the background, which has cancel().
         """
-        options = [f"--out={out}", f"--jobs={jobs}", f"--model={model}", f"--device={device}"]
-        options += [f"--refine={refine}"] if refine else []
-        options += [f"--prior={prior}"] if prior is not None else []
-        child = Child("cohort", *options, "--", table, python=job_python())
+        options = AssessmentOptions((str(model),), refine or None, device, prior=prior).to_arguments()
+        child = Child("cohort", f"--out={out}", f"--jobs={jobs}", *options, "--", table, python=job_python())
 
         def rows() -> list[dict]:
             with open(Path(out) / TABLE, newline="", encoding="utf-8") as file:

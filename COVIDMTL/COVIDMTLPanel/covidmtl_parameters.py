@@ -8,7 +8,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from .patient_section import UNKNOWN_AGE, UNKNOWN_PRIOR, Sex
+from .sections.patient import UNKNOWN_AGE, UNKNOWN_PRIOR, Sex
 
 
 class Device(enum.Enum):

@@ -21,7 +21,7 @@ from slicer.util import VTKObservationMixin
 
 from .background import Background
 from .installation import AlreadyTold
-from .log_section import LogSection
+from .sections.log import LogSection
 from .settings import recall, remember
 
 

@@ -1,10 +1,10 @@
 """What the module SegmentRefine does, by script and for its panel."""
 
 from COVIDMTLLib.processes.command_process import Child
-from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED, Parameters
+from COVIDMTLLib.segmentation.methods import DEFAULT_METHOD, PUBLISHED, Parameters, SegmentationOptions
 from COVIDMTLLib.utils.progress import silent
 from COVIDMTLMRML.lung_tables import add_lung_table, fill_lung_table, measure_lungs
-from COVIDMTLMRML.runs import SegmentationRun, job_python, segmentation_options
+from COVIDMTLMRML.runs import SegmentationRun, job_python
 from COVIDMTLMRML.segmentations import add_lungs_node, labels_of
 from COVIDMTLMRML.slices import point_in_slice
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLSliceNode, vtkMRMLTableNode
@@ -49,7 +49,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         :returns: segmentation and table (the nodes), measures (values by their titles) and warnings (sentences).
         :raises InputError: if the input cannot be used; ChildFailed: if the run failed for another reason.
         """
-        run = SegmentationRun(ct, initial, method, parameters, airways=airways)
+        run = SegmentationRun(ct, initial, SegmentationOptions(method, parameters, airways))
         run.wait(progress)
         return self._finish(run, output, reference, table)
 
@@ -70,7 +70,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         :param callbacks: progress, finished (is told the result) and failed (is told the exception).
         :returns: the run in the background, which has cancel().
         """
-        run = SegmentationRun(ct, initial, method, parameters, airways=airways)
+        run = SegmentationRun(ct, initial, SegmentationOptions(method, parameters, airways))
         return Background(run, lambda: self._finish(run, output, reference, table), **callbacks)
 
     def startPreview(
@@ -87,7 +87,8 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
 
         :param callbacks: as of start; finished is told a new segmentation node, which is not saved with the scene.
         """
-        run = SegmentationRun(ct, initial, method, parameters, point_in_slice(ct, view), airways)
+        options = SegmentationOptions(method, parameters, airways, point_in_slice(ct, view))
+        run = SegmentationRun(ct, initial, options)
         return Background(run, lambda: self._finishPreview(run), **callbacks)
 
     def processFile(
@@ -102,7 +103,8 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         progress=silent,
     ) -> None:
         """Segment the lungs of an image file or DICOM folder into a mask file, as ``covid-mtl segment`` does."""
-        options = segmentation_options(method, parameters, initial, airways)
+        options = SegmentationOptions(method, parameters, airways).to_arguments()
+        options += [] if initial is None else [f"--initial={initial}"]
         Child("segment", f"--out={out}", *options, "--", ct, python=job_python()).wait(progress)
 
     def _finish(self, run: SegmentationRun, output, reference, table) -> dict:

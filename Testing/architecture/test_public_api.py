@@ -1,4 +1,4 @@
-"""The public API: its names, its examples and those of README, and that it does what the command line does."""
+"""The public API: its names, its examples and those of its page, and that it does what the command line does."""
 
 import ast
 import csv
@@ -16,7 +16,7 @@ from conftest import write
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import labels_on
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / ".github/USING.md").read_text(encoding="utf-8")
 FUNCTIONS = [name for name in covidmtl.__all__ if callable(getattr(covidmtl, name))]
 PARSER = doctest.DocTestParser()
 EXAMPLES = {name: PARSER.get_examples(inspect.getdoc(getattr(covidmtl, name))) for name in FUNCTIONS}
@@ -64,15 +64,15 @@ def test_examples_give_what_they_say(files, name):
     assert runner.summarize(verbose=False).failed == 0, "".join(told)
 
 
-def test_examples_of_readme_run_and_use_public_names_alone(files, capsys):
-    section = README.partition("From Python")[2].partition("\n## ")[0]
+def test_examples_of_the_page_run_and_use_public_names_alone(files, capsys):
+    section = PAGE.partition("## From Python")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
     assert len(blocks) == 3
     names = {}
     for block in blocks:
         imported = [node for node in ast.walk(ast.parse(block)) if isinstance(node, (ast.Import, ast.ImportFrom))]
         assert {getattr(node, "module", None) or node.names[0].name for node in imported} <= {"COVIDMTLLib"}
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, "USING.md", "exec"), names)
     assert (files / "results" / "report.html").is_file() and capsys.readouterr().out
 
 

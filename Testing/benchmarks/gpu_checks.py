@@ -38,7 +38,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 
 from benchmarks import benchmark_training  # noqa: E402
 from benchmarks.benchmark_shift3d import seconds  # noqa: E402
-from covidmtl_training.data.store import make_store, open_store  # noqa: E402
+from covidmtl_training.data.store import Store, make_store, open_store  # noqa: E402
 from covidmtl_training.engine.fit import fit  # noqa: E402
 from covidmtl_training.recipes.recipe import PAPER, read_recipe  # noqa: E402
 
@@ -206,7 +206,9 @@ class Checks:
         volumes = (noise + 900 * labels[:, 0, None, None, None]).astype(np.int16)
         splits = ["train" if number < 2 * count // 3 else "test" for number in range(count)]
         names = [f"case-{number}" for number in range(count)]
-        return make_store(folder, names, volumes, labels, rng.normal(size=(count, 375)), splits, (40, 44, 44), 5.0)
+        return make_store(
+            Store(folder, (40, 44, 44), 5.0, names, splits, labels, rng.normal(size=(count, 375))), volumes
+        )
 
     def run(self) -> dict[str, Any]:
         start = time.perf_counter()

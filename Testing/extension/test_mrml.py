@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -22,6 +23,7 @@ import vtk  # noqa: E402  (comes with slicer-core)
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
 
 sys.path.append(str(Path(__file__).parents[2] / "COVIDMTL"))
+from COVIDMTLLib.segmentation.methods import SegmentationOptions  # noqa: E402
 from COVIDMTLMRML.results import assessment_of, report_of, store_assessment  # noqa: E402
 from COVIDMTLMRML.runs import AssessmentRun, SegmentationRun  # noqa: E402
 from COVIDMTLMRML.segmentations import labels_of, show_lungs  # noqa: E402
@@ -29,11 +31,15 @@ from COVIDMTLMRML.volumes import geometry_of, volume_of  # noqa: E402
 
 
 @pytest.fixture
-def scene():
+def scene(monkeypatch):
     """A scene, with the logic that Slicer has for segmentations: it brings their conversions along."""
     scene = slicer.vtkMRMLScene()
     logic = slicer.vtkSlicerSegmentationsModuleLogic()
     logic.SetMRMLScene(scene)
+    # What slicer.util works with, whether or not the stand-in was started in this process before.
+    modules = SimpleNamespace(segmentations=SimpleNamespace(logic=lambda: logic))
+    monkeypatch.setattr(slicer, "mrmlScene", scene, raising=False)
+    monkeypatch.setattr(slicer, "modules", modules, raising=False)
     yield scene
     logic.SetMRMLScene(None)
 
@@ -324,7 +330,7 @@ def test_assessment_of_a_node_is_that_of_its_file(phantom, node_of, scene, tmp_p
 def test_segmentation_run_fills_a_segmentation(phantom, node_of, scene):
     node = node_of(phantom.ct)
     put_under_transform(node, rotation(10, 5))
-    run = SegmentationRun(node, method="classical")
+    run = SegmentationRun(node, options=SegmentationOptions("classical"))
     run.wait()
     lungs = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lungs")
     run.finish(lungs)
@@ -335,7 +341,7 @@ def test_segmentation_run_fills_a_segmentation(phantom, node_of, scene):
 def test_run_that_fails_or_is_cancelled_leaves_nothing(phantom, node_of, scene):
     node = node_of(phantom.ct)
     before = scene.GetNumberOfNodes()
-    run = SegmentationRun(node, method="magic")
+    run = SegmentationRun(node, options=SegmentationOptions("magic"))
     with pytest.raises(InputError, match="There is no method magic"):
         run.wait()
     assert not run.folder.exists()
@@ -357,6 +363,7 @@ PROGRAM = """
 import sys, time
 import slicer
 from COVIDMTLLib.imaging.io.reader import read_ct
+from COVIDMTLLib.segmentation.methods import SegmentationOptions  # noqa: E402
 from COVIDMTLMRML.runs import AssessmentRun
 from COVIDMTLMRML.volumes import add_volume
 slicer.mrmlScene = slicer.vtkMRMLScene()

@@ -107,7 +107,7 @@ def test_a_comparison_is_cancelled_and_nothing_is_left(panel, patient, tmp_path)
 
 
 def test_a_file_is_read_once_however_often_the_scene_changes(panel, patient, tmp_path, monkeypatch):
-    from COVIDMTLPanel import follow_section
+    from COVIDMTLPanel.sections import follow as follow_section
 
     read = []
 

@@ -15,7 +15,7 @@ import pytest
 from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLMRML.attention import attention_nodes, store_attention
 from COVIDMTLMRML.volumes import add_volume
-from slicer_host.packaging import PIP_FAILED
+from slicer_host.services.packaging import PIP_FAILED
 from support import panels
 from support.missing_packages import blocked
 from support.panels import MODULES, add_ct, add_empty_ct, host, jobs, nodes, nothing_is_left, running, slicer, wait

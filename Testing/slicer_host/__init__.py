@@ -31,10 +31,11 @@ def start(slicer_python: str | os.PathLike | None = None):
 
 
 def _start(folder: Path | None):
-    from . import pythonqt, submodules
+    from . import submodules
+    from .widgets import pythonqt
 
     pythonqt.install()
-    from . import ctk, qt
+    from .widgets import ctk, qt
 
     names = json.loads(Path(__file__).with_name("names.json").read_text(encoding="utf-8"))
     sys.modules["qt"] = submodules.Listed("qt", qt, {name.partition(".")[0] for name in names["qt"]})
@@ -42,7 +43,8 @@ def _start(folder: Path | None):
 
     import slicer
 
-    from . import mrml_widgets, packaging, sample_data, segmentation_widgets
+    from .services import packaging, sample_data
+    from .widgets import mrml_widgets, segmentation_widgets
 
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.modules = sys.modules["slicer.modules"] = type(sys)("slicer.modules")
@@ -61,7 +63,9 @@ def _start(folder: Path | None):
     slicer.app = app.Application(slicer.mrmlScene)
     packaging.packages.extensions = {"PyTorch"}
     host = Host(slicer.app, packaging.packages, folder)
-    from . import module_base, parameter_nodes, translation
+    from . import module_base
+    from .parameters import parameter_nodes
+    from .services import translation
 
     found: dict[str, submodules.Source] = {"packaging": packaging}
     if folder is None:

@@ -9,10 +9,10 @@ import slicer
 from PySide6.QtCore import Property, QCoreApplication, QObject, QSettings, QStandardPaths, Signal
 from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox
 
-from .files import FileManager
-from .layout import LayoutManager
 from .modules import ModuleManager, ModuleSelector
-from .packaging import packages
+from .services.files import FileManager
+from .services.layout import LayoutManager
+from .services.packaging import packages
 
 
 class StartUp(QObject):

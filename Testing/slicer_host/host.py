@@ -8,9 +8,9 @@ from pathlib import Path
 import slicer
 from PySide6.QtCore import QEvent
 
-from .messages import Messages
 from .modules import qSlicerScriptedLoadableModule
-from .sample_data import SampleDataLogic
+from .services.messages import Messages
+from .services.sample_data import SampleDataLogic
 
 
 class Host:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +26,6 @@ from ..processes.helper import aid
 from ..reports import dicom
 from ..segmentation import methods
 from ..segmentation.airways import NOT_FOUND, without_airways
-from ..segmentation.parameters import Parameters
 from ..utils.errors import InputError
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps
@@ -55,21 +53,22 @@ def demo(
     return pipeline.assess(phantom.ct, folder, name=name, synthetic=True, progress=progress, **options).result
 
 
-def segment(
-    ct: Path,
-    out: Path,
-    method: str,
-    initial: Path | None,
-    series: str | None,
-    grid: str,
-    parameters: Parameters,
-    through: Sequence[float] | None,
-    airways: bool,
-    keep_identity: bool = False,
-    name: str | None = None,
-    *,
-    progress: Callback,
-) -> dict[str, Any] | None:
+class LungOptions(NamedTuple):
+    """What the job `segment` can be told.
+
+    How, a file with lungs to start from, the series, ``"ct"`` to write on the grid of the CT, whether DICOM says whose
+    the CT is, and what to call it.
+    """
+
+    how: methods.SegmentationOptions = methods.SegmentationOptions()
+    initial: Path | None = None
+    series: str | None = None
+    grid: str = "ct"
+    keep_identity: bool = False
+    name: str | None = None
+
+
+def segment(ct: Path, out: Path, options: LungOptions, *, progress: Callback) -> dict[str, Any] | None:
     """Segment the lungs of a CT, all or one slice, and write the mask.
 
     Returns
@@ -78,40 +77,39 @@ def segment(
         Of whole lungs, volumes, densities and ``boundary_supported`` as ``assessment.json`` has them, and
         ``warnings``.
     """
-    name = printable(name or ct.name)
+    how, initial = options.how, options.initial
+    name = printable(options.name or ct.name)
     as_dicom, source = writer.is_dicom(out), None
-    dicom.check_wanted(ct, as_dicom, keep_identity)
-    if as_dicom and grid != "ct":
+    dicom.check_wanted(ct, as_dicom, options.keep_identity)
+    if as_dicom and options.grid != "ct":
         raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
-    require(*methods.modules_of(method), *(dicom.MODULES if as_dicom else ()))
+    require(*methods.modules_of(how.method), *(dicom.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
-        with opened_study(ct, series) as study:
+        with opened_study(ct, options.series) as study:
             volume = study.ct
             if as_dicom:
-                source = dicom.source_of(study, name, keep_identity)
+                source = dicom.source_of(study, name, options.keep_identity)
         given = read_lungs(initial, volume) if initial is not None else None
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
-        target = volume.geometry if grid == "ct" else None
-        labels = methods.segment(
-            working, method, given.volume if given else None, update, name, parameters, through, target, airways
-        )
+        target = volume.geometry if options.grid == "ct" else None
+        labels = methods.segment(working, how, given.volume if given else None, update, name, target)
         measures = None
-        if through is None:
+        if how.through is None:
             lungs = without_airways(labels)
             shares = boundary_visibility.find_boundary(working, lungs).shares
             warnings = [*study.warnings, *(given.warnings if given else [])]
             warnings += [*warn_of_lungs(working, lungs, name), *boundary_visibility.warnings(shares)]
-            if airways and not np.any(labels.array == AIRWAYS):
+            if how.airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
     with steps.step("write", "Writing the mask"):
         if source is None:
             writer.write_volume(labels, out, target)
         else:
-            found_by = pipeline.origin(initial is not None, "none" if method == "classical" else method)
+            found_by = pipeline.origin(initial is not None, "none" if how.method == "classical" else how.method)
             on_ct = labels_on(labels, volume.geometry).array
             dicom.write_segmentation(on_ct, source, found_by, out, datetime.now())
     return measures

@@ -14,7 +14,7 @@ from typing import Any
 from ..features.extraction import MODULES as FEATURE_MODULES
 from ..imaging import ct_checks
 from ..imaging.io.reader import opened_study
-from ..imaging.lung_crop import prepare
+from ..imaging.lung_crop import Crop, prepare
 from ..imaging.masks.reader import read_lungs
 from ..imaging.volume import Volume, to_working_grid
 from ..measurements import boundary_visibility
@@ -273,7 +273,7 @@ def _find_lungs(ct, given, refine, name, update, chest) -> Volume:
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:
-    return prepare(ct, lungs.array, **model.card["input"]) if model.takes_volume else None
+    return prepare(ct, lungs.array, Crop(**model.card["input"])) if model.takes_volume else None
 
 
 def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volume]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..assessment import existing_files
 from ..follow.job import FOLLOW, check_cts, follow
 from ..follow.origin import read_date
+from ..follow.scans import sources
 from ..follow.wording import in_words
 from ..processes.cancellation import run_supervised
 from ..utils import atomic_files
@@ -68,9 +69,8 @@ def run(options: argparse.Namespace) -> None:
 
     with console.progress(options.progress) as progress:
         with atomic_files.staged_folder(options.out, keep) as folder:
-            result = run_supervised(
-                follow, cts, folder, lungs, series, dates, options.names, options.volumes, progress=progress
-            )
+            given = sources(cts, lungs, series, dates, options.names)
+            result = run_supervised(follow, given, folder, options.volumes, progress=progress)
         progress("done", 1.0, "Done")
     if options.progress != "json":
         print(in_words(result))

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..assessment import existing_files, jobs
 from ..imaging.io import writer
 from ..processes.cancellation import run_supervised
-from ..segmentation.methods import DEFAULT_METHOD, METHODS
+from ..segmentation.methods import DEFAULT_METHOD, METHODS, SegmentationOptions
 from ..segmentation.parameters import Parameters
 from ..utils import atomic_files
 from ..utils.errors import InputError
@@ -77,15 +77,14 @@ def segment(options: argparse.Namespace) -> None:
                 jobs.segment,
                 options.ct,
                 path,
-                options.method,
-                options.initial,
-                options.series,
-                options.grid,
-                parameters,
-                options.through,
-                options.airways,
-                options.keep_identity,
-                options.name,
+                jobs.LungOptions(
+                    SegmentationOptions(options.method, parameters, options.airways, options.through),
+                    options.initial,
+                    options.series,
+                    options.grid,
+                    options.keep_identity,
+                    options.name,
+                ),
                 progress=progress,
             )
             if measures_path:

@@ -7,8 +7,8 @@ import shutil
 import traceback
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from ..assessment.options import AssessmentOptions
 from ..assessment.pipeline import assess
 from ..assessment.requirements import load_models
 from ..models.model import Model
@@ -19,21 +19,13 @@ from .outcome import FAILED, Outcome, read_outcome
 from .table import Case
 
 
-def prepare(models: tuple[str, ...], device: str, *, progress: Callback) -> None:
+def prepare(options: AssessmentOptions, *, progress: Callback) -> None:
     """Load what every case takes, so that what is wrong with it is told before the first one."""
-    _models(models, device)
+    _models(options.models, options.device)
 
 
 def assess_case(
-    case: Case,
-    folder: Path,
-    models: tuple[str, ...],
-    device: str,
-    options: dict[str, Any],
-    *,
-    again: bool,
-    wait: bool,
-    progress: Callback,
+    case: Case, folder: Path, options: AssessmentOptions, *, again: bool, wait: bool, progress: Callback
 ) -> Outcome | None:
     """Assess a case of a cohort, unless that is done.
 
@@ -43,10 +35,8 @@ def assess_case(
     folder : Path
         Where the folders of all cases are. That of the case is there and whole, or not there: it holds the files of
         `pipeline.assess`, or what `fail_case` writes.
-    models, device
-        What to assess with, and where; models stay loaded for the next case.
-    options : dict
-        What else `pipeline.assess` is told, of all cases alike.
+    options : AssessmentOptions
+        Of all cases alike; models stay loaded for the next case.
     again : bool
         Whether to try a case that has failed once more.
     wait : bool
@@ -66,8 +56,17 @@ def assess_case(
             return known
         try:
             partial = _emptied(folder, case.name)
-            told: dict[str, Any] = {"name": case.name, "model": _models(models, device), "progress": progress}
-            assess(case.ct, partial, **told, **options, **case.options)
+            assess(
+                case.ct,
+                partial,
+                name=case.name,
+                model=_models(options.models, options.device),
+                refine=options.refine,
+                grid=options.grid,
+                prior=options.prior,
+                progress=progress,
+                **case.options,
+            )
             if out.exists():
                 shutil.rmtree(out)
             partial.rename(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..assessment.options import AssessmentOptions
 from ..processes.worker import Worker, WorkerDied
 from ..utils.progress import Callback, silent
 from .case import assess_case, fail_case, prepare
@@ -35,11 +36,20 @@ class Attendant:
         self._cases = 0
         self.ended = False
 
-    def prepare(self, models: tuple[str, ...], device: str) -> None:
+    def prepare(self, options: AssessmentOptions) -> None:
         """Load the models; raises `InputError` if that cannot be."""
-        self._run(prepare, models, device, progress=silent)
+        self._run(prepare, options, progress=silent)
 
-    def assess(self, case: Case, folder: Path, *how: Any, progress: Callback = silent, **which: Any) -> Outcome | None:
+    def assess(
+        self,
+        case: Case,
+        folder: Path,
+        options: AssessmentOptions,
+        *,
+        again: bool,
+        wait: bool,
+        progress: Callback = silent,
+    ) -> Outcome | None:
         """`case.assess_case`, in the process; a case that it died of too often is a failed one.
 
         Raises
@@ -51,7 +61,7 @@ class Attendant:
             if self._cases >= CASES_A_PROCESS:
                 self._discard()
             try:
-                outcome = self._run(assess_case, case, folder, *how, progress=progress, **which)
+                outcome = self._run(assess_case, case, folder, options, again=again, wait=wait, progress=progress)
                 self._cases += 1
                 return outcome
             except WorkerDied:

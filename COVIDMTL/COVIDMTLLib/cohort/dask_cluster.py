@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..assessment.options import AssessmentOptions
 from ..utils.cpu import cores
 from ..utils.errors import NOT_OURS, InputError
 from ..utils.optional_imports import require
@@ -54,7 +55,7 @@ class ClusterWorkers:
     ----------
     address : str
         Of the scheduler.
-    folder, models, device, options
+    folder, options
         As of `case.assess_case`; paths that hold on all machines.
 
     Raises
@@ -65,7 +66,7 @@ class ClusterWorkers:
         If distributed is not installed.
     """
 
-    def __init__(self, address: str, folder: Path, models: tuple[str, ...], device: str, options: dict):
+    def __init__(self, address: str, folder: Path, options: AssessmentOptions):
         require("distributed")
         from distributed import Client
         from distributed.comm import get_address_host_port
@@ -76,7 +77,7 @@ class ClusterWorkers:
         except (OSError, ValueError) as error:
             raise InputError(f"There is no Dask scheduler at {address}; start it, or correct the address.") from error
         self._address, self._run = address, uuid.uuid4().hex
-        self._how = (folder, models, device, options)
+        self._folder, self._options = folder, options
         self._ended: queue.SimpleQueue = queue.SimpleQueue()
         self._futures: set = set()
         self._deaths: Counter = Counter()
@@ -95,8 +96,7 @@ class ClusterWorkers:
                 f"The scheduler at {self._address} has no worker; start some, or see why they do not start."
             ) from error
         self._check_workers()
-        folder, models, device, _ = self._how
-        future = self._client.submit(_prepare, self._run, models, device, pure=False)
+        future = self._client.submit(_prepare, self._run, self._options, pure=False)
         while not future.done():
             time.sleep(PATIENCE)
             self._check_workers()
@@ -114,7 +114,8 @@ class ClusterWorkers:
 
     def submit(self, case: Case, again: bool, wait: bool) -> None:
         """Have a case assessed, as `case.assess_case` does."""
-        future = self._client.submit(_assess, self._run, case, *self._how, again=again, wait=wait, pure=False)
+        how = self._folder, self._options
+        future = self._client.submit(_assess, self._run, case, *how, again=again, wait=wait, pure=False)
         self._futures.add(future)
         future.add_done_callback(lambda done: self._ended.put((case, again, wait, done)))
 
@@ -138,7 +139,7 @@ class ClusterWorkers:
             if self._deaths[case.name] < TRIES:
                 self.submit(case, again, wait)
                 return None
-            outcome = fail_case(case.name, self._how[0], DIED)
+            outcome = fail_case(case.name, self._folder, DIED)
         except NOT_OURS:
             raise
         except Exception as error:  # as above
@@ -232,14 +233,16 @@ _over: set[str] = set()
 """Runs whose tasks have nobody to work for any more."""
 
 
-def _prepare(run: str, models: tuple[str, ...], device: str) -> None:
+def _prepare(run: str, options: AssessmentOptions) -> None:
     with _attendant(run) as attendant:
-        attendant.prepare(models, device)
+        attendant.prepare(options)
 
 
-def _assess(run: str, case: Case, *how: Any, **which: Any) -> Outcome | None:
+def _assess(
+    run: str, case: Case, folder: Path, options: AssessmentOptions, *, again: bool, wait: bool
+) -> Outcome | None:
     with _attendant(run) as attendant:
-        return attendant.assess(case, *how, **which)
+        return attendant.assess(case, folder, options, again=again, wait=wait)
 
 
 @contextmanager

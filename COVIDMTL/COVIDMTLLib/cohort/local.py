@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..assessment.options import AssessmentOptions
 from ..utils.cpu import cores
 from ..utils.progress import Callback
 from .case_process import Attendant
@@ -22,8 +24,7 @@ class LocalWorkers:
     number : int
     folder : Path
         Where the folders of the cases are.
-    models, device, options
-        As of `case.assess_case`.
+    options : AssessmentOptions
     progress : callable
         Is told the name of a case that is being assessed and the share of it that is done, in any thread.
 
@@ -33,19 +34,18 @@ class LocalWorkers:
         How many cases there may be at once.
     """
 
-    def __init__(self, number: int, folder: Path, models: tuple[str, ...], device: str, options: dict, progress):
+    def __init__(self, number: int, folder: Path, options: AssessmentOptions, progress: Callable[[str, float], None]):
         threads = str(max(1, cores() // number))
         environment = dict.fromkeys(("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), threads)
         self.slots = number
-        self._folder, self._models, self._device, self._options = folder, models, device, options
-        self._progress = progress
+        self._folder, self._options, self._progress = folder, options, progress
         self._tasks: queue.SimpleQueue = queue.SimpleQueue()
         self._ended: queue.SimpleQueue = queue.SimpleQueue()
         self._attendants = [Attendant(environment) for _ in range(number)]
 
     def start(self) -> None:
         """Start to work; raises `InputError` if nothing can be assessed with such models on such a device."""
-        self._attendants[0].prepare(self._models, self._device)
+        self._attendants[0].prepare(self._options)
         for attendant in self._attendants:
             threading.Thread(target=self._work, args=(attendant,), daemon=True).start()
 
@@ -75,8 +75,6 @@ class LocalWorkers:
                 outcome: Any = attendant.assess(
                     case,
                     self._folder,
-                    self._models,
-                    self._device,
                     self._options,
                     again=again,
                     wait=wait,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..assessment.options import AssessmentOptions
 from ..assessment.pipeline import check_choices
 from ..models.store import DEFAULT_MODEL, read_card, shipped_models
 from ..prediction.likelihood_ratio import check_prior
@@ -100,7 +101,7 @@ def assess_cohort(
     if jobs is not None and jobs < 1:
         raise InputError(f"{jobs} cases cannot be assessed at once; give --jobs 1 or more.")
     cases = read_cases(table)
-    models = _models(model)
+    options = AssessmentOptions(_models(model), refine, device, grid, prior)
     out = Path(out).absolute()
     try:
         (out / CASES).mkdir(parents=True, exist_ok=True)
@@ -113,8 +114,7 @@ def assess_cohort(
     try:
         run.fail_rows()
         if run.left:
-            how = (out / CASES, models, device, {"refine": refine, "grid": grid, "prior": prior})
-            number = min(jobs or cores(), len(run.left))
+            number, how = min(jobs or cores(), len(run.left)), (out / CASES, options)
             workers = (
                 LocalWorkers(number, *how, run.tell_share) if scheduler is None else ClusterWorkers(scheduler, *how)
             )

@@ -20,14 +20,13 @@ from ..utils.errors import InputError
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps, silent
 from ..utils.software import software
-from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY
 from .change import changes
 from .comparability import warnings
 from .page import write_page
 from .pictures import on_first
 from .registration import Registration, register
-from .scans import Scan, check_apart, in_time, measure, names_of, read
+from .scans import Scan, Source, check_apart, in_time, measure, read, sources
 from .table import write_table
 
 SCHEMA_VERSION = 1
@@ -101,34 +100,19 @@ def follow_cts(
     check_cts(cts, out)
     masks = [one and Path(one) for one in lungs or [None] * len(cts)]
     keep = partial(keep_others, out, given=[*cts, *masks], record=FOLLOW)
-    nothing = [None] * len(cts)
     with atomic_files.staged_folder(out, keep) as folder:
-        return follow(cts, folder, masks, series or nothing, dates or nothing, names, progress=progress)
+        return follow(sources(cts, masks, series, dates, names), folder, progress=progress)
 
 
-def follow(
-    cts: Sequence[Path],
-    folder: Path,
-    lungs: Sequence[Path | None],
-    series: Sequence[str | None],
-    dates: Sequence[datetime | None],
-    names: Sequence[str] | None = None,
-    volumes: bool = False,
-    *,
-    progress: Callback,
-) -> dict[str, Any]:
+def follow(cts: Sequence[Source], folder: Path, volumes: bool = False, *, progress: Callback) -> dict[str, Any]:
     """Compare CTs of one patient, and write ``follow.json``, ``follow.csv`` and ``follow.html``.
 
     Parameters
     ----------
-    cts : sequence of Path
-        Two or more, each as of `io.reader.read_ct`.
+    cts : sequence of Source
+        Two or more.
     folder : Path
         Where to.
-    lungs, series, dates : sequence
-        For each CT, or None: a mask of its lungs, the series of its study, and when it was made.
-    names : sequence of str, optional
-        What to call the CTs; the names of their files if left out.
     volumes : bool
         Write each later CT on the grid of the first, too.
     progress : Callback
@@ -146,11 +130,10 @@ def follow(
     require(*methods.modules_of(methods.DEFAULT_METHOD), "jinja2", "matplotlib.backends.backend_agg")
     count = len(cts)
     steps = Steps(progress, {"read": count, "measure": 9 * count, "register": 5 * (count - 1), "report": 2})
-    names = [*map(printable, names)] if names else names_of(cts)
     with steps.step("read", "Reading the CTs") as update:
         given = []
-        for number, one in enumerate(zip(cts, names, lungs, series, dates, strict=True)):
-            given.append(read(*one))
+        for number, one in enumerate(cts):
+            given.append(read(one))
             check_apart(given)
             update((number + 1) / count)
         dated = all(one.made is not None for one in given)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,30 @@ from .change import Value, values_of
 from .origin import Origin, origin_of
 
 RESULTS = "assessment.json"
+
+
+class Source(NamedTuple):
+    """A CT to be read.
+
+    Attributes
+    ----------
+    ct : Path
+        As of `io.reader.read_ct`.
+    name : str
+        What to call it.
+    lungs : Path or None
+        A mask of its lungs; found if there is none.
+    series : str or None
+        Of its study; chosen by the program if there is none.
+    made : datetime or None
+        When; as its files say if there is none.
+    """
+
+    ct: Path
+    name: str
+    lungs: Path | None = None
+    series: str | None = None
+    made: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +115,21 @@ class Scan:
     warnings: list[str]
 
 
-def read(path: Path, name: str, mask: Path | None, series: str | None, made: datetime | None) -> Given:
+def sources(
+    cts: Sequence[Path],
+    lungs: Sequence[Path | None] | None = None,
+    series: Sequence[str | None] | None = None,
+    dates: Sequence[datetime | None] | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Source]:
+    """What is given for each CT, in the order of the CTs; they are called by the names of their files unless told."""
+    nothing = [None] * len(cts)
+    called = [*map(printable, names)] if names else names_of(cts)
+    given = zip(cts, called, lungs or nothing, series or nothing, dates or nothing, strict=True)
+    return [Source(*one) for one in given]
+
+
+def read(source: Source) -> Given:
     """Read a CT, and the mask of its lungs if there is one.
 
     Raises
@@ -99,14 +137,14 @@ def read(path: Path, name: str, mask: Path | None, series: str | None, made: dat
     InputError
         If it cannot be used.
     """
-    if (path / RESULTS).is_file():
-        raise InputError(f"{path} holds results of an assessment; give the CT itself, and its lungs with --lungs.")
-    with opened_study(path, series) as study:
+    if (source.ct / RESULTS).is_file():
+        raise InputError(f"{source.ct} holds results of an assessment; give the CT itself, and its lungs with --lungs.")
+    with opened_study(source.ct, source.series) as study:
         origin = origin_of(study.files[0])
-        lungs = read_lungs(mask, study.ct) if mask is not None else None
+        lungs = read_lungs(source.lungs, study.ct) if source.lungs is not None else None
         warnings = [*study.warnings, *(lungs.warnings if lungs else [])]
         taken = lungs.volume if lungs else None
-        return Given(name, study.ct, taken, origin, made or origin.made, study.series, warnings)
+        return Given(source.name, study.ct, taken, origin, source.made or origin.made, study.series, warnings)
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:

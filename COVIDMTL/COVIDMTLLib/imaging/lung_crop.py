@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,18 +25,33 @@ MEAN, STD = 16.71, 85.17
 """Of the lung volumes of the cohort, most voxels of which are 0."""
 
 
-def prepare(
-    ct: Volume,
-    lungs: np.ndarray,
-    *,
-    box: Sequence[int] = BOX,
-    start: Sequence[int] = START,
-    size: Sequence[int] = CROP,
-    clip: float = HIGHEST,
-    mean: float = MEAN,
-    std: float = STD,
-    spacing: float = WORKING_SPACING,
-) -> Volume:
+@dataclass(frozen=True)
+class Crop:
+    """Which crop of a CT a network takes, and how its values are scaled; by default as the paper's networks do.
+
+    Attributes
+    ----------
+    box, start, size : sequence of 3 int
+        Voxels (z, y, x) of the box in whose middle the CT lies, the first of the crop in it, and how many it has.
+    clip, mean, std : float
+        Of HU + 1024.
+    spacing : float
+        Of the voxels that the network sees, in mm; by default those of the working grid.
+    """
+
+    box: Sequence[int] = BOX
+    start: Sequence[int] = START
+    size: Sequence[int] = CROP
+    clip: float = HIGHEST
+    mean: float = MEAN
+    std: float = STD
+    spacing: float = WORKING_SPACING
+
+
+PUBLISHED = Crop()
+
+
+def prepare(ct: Volume, lungs: np.ndarray, crop: Crop = PUBLISHED) -> Volume:
     """The lung volume of a CT as the networks take it.
 
     Parameters
@@ -44,30 +60,26 @@ def prepare(
         HU on the 1 mm working grid.
     lungs : ndarray of shape (z, y, x)
         Lung mask or labels on the same grid; every value but 0 is lung.
-    box, start, size : sequence of 3 int
-        Voxels (z, y, x) of the box in whose middle the CT lies, the first of the crop in it, and how many it has.
-    clip, mean, std : float
-        Of HU + 1024.
-    spacing : float
-        Of the voxels that the network sees, in mm; by default those of the CT.
+    crop : Crop
 
     Returns
     -------
     Volume
-        float32 of the shape ``size``: HU + 1024 inside the lungs and 0 elsewhere, up to ``clip``, then less ``mean``
+        float32 of the crop's size: HU + 1024 inside the lungs and 0 elsewhere, up to its ``clip``, then less ``mean``
         and over ``std``. Its geometry says where the crop lies, which may be beyond the CT.
     """
-    ct, lungs = at_spacing(ct, lungs, spacing)
-    first = [begin - _margin(outer, inner) for begin, outer, inner in zip(start, box, ct.array.shape, strict=True)]
+    ct, lungs = at_spacing(ct, lungs, crop.spacing)
+    size, boxed = crop.size, zip(crop.start, crop.box, ct.array.shape, strict=True)
+    first = [begin - _margin(outer, inner) for begin, outer, inner in boxed]
     inside = tuple(slice(max(0, f), max(0, f + n)) for f, n in zip(first, size, strict=True))
-    values = np.clip(ct.array[inside].astype(np.float32) - HU_RANGE[0], 0, clip)
+    values = np.clip(ct.array[inside].astype(np.float32) - HU_RANGE[0], 0, crop.clip)
     values[lungs[inside] == 0] = 0
-    crop = np.zeros(size, np.float32)
-    crop[tuple(slice(max(0, -f), max(0, -f) + n) for f, n in zip(first, values.shape, strict=True))] = values
-    crop -= mean
-    crop /= std
+    seen = np.zeros(size, np.float32)
+    seen[tuple(slice(max(0, -f), max(0, -f) + n) for f, n in zip(first, values.shape, strict=True))] = values
+    seen -= crop.mean
+    seen /= crop.std
     grid = ct.geometry
-    return Volume(crop, Geometry(tuple(size[::-1]), grid.spacing, tuple(grid.point_at(first[::-1])), grid.direction))
+    return Volume(seen, Geometry(tuple(size[::-1]), grid.spacing, tuple(grid.point_at(first[::-1])), grid.direction))
 
 
 def at_spacing(ct: Volume, lungs: np.ndarray, spacing: float) -> tuple[Volume, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -43,6 +44,44 @@ MODULES = (
 ROBUST_MODULE = "sklearn.ensemble"
 
 
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """What can be chosen of a segmentation.
+
+    Attributes
+    ----------
+    method : {"robust", "active-contour", "classical"}
+    parameters : Parameters
+        Of ``classical`` and ``active-contour``; as published by default.
+    airways : bool
+        Label the trachea and the main bronchi, too. Of them ``classical`` and ``active-contour`` make lung otherwise.
+    through : sequence of 3 float, optional
+        A point (x, y, z) in LPS mm. Only the axial slice through it is refined, and the rest of the result
+        is 0. On the grid of the CT that slice has the outline that the whole segmentation gives it; where
+        the lungs touch, they may be parted a little differently. A CT with slices of less than 1 mm has
+        neighbours of the slice filled too, for several come from one slice of the working grid.
+    """
+
+    method: str = DEFAULT_METHOD
+    parameters: Parameters = PUBLISHED
+    airways: bool = False
+    through: Sequence[float] | None = None
+
+    def to_arguments(self) -> list[str]:
+        """The options of ``covid-mtl segment`` that say the same."""
+        words = ["--method", self.method, *(["--airways"] if self.airways else [])]
+        for field in fields(self.parameters):
+            value = getattr(self.parameters, field.name)
+            if isinstance(value, bool):
+                words += [f"--{field.name}"] if value else []
+            else:
+                words += [f"--{field.name}", repr(value)]
+        if self.through is not None:
+            # Without an exponent, which the command line would take for an option where it is negative.
+            words += ["--through", *(f"{mm:.4f}" for mm in self.through)]
+        return words
+
+
 def modules_of(method: str) -> tuple[str, ...]:
     """What a segmentation by a method imports, for `optional_imports.require`."""
     return (*MODULES, ROBUST_MODULE) if method == "robust" else MODULES
@@ -50,14 +89,11 @@ def modules_of(method: str) -> tuple[str, ...]:
 
 def segment(
     ct: Volume,
-    method: str = DEFAULT_METHOD,
+    method: str | SegmentationOptions = DEFAULT_METHOD,
     initial: Volume | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
     name: str = "The volume",
-    parameters: Parameters = PUBLISHED,
-    through: Sequence[float] | None = None,
     grid: Geometry | None = None,
-    airways: bool = False,
     chest: Chest | None = None,
 ) -> Volume:
     """Segment the lungs, right and left, or for a preview in one slice.
@@ -66,7 +102,8 @@ def segment(
     ----------
     ct : Volume
         HU on the 1 mm working grid (see `to_working_grid`).
-    method : {"robust", "active-contour", "classical"}
+    method : {"robust", "active-contour", "classical"} or SegmentationOptions
+        A method as it is by default, or with what was chosen of it.
     initial : Volume, optional
         Mask on any grid for ``active-contour`` to start from, in place of the classical one; for ``robust``, what is
         lung for certain.
@@ -74,17 +111,8 @@ def segment(
         Is told the share done, 0 to 1.
     name : str
         What to call the CT in an error.
-    parameters : Parameters, optional
-        Of ``classical`` and ``active-contour``; as published by default.
-    through : sequence of 3 float, optional
-        A point (x, y, z) in LPS mm. Only the axial slice through it is refined, and the rest of the result
-        is 0. On the grid of the CT that slice has the outline that the whole segmentation gives it; where
-        the lungs touch, they may be parted a little differently. A CT with slices of less than 1 mm has
-        neighbours of the slice filled too, for several come from one slice of the working grid.
     grid : Geometry, optional
         For ``through``: the geometry of the CT, whose slice is meant; by default that of the working grid.
-    airways : bool
-        Label the trachea and the main bronchi, too. Of them ``classical`` and ``active-contour`` make lung otherwise.
     chest : Chest, optional
         What `plausibility.check_field_of_view` has found in this CT, if it has been checked.
 
@@ -104,6 +132,8 @@ def segment(
     MissingPackage
         If scikit-learn, which ``robust`` needs, is not installed.
     """
+    options = method if isinstance(method, SegmentationOptions) else SegmentationOptions(method)
+    method, parameters, through = options.method, options.parameters, options.through
     if method not in METHODS:
         raise InputError(f"There is no method {method}; choose one of {', '.join(METHODS)}.")
     if initial is not None and method == "classical":
@@ -134,7 +164,7 @@ def segment(
         )
         plausibility.check_lungs(lungs, ct.array, name)
     labels = right_and_left(lungs, ct.array)
-    if airways:
+    if options.airways:
         label_airways(labels, ct.array)
     if slices is not None:
         labels[np.setdiff1d(np.arange(len(labels)), slices)] = 0
@@ -182,7 +212,8 @@ def segment_lungs(
     """
     require(*modules_of(method))
     ct_checks.check_ct(ct)
-    return labels_on(segment(to_working_grid(ct), method, initial, airways=airways), ct.geometry)
+    options = SegmentationOptions(method, airways=airways)
+    return labels_on(segment(to_working_grid(ct), options, initial), ct.geometry)
 
 
 def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:

@@ -6,10 +6,13 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from conftest import covid_mtl
+from COVIDMTLLib.assessment.options import AssessmentOptions
+from COVIDMTLLib.assessment.pipeline import assess
 from COVIDMTLLib.cohort.case import assess_case
 from COVIDMTLLib.cohort.case_process import DIED, Attendant
 from COVIDMTLLib.cohort.locks import claim, partial_folder, sweep
@@ -27,7 +30,7 @@ from support.models.bright_model import write_bright_model
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 GOOD, BROKEN = 3, 4
-HOW = (("features",), "cpu", {"refine": None, "grid": "ct"})
+HOW = AssessmentOptions(("features",), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -118,24 +121,25 @@ def test_a_cluster_whose_workers_die_ends_as_one_machine_does(table, undisturbed
 def test_a_case_that_its_process_dies_of_is_a_failed_one(table, tmp_path, monkeypatch):
     monkeypatch.setattr("COVIDMTLLib.cohort.case_process.assess_case", die)
     attendant, case = Attendant(), read_cases(table)[0]
-    assert attendant.assess(case, tmp_path, *HOW, again=False, wait=False).error == DIED
+    assert attendant.assess(case, tmp_path, HOW, again=False, wait=False).error == DIED
     assert json.loads((tmp_path / case.name / "failed.json").read_text())["error"] == DIED
     assert [path.name for path in tmp_path.iterdir()] == [case.name]
     attendant.end()
     with pytest.raises(WorkerDied):
-        attendant.assess(case, tmp_path, *HOW, again=True, wait=False)
+        attendant.assess(case, tmp_path, HOW, again=True, wait=False)
 
 
-def test_a_fault_of_the_program_is_a_failed_case_until_it_is_tried_again(table, tmp_path):
+def test_a_fault_of_the_program_is_a_failed_case_until_it_is_tried_again(table, tmp_path, monkeypatch):
     (case,) = (one for one in read_cases(table) if one.name == "patient 0000")
-    models, device, options = HOW
     how = {"again": False, "wait": False, "progress": silent}
-    outcome = assess_case(case, tmp_path, models, device, options | {"colour": "blue"}, **how)
+    with monkeypatch.context() as patch:
+        patch.setattr("COVIDMTLLib.cohort.case.assess", partial(assess, colour="blue"))
+        outcome = assess_case(case, tmp_path, HOW, **how)
     assert outcome.error.startswith("This should not have happened; please report it: TypeError")
-    assert assess_case(case, tmp_path, *HOW, **how) == outcome
+    assert assess_case(case, tmp_path, HOW, **how) == outcome
     with claim(tmp_path, case.name, wait=False):
-        assert assess_case(case, tmp_path, *HOW, **how | {"again": True}) is None
-    assert assess_case(case, tmp_path, *HOW, **how | {"again": True}).error == ""
+        assert assess_case(case, tmp_path, HOW, **how | {"again": True}) is None
+    assert assess_case(case, tmp_path, HOW, **how | {"again": True}).error == ""
 
 
 def test_a_claim_has_one_holder_and_leaves_nothing(tmp_path):

@@ -17,7 +17,7 @@ from COVIDMTLLib.follow.comparability import warnings
 from COVIDMTLLib.follow.job import follow
 from COVIDMTLLib.follow.origin import Origin, origin_of, read_date
 from COVIDMTLLib.follow.registration import register
-from COVIDMTLLib.follow.scans import Given, in_time, measure
+from COVIDMTLLib.follow.scans import Given, in_time, measure, sources
 from COVIDMTLLib.imaging.volume import Geometry, Volume, linear_on
 from COVIDMTLLib.opacities.measures import ZONES
 from COVIDMTLLib.phantom import thorax
@@ -45,12 +45,11 @@ def files(patient, tmp_path_factory):
     return folder
 
 
-def compared(files, out, *names, dates=None, **options):
+def compared(files, out, *names, dates=None, called=None, **options):
     out.mkdir(exist_ok=True)
     lungs = [files / f"{name}_lungs.nrrd" for name in names]
-    nothing = [None] * len(names)
     cts = [files / f"{name}.nrrd" for name in names]
-    return follow(cts, out, lungs, nothing, dates or nothing, progress=silent, **options)
+    return follow(sources(cts, lungs, None, dates, called), out, progress=silent, **options)
 
 
 def scan_of(phantom, how=None):
@@ -102,7 +101,7 @@ def test_a_change_is_found_and_its_interval_holds_the_truth(patient, files, tmp_
 
 def test_three_cts_in_the_order_given_where_a_date_is_missing(files, tmp_path):
     dates = [datetime(2020, 3, 1), None, datetime(2020, 1, 1)]
-    result = compared(files, tmp_path / "out", "late", "early", "same", dates=dates, names=["a", "b <i>", "c"])
+    result = compared(files, tmp_path / "out", "late", "early", "same", dates=dates, called=["a", "b <i>", "c"])
     assert [(one["from"], one["to"]) for one in result["changes"]] == [(0, 1), (1, 2), (0, 2)]
     verdicts = [one["measures"]["both_opacity_share"]["verdict"] for one in result["changes"]]
     assert verdicts == [DECREASED, NO_CHANGE, DECREASED]

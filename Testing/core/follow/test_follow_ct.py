@@ -4,6 +4,7 @@ import numpy as np
 from conftest import write
 from COVIDMTLLib.follow.change import INCREASED, NO_CHANGE
 from COVIDMTLLib.follow.job import follow
+from COVIDMTLLib.follow.scans import sources
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.utils.progress import silent
@@ -21,8 +22,7 @@ def test_planted_ground_glass_is_a_change_and_another_position_is_none(real_ct, 
     late = moved(planted, degrees=-4, mm=(5, 7, -2), scale=0.97, spacing=(1, 1, 4))
     cts = {"early": ct, "same": moved(ct, degrees=5, mm=(8, -6, 2)), "late": late}
     files = [write(volume, tmp_path / f"{name}.nrrd") for name, volume in cts.items()]
-    nothing = [None] * len(files)
-    result = follow(files, tmp_path, nothing, nothing, nothing, progress=silent)
+    result = follow(sources(files), tmp_path, progress=silent)
     same, _, late = (one["measures"] for one in result["changes"])
     assert same["both_opacity_share"]["verdict"] == same["score"]["verdict"] == NO_CHANGE
     assert same["both_lung_ml"]["verdict"] == NO_CHANGE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks import benchmark_network
-from COVIDMTLLib.imaging.lung_crop import MEAN, STD, prepare
+from COVIDMTLLib.imaging.lung_crop import MEAN, STD, Crop, prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.models.inference import Convolution, StemInSlabs, make_ready
 from COVIDMTLLib.networks import build_network, initialise
@@ -46,7 +46,7 @@ def test_another_input_than_the_paper_s_can_be_asked_for():
     grid = Geometry((14, 12, 10), origin=(1.0, 2.0, 3.0))
     ct = Volume(np.arange(1680).reshape(10, 12, 14).astype(np.int16) - 1024, grid)
     settings = {"box": [14, 12, 12], "start": [1, 3, 0], "size": [5, 4, 13], "clip": 1000, "mean": 10.0, "std": 2.0}
-    crop = prepare(ct, np.ones(ct.array.shape), **settings)
+    crop = prepare(ct, np.ones(ct.array.shape), Crop(**settings))
     expected = np.zeros((5, 4, 13))
     expected[1:] = np.minimum(np.arange(1680).reshape(10, 12, 14)[:4, 3:7, 1:], 1000)
     np.testing.assert_allclose(crop.array, (expected - 10) / 2)
@@ -59,8 +59,8 @@ def test_networks_of_larger_voxels_see_the_ct_as_its_own_slices_show_it():
     lungs = rng.integers(0, 3, coarse.array.shape).astype(np.uint8)
     settings = {"box": (14, 16, 16), "start": (1, 2, 0), "size": (12, 12, 14), "spacing": 5.0}
     working = to_working_grid(coarse)
-    fine = prepare(working, labels_on(coarse.with_array(lungs), working.geometry).array, **settings)
-    expected = prepare(coarse, lungs, **settings)
+    fine = prepare(working, labels_on(coarse.with_array(lungs), working.geometry).array, Crop(**settings))
+    expected = prepare(coarse, lungs, Crop(**settings))
     assert fine.geometry == expected.geometry and fine.geometry.spacing == (5.0,) * 3
     np.testing.assert_allclose(fine.array, expected.array, atol=1.5 / STD)  # HU are whole on the working grid
 

@@ -20,7 +20,7 @@ from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.processes.cancellation import WorkerFailed, run_supervised
 from COVIDMTLLib.processes.command_process import Child, ChildFailed
-from COVIDMTLLib.segmentation.methods import Parameters, segment
+from COVIDMTLLib.segmentation.methods import Parameters, SegmentationOptions, segment
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from slicer_host.launcher import write_launcher
@@ -55,7 +55,7 @@ def test_segmentation_in_a_child_is_that_of_this_process(phantom, phantom_ct, tm
     parameters = Parameters(threshold=-500, closing=20)
     options = ["--method", "active-contour", "--threshold", parameters.threshold, "--closing", parameters.closing]
     Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd", *options).wait()
-    here = segment(to_working_grid(phantom.ct), "active-contour", parameters=parameters)
+    here = segment(to_working_grid(phantom.ct), SegmentationOptions("active-contour", parameters))
     expected = labels_on(here, phantom.ct.geometry).array
     np.testing.assert_array_equal(read_mask(tmp_path / "m.nrrd").array, expected)
 

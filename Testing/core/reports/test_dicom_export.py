@@ -20,7 +20,7 @@ from COVIDMTLLib.imaging.io.reader import read_ct_and_files, read_mask
 from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reports.dicom import read_source, write_opacities, write_report, write_segmentation
-from COVIDMTLLib.segmentation.parameters import PUBLISHED
+from COVIDMTLLib.segmentation.methods import SegmentationOptions
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from pydicom.datadict import DicomDictionary
@@ -477,8 +477,10 @@ def test_validators_find_no_error(tool, results, small, tmp_path):
 
 
 def test_airways_are_a_segment_of_their_own(small, study, tmp_path):
-    def segment(out, *more):
-        jobs.segment(study, out, "classical", None, None, "ct", PUBLISHED, None, True, *more, progress=silent)
+    how = SegmentationOptions("classical", airways=True)
+
+    def segment(out, keep_identity=False):
+        jobs.segment(study, out, jobs.LungOptions(how, keep_identity=keep_identity), progress=silent)
         return out
 
     mask = read_mask(segment(tmp_path / "lungs.nrrd"))
@@ -495,7 +497,7 @@ def test_airways_are_a_segment_of_their_own(small, study, tmp_path):
     assert {one.SegmentAlgorithmType for one in data.SegmentSequence} == {"AUTOMATIC"}
     assert data.PatientName == "Müller-SECRET^Zoë"
     with pytest.raises(InputError, match="leave out --grid"):
-        jobs.segment(study, path, "classical", None, None, "working", PUBLISHED, None, False, progress=silent)
+        jobs.segment(study, path, jobs.LungOptions(how, grid="working"), progress=silent)
 
 
 def test_what_cannot_be_exported_is_refused_before_the_work_begins(small, phantom_ct, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from COVIDMTLLib.imaging.labels import AIRWAYS
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.airways import NOT_FOUND, label_airways
-from COVIDMTLLib.segmentation.methods import METHODS, given_lungs, mask_on, segment
+from COVIDMTLLib.segmentation.methods import METHODS, SegmentationOptions, given_lungs, mask_on, segment
 from scipy import ndimage
 from support.airways_mask import with_lungs_alone
 
@@ -27,12 +27,12 @@ def ct(small):
 
 @pytest.fixture(scope="module")
 def labels(ct):
-    return segment(ct, "classical", airways=True)
+    return segment(ct, SegmentationOptions("classical", airways=True))
 
 
 def test_tree_of_air_is_parted_from_the_lungs(ct):
     for method in METHODS:
-        alone, found = (segment(ct, method, airways=wanted).array for wanted in (False, True))
+        alone, found = (segment(ct, SegmentationOptions(method, airways=wanted)).array for wanted in (False, True))
         tree = found == AIRWAYS
         np.testing.assert_array_equal(found[~tree], alone[~tree])
         assert method != "robust" or not alone[tree].any()

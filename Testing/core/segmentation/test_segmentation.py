@@ -1,6 +1,7 @@
 """The lungs: methods, sides, and the measures of overlap."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_g
 from COVIDMTLLib.measurements.overlap import compare_masks, overlap
 from COVIDMTLLib.segmentation import active_contour, plausibility
 from COVIDMTLLib.segmentation.left_right import right_and_left
-from COVIDMTLLib.segmentation.methods import Parameters, segment
+from COVIDMTLLib.segmentation.methods import Parameters, SegmentationOptions, segment
 from COVIDMTLLib.segmentation.snakes import edges_of, enclosed, moved
 from COVIDMTLLib.utils.errors import ImplausibleCT, InputError
 from support.data.orientations import flipped, turned
@@ -77,7 +78,8 @@ def test_refinement_starts_from_the_mask_it_is_given(larger_phantom, working):
 def test_parameters_change_what_they_say(working, snakes):
     def size(method="active-contour", **parameters):
         middle = working.geometry.point_at(np.array(working.geometry.size) / 2)
-        return np.count_nonzero(segment(working, method, parameters=Parameters(**parameters), through=middle).array)
+        options = SegmentationOptions(method, Parameters(**parameters), through=middle)
+        return np.count_nonzero(segment(working, options).array)
 
     assert size("classical", threshold=-600) < size("classical") < size("classical", threshold=-300)
     assert size(closing=0) < size() < size(closing=20)
@@ -138,20 +140,24 @@ def test_snakes_move_as_those_of_scikit_image(alpha, beta, iterations):
 
 
 def test_command_line_passes_parameters_and_warnings_on(phantom_ct, tmp_path, monkeypatch, capsys):
-    passed = []
+    passed, seen = [], []
 
-    def record(
-        job, ct, out, method, initial, series, grid, parameters, through, airways, keep_identity, name, progress
-    ):
+    def record(job, ct, out, options, progress):
         out.touch()
-        passed[:] = parameters, through, airways
-        return None if through else {"warnings": ["A lung is missing."]}
+        how = options.how
+        passed[:] = how.parameters, how.through, how.airways
+        seen.append(how)
+        return None if how.through else {"warnings": ["A lung is missing."]}
 
     monkeypatch.setattr(segment_command, "run_supervised", record)
     options = "--threshold -500.5 --alpha 0.1 --beta 5 --iterations 7 --closing 3 --through 1 -2.5 3".split()
     assert main.main(["segment", str(phantom_ct), "--out", str(tmp_path / "m.nrrd"), *options]) == 0
     given = Parameters(threshold=-500.5, alpha=0.1, beta=5, iterations=7, closing=3)
     assert passed == [given, [1, -2.5, 3], False]
+    given = Parameters(threshold=-500.5, alpha=1e-5, truncate=True)
+    how = SegmentationOptions("classical", given, True, [-1e-7, 2.5, 3])
+    assert main.main(["segment", str(phantom_ct), "--out", str(tmp_path / "p.nrrd"), *how.to_arguments()]) == 0
+    assert seen[-1] == replace(how, through=[0, 2.5, 3])
     assert "Warning" not in capsys.readouterr().err
     options = ["--airways", "--progress", "json"]
     assert main.main(["segment", str(phantom_ct), "--out", str(tmp_path / "other.nrrd"), *options]) == 0
@@ -205,7 +211,8 @@ def test_preview_is_the_whole_result_in_one_slice_of_the_ct(phantom, snakes, lyi
         snakes.clear()
         index = np.array(ct.geometry.size) / 3
         index[axial] = number + within
-        preview = segment(working, method, through=ct.geometry.point_at(index), grid=ct.geometry)
+        options = SegmentationOptions(method, through=ct.geometry.point_at(index))
+        preview = segment(working, options, grid=ct.geometry)
         assert len(snakes) <= (2 if method == "active-contour" else 0)
         found = np.moveaxis(labels_on(preview, ct.geometry).array, 2 - axial, 0)
         assert set(np.unique(found)) == {0, RIGHT, LEFT}
@@ -228,9 +235,9 @@ def test_point_of_a_preview_has_to_lie_in_the_lungs_slices(larger_phantom, worki
     size = np.array(larger_phantom.ct.geometry.size)
     for point in (at((10, -0.6, 20)), at(size - (1, 1, 0.4)), (float("nan"), 0, 0)):
         with pytest.raises(InputError, match=r"^The point \(.*\) mm lies outside ct; give one inside it"):
-            segment(working, through=point, grid=larger_phantom.ct.geometry, name="ct")
+            segment(working, SegmentationOptions(through=point), grid=larger_phantom.ct.geometry, name="ct")
     with pytest.raises(InputError, match=r"^ct shows no lung in the slice through \(.*\) mm; choose another one\.$"):
-        segment(working, through=at((10, 10, 0)), grid=larger_phantom.ct.geometry, name="ct")
+        segment(working, SegmentationOptions(through=at((10, 10, 0))), grid=larger_phantom.ct.geometry, name="ct")
 
 
 @pytest.mark.parametrize("bridge", [0, 10])

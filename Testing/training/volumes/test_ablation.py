@@ -14,7 +14,7 @@ from covidmtl_training.ablation.effects import effects, sentence, verdict
 from covidmtl_training.ablation.plan import ALL_TASKS, FIGURES, Cell, cells_of, plan
 from covidmtl_training.ablation.runs import Study
 from covidmtl_training.ablation.study import ablation, main
-from covidmtl_training.data.store import make_store, open_store
+from covidmtl_training.data.store import Store, make_store, open_store
 from covidmtl_training.evaluation.predictions import CLASSES, Predictions, read, write
 from covidmtl_training.recipes.recipe import PAPER, read_recipe
 from COVIDMTLLib.utils.errors import InputError
@@ -44,7 +44,7 @@ def store(tmp_path_factory):
     volumes = (random.integers(0, 300, (18, *BOX)) + 500 * severity[:, None, None, None]).astype(np.int16)
     splits, names = ["train"] * 12 + ["test"] * 6, [f"case-{number}" for number in range(18)]
     folder = tmp_path_factory.mktemp("stores") / "store"
-    return make_store(folder, names, volumes, labels, np.full((18, 375), np.nan), splits, BOX, 5.0).folder
+    return make_store(Store(folder, BOX, 5.0, names, splits, labels, np.full((18, 375), np.nan)), volumes).folder
 
 
 def study_of(store, out, changes=(), base=PHANTOMS, **settings):
@@ -186,7 +186,7 @@ def test_small_study_from_beginning_to_end(tmp_path, store):
     remade = open_store(shutil.copytree(store, tmp_path / "remade"))
     assert study_of(remade.folder, tmp_path).cases == study.cases
     volumes = [remade.volume(row) + np.int16(row == 0) for row in range(len(remade.cases))]
-    make_store(remade.folder, remade.cases, volumes, remade.labels, remade.features, remade.splits, BOX, 5.0)
+    make_store(remade, volumes)
     assert study_of(remade.folder, tmp_path).cases != study.cases
     other = study_of(store, tmp_path / "out", [*SMALL, "optimizer.lr=0.01"], PAPER, **settings)
     with pytest.raises(InputError, match="seed 0 failed: .* holds a run of another recipe or other cases"):

@@ -17,9 +17,10 @@ from conftest import heed_interrupts, write
 from covidmtl_training.data.case_table import Case, read_case_table
 from covidmtl_training.data.case_volume import Settings
 from covidmtl_training.data.prepare import main, prepare
-from covidmtl_training.data.store import make_store, open_store
+from covidmtl_training.data.store import Store, make_store, open_store
 from COVIDMTLLib.features.extraction import lung_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
+from COVIDMTLLib.imaging.lung_crop import Crop
 from COVIDMTLLib.imaging.lung_crop import prepare as as_assessed
 from COVIDMTLLib.imaging.volume import to_working_grid
 from COVIDMTLLib.networks.losses import MISSING
@@ -87,7 +88,7 @@ def test_networks_train_on_what_they_are_given_later(phantom, phantom_ct, tmp_pa
         for start in [(0, 0, 0), (13, 2, 41)]:
             crop = store.volume(row, start, (120, 130, 97))
             assert crop.dtype == np.int16 and np.count_nonzero(crop)
-            wanted = as_assessed(ct, found[case], box=box, start=start, size=crop.shape, **NORMAL).array
+            wanted = as_assessed(ct, found[case], Crop(box=box, start=start, size=crop.shape, **NORMAL)).array
             volume = np.minimum(crop, NORMAL["clip"]).astype(np.float32)
             np.testing.assert_array_equal((volume - np.float32(NORMAL["mean"])) / np.float32(NORMAL["std"]), wanted)
 
@@ -103,7 +104,7 @@ def test_other_spacing_is_as_assessed_and_what_has_it_is_not_resampled(coarse, p
 
     working = to_working_grid(phantom.ct)
     whole = {"box": box, "start": (0, 0, 0), "size": box, "clip": 9999, "mean": 0, "std": 1, "spacing": 10.0}
-    wanted = as_assessed(working, mask_on(phantom.lungs, working).array, **whole)
+    wanted = as_assessed(working, mask_on(phantom.lungs, working).array, Crop(**whole))
     np.testing.assert_array_equal(store.volume(0), wanted.array)
 
     values = np.where(coarse.lungs.array > 0, np.maximum(coarse.ct.array + 1024, 0), 0)
@@ -196,7 +197,7 @@ def test_it_goes_on_where_it_was_stopped(table, tmp_path, stop, jobs):
 
 
 def test_tables_that_are_written_half_are_not_taken_for_whole(small, monkeypatch):
-    store, volumes, labels, features = small
+    store, volumes, *_ = small
 
     def replace_or_die(source, target, rename=os.replace):
         if Path(target).name == "cases.csv":
@@ -205,7 +206,7 @@ def test_tables_that_are_written_half_are_not_taken_for_whole(small, monkeypatch
 
     monkeypatch.setattr(os, "replace", replace_or_die)
     with pytest.raises(InputError, match="killed"):
-        make_store(store.folder, ["a", "b", "new"], volumes, labels, features, store.splits, store.box, 2.5)
+        make_store(replace(store, cases=["a", "b", "new"]), volumes)
     with pytest.raises(InputError, match="has the case 'new', which the table of cases lacks"):
         open_store(store.folder)
 
@@ -219,7 +220,9 @@ def small(tmp_path):
     features[1] = np.nan
     labels = np.array([[0, 1, 2], [1, MISSING, MISSING], [MISSING, 0, 1]])
     splits = ["train", "test", "train"]
-    store = make_store(tmp_path / "store", ["a", "b.1", "c-_"], volumes, labels, features, splits, (24, 70, 90), 2.5)
+    store = make_store(
+        Store(tmp_path / "store", (24, 70, 90), 2.5, ["a", "b.1", "c-_"], splits, labels, features), volumes
+    )
     return store, volumes, labels, features
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from covidmtl_training.data.store import make_store
+from covidmtl_training.data.store import Store, make_store
 from covidmtl_training.evaluation.evaluate import evaluate
 from covidmtl_training.evaluation.predictions import read
 from covidmtl_training.evaluation.store_predictions import predict_split, predict_store, read_input
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.imaging.lung_crop import prepare
+from COVIDMTLLib.imaging.lung_crop import Crop, prepare
 from COVIDMTLLib.imaging.volume import Geometry, Volume
 from COVIDMTLLib.models import out_of_distribution
 from COVIDMTLLib.models.release_checkpoint import TASKS
@@ -51,7 +51,9 @@ def store(features, tmp_path_factory):
     features = np.where(np.arange(len(CASES))[:, None] == 0, np.nan, features)
     volumes = (stored(*ct_and_lungs(seed)) for seed in range(len(CASES)))
     splits = ["train", *["test"] * (len(CASES) - 1)]
-    return make_store(tmp_path_factory.mktemp("store") / "store", CASES, volumes, labels, features, splits, BOX)
+    return make_store(
+        Store(tmp_path_factory.mktemp("store") / "store", BOX, 1.0, CASES, splits, labels, features), volumes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_probabilities_are_those_of_the_main_job(store, model):
     loaded = load_model(model)
     for index, row in enumerate(rows):
         ct, lungs = ct_and_lungs(row)
-        volume = prepare(ct, lungs.astype(np.uint8), **loaded.card["input"])
+        volume = prepare(ct, lungs.astype(np.uint8), Crop(**loaded.card["input"]))
         np.testing.assert_array_equal(read_input(store, row, loaded.card["input"]), volume.array)
         expected = loaded.predict(dict(zip(FEATURE_NAMES, store.features[row], strict=True)), volume)
         for number, (task, probabilities) in enumerate(expected.items()):

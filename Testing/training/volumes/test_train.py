@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from covidmtl_training.data.store import make_store, open_store
+from covidmtl_training.data.store import Store, make_store, open_store
 from covidmtl_training.engine.batches import QUIET, Samples, finish, schedule
 from covidmtl_training.engine.fit import fit
 from covidmtl_training.engine.objective import Objective
@@ -65,7 +65,7 @@ def small(tmp_path_factory):
     splits = ["train"] * (CASES - TEST) + ["test"] * TEST
     names = [f"case-{number}" for number in range(CASES)]
     folder = tmp_path_factory.mktemp("store") / "store"
-    return make_store(folder, names, volumes, labels, random.normal(size=(CASES, 375)), splits, BOX, spacing=5.0)
+    return make_store(Store(folder, BOX, 5.0, names, splits, labels, random.normal(size=(CASES, 375))), volumes)
 
 
 def recipe_of(*changes):
@@ -207,10 +207,9 @@ def test_run_on_cases_that_have_changed_is_not_gone_on_with(small, tmp_path):
     recipe = recipe_of("epochs=1", "network.features=false", "tasks=[covid_ct,severity]", "micro_batch_size=4")
     rows, folder = choose_rows(small, recipe), tmp_path / "store"
     volumes = [small.volume(row) for row in range(CASES)]
-    given = {"volumes": volumes, "labels": small.labels, "features": small.features}
 
-    def known(recipe=recipe, **changes):
-        made = make_store(folder, small.cases, **given | changes, splits=small.splits, box=BOX, spacing=5.0)
+    def known(recipe=recipe, volumes=volumes, **changes):
+        made = make_store(replace(small, folder=folder, **changes), volumes)
         return fingerprint(recipe, made, rows, None)
 
     changed, brighter = small.labels.copy(), [volumes[0] + np.int16(1), *volumes[1:]]
@@ -292,7 +291,7 @@ def test_crops_and_augmentation_are_those_of_section_5_1(tmp_path):
     # A voxel's value is its place, so that where a crop comes from can be read off it.
     volume = np.arange(np.prod(box), dtype=np.int16).reshape(box)
     store = make_store(
-        tmp_path / "store", ["a"], [volume], np.zeros((1, 3), int), np.zeros((1, 375)), ["train"], box, spacing=5.0
+        Store(tmp_path / "store", box, 5.0, ["a"], ["train"], np.zeros((1, 3), int), np.zeros((1, 375))), [volume]
     )
     recipe = recipe_of()
     recipe["input"] |= {"box": list(box), "start": [2, 2, 2], "size": [8, 8, 8], "clip": 2000}
@@ -352,7 +351,7 @@ def test_folds_together_say_something_of_every_training_case(small, tmp_path):
         again = predict_store(tmp_path / str(number) / "last", small, rows)
         np.testing.assert_array_equal(held_out.probabilities["severity"], again.probabilities["severity"])
         tables.append((tmp_path / str(number) / "validation.csv").read_text().splitlines())
-    # As awk joins them in README.md.
+    # As awk joins them in Training/README.md.
     (tmp_path / "folds.csv").write_text("\n".join([*tables[0], *tables[1][1:]]))
     assert evaluate({"all": tmp_path / "folds.csv"}, tmp_path / "out").measures.cases.tolist() == [16, 12, 11]
 
@@ -372,14 +371,14 @@ def test_cases_without_labels_or_features_are_left_out_and_it_is_said(tmp_path):
     features[3] = np.nan
     volumes = np.zeros((6, 32, 32, 32), np.int16)
     names = [f"case-{number}" for number in range(6)]
-    store = make_store(tmp_path / "s", names, volumes, labels, features, ["train"] * 6, (32,) * 3)
+    store = make_store(Store(tmp_path / "s", (32,) * 3, 1.0, names, ["train"] * 6, labels, features), volumes)
     rows = choose_rows(store, recipe_of())
     assert rows.train.tolist() == [0, 1, 2, 5] and len(rows.left_out) == 2
     assert choose_rows(store, recipe_of("network.features=false")).train.tolist() == [0, 1, 2, 3, 5]
     assert choose_rows(store, recipe_of("tasks=[covid_nat]")).train.tolist() == [1, 2, 5]
     only = store.labels.copy()
     only[:, 2] = np.where(only[:, 2] == MISSING, MISSING, 0)
-    other = make_store(tmp_path / "t", names, volumes, only, features, ["train"] * 6, (32,) * 3)
+    other = make_store(Store(tmp_path / "t", (32,) * 3, 1.0, names, ["train"] * 6, only, features), volumes)
     with pytest.raises(InputError, match="no two classes of severity"):
         choose_rows(other, recipe_of())
 

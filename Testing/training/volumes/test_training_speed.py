@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from benchmarks import benchmark_training
-from covidmtl_training.data.store import make_store
+from covidmtl_training.data.store import Store, make_store
 from covidmtl_training.engine.prefetch import prefetch
 from covidmtl_training.profiling import profile_step
 from covidmtl_training.profiling.step_clock import Clock
@@ -32,7 +32,7 @@ def small(tmp_path_factory):
     volumes = random.integers(0, 1000, (8, *BOX), np.int16)
     names = [f"case-{number}" for number in range(8)]
     folder = tmp_path_factory.mktemp("speed") / "store"
-    return make_store(folder, names, volumes, labels, random.normal(size=(8, 375)), ["train"] * 8, BOX, spacing=5.0)
+    return make_store(Store(folder, BOX, 5.0, names, ["train"] * 8, labels, random.normal(size=(8, 375))), volumes)
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from covidmtl_training.data.store import make_store
+from covidmtl_training.data.store import Store, make_store
 from covidmtl_training.engine.fit import fit
 from covidmtl_training.engine.transfer import main, transfer, transfer_recipe
 from covidmtl_training.evaluation.predictions import read
@@ -43,7 +43,9 @@ def store(tmp_path_factory):
     volumes = rng.integers(0, 3000, (CASES, *BOX)).astype(np.int16)
     features = rng.normal(severity[:, None], 1, (CASES, len(FEATURE_NAMES)))
     names, splits = [f"case{number}" for number in range(CASES)], ["train"] * 12 + ["test"] * 4
-    return make_store(tmp_path_factory.mktemp("store") / "store", names, volumes, labels, features, splits, BOX)
+    return make_store(
+        Store(tmp_path_factory.mktemp("store") / "store", BOX, 1.0, names, splits, labels, features), volumes
+    )
 
 
 @pytest.fixture(scope="module")

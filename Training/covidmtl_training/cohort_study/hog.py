@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from COVIDMTLLib.cohort.folder import cases
 from COVIDMTLLib.imaging.io.reader import read_ct
-from COVIDMTLLib.imaging.lung_crop import BOX, prepare
+from COVIDMTLLib.imaging.lung_crop import BOX, Crop, prepare
 from COVIDMTLLib.imaging.masks.reader import read_lungs
 from COVIDMTLLib.imaging.volume import HU_RANGE, Volume, to_working_grid
 from COVIDMTLLib.segmentation.methods import given_lungs, segment
@@ -45,7 +45,7 @@ def lung_box(ct: Volume, lungs: np.ndarray) -> np.ndarray:
         float32: HU + 1024 inside the lungs, 0 outside.
     """
     highest = HU_RANGE[1] - HU_RANGE[0]
-    return prepare(ct, lungs, start=(0, 0, 0), size=BOX, clip=highest, mean=0, std=1).array
+    return prepare(ct, lungs, Crop(start=(0, 0, 0), size=BOX, clip=highest, mean=0, std=1)).array
 
 
 def hog_features(volume: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from COVIDMTLLib.architectures.tasks import MISSING
 from COVIDMTLLib.features.names import FEATURE_NAMES
-from COVIDMTLLib.imaging.lung_crop import prepare
+from COVIDMTLLib.imaging.lung_crop import Crop, prepare
 from COVIDMTLLib.imaging.volume import HU_RANGE, Geometry, Volume
 from COVIDMTLLib.utils.atomic_files import staged_file, staged_folder
 from COVIDMTLLib.utils.csv_tables import read_text
@@ -150,31 +150,26 @@ def open_store(folder: str | Path) -> Store:
     return Store(folder, box, spacing, cases, splits, labels, _features(folder, cases), cells)
 
 
-def make_store(
-    folder: str | Path,
-    cases: Sequence[str],
-    volumes: Iterable[np.ndarray],
-    labels: np.ndarray,
-    features: np.ndarray,
-    splits: Sequence[str],
-    box: Sequence[int],
-    spacing: float = 1.0,
-    cells: Mapping[str, Sequence[str]] | None = None,
-) -> Store:
-    """Make a store of lung volumes of any shape (HU + 1024 in the lungs, 0 elsewhere); see `Store`."""
-    folder = Path(folder)
-    make_folder(folder / VOLUMES)
-    for case, volume in zip(cases, volumes, strict=True):
+def make_store(store: Store, volumes: Iterable[np.ndarray]) -> Store:
+    """Write a store, with lung volumes of any shape (HU + 1024 in the lungs, 0 elsewhere), one for each of its cases.
+
+    Returns
+    -------
+    Store
+        As it is read.
+    """
+    make_folder(store.folder / VOLUMES)
+    for case, volume in zip(store.cases, volumes, strict=True):
         check_name(case, "The store")
-        inside = in_box(volume, box)
-        write_volume(volume_path(folder, case), inside, hashlib.sha256(inside.tobytes()).hexdigest())
-    known = zip(cases, labels, splits, features, strict=True)
+        inside = in_box(volume, store.box)
+        write_volume(volume_path(store.folder, case), inside, hashlib.sha256(inside.tobytes()).hexdigest())
+    known = zip(store.cases, store.labels, store.splits, store.features, strict=True)
     rows = [
-        Case(case, tuple(of_case), split, features=values, cells={key: cells[key][row] for key in cells or ()})
+        Case(case, tuple(of_case), split, features=values, cells={key: own[row] for key, own in store.cells.items()})
         for row, (case, of_case, split, values) in enumerate(known)
     ]
-    write_tables(folder, rows, box, spacing)
-    return open_store(folder)
+    write_tables(store.folder, rows, store.box, store.spacing)
+    return open_store(store.folder)
 
 
 def in_box(volume: np.ndarray, box: Sequence[int]) -> np.ndarray:
@@ -187,7 +182,8 @@ def centred(ct: Volume, lungs: np.ndarray, box: Sequence[int], **options: float)
     """The lung volume of a CT (HU) in the middle of a box, before clipping: `lung_crop.prepare` as int16."""
     # Up to where int16 ends: values over 4095, which resampling makes at sharp edges, belong to the features.
     highest = np.iinfo(np.int16).max
-    prepared = prepare(ct, lungs, box=box, start=(0, 0, 0), size=box, clip=highest, mean=0, std=1, **options)
+    whole = Crop(box, (0, 0, 0), box, highest, mean=0, std=1, **options)
+    prepared = prepare(ct, lungs, whole)
     return np.rint(prepared.array, out=prepared.array).astype(np.int16)
 
 

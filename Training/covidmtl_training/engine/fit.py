@@ -24,6 +24,7 @@ from ..evaluation import predictions
 from ..evaluation.store_predictions import predict_store
 from ..recipes.recipe import make_network, sees_features, sees_volume
 from .resolve import resolved
+from .run_card import Trained
 from .run_state import FILE, fingerprint
 from .splits import Fold, choose_rows
 from .trainer import Trainer
@@ -55,9 +56,7 @@ def fit(
     out: Path,
     *,
     fold: Fold | None = None,
-    network: nn.Module | None = None,
-    scaling: dict[str, Any] | None = None,
-    source: dict[str, Any] | None = None,
+    start: Trained | None = None,
     device: str = "auto",
 ) -> Run:
     """Train a network, or go on with a run of the same recipe that was stopped; a finished run is only read.
@@ -71,13 +70,9 @@ def fit(
         Folder of the run, made if need be.
     fold : Fold, optional
         See `splits.choose_rows`.
-    network : CovidMTLNet, optional
-        To start from, such as `transfer.transfer` gives it; it is trained in place. By default a new one; see
-        `networks.initialise`.
-    scaling : dict, optional
-        Of the features; by default that of the training rows.
-    source : dict, optional
-        What ``network`` comes from, for the model card.
+    start : Trained, optional
+        What to start from, such as `transfer.transfer` gives it; its network is trained in place. By default a new
+        network, see `networks.initialise`, with features scaled as in the training rows.
     device : {"auto", "cpu", "cuda"}
 
     Raises
@@ -91,12 +86,13 @@ def fit(
     recipe = resolved(recipe, store, rows.train)
     for sentence in rows.left_out if fabric.is_global_zero else ():
         print(sentence)
-    known = fingerprint(recipe, store, rows, None if network is None else network.state_dict())
+    known = fingerprint(recipe, store, rows, None if start is None else start.network.state_dict())
+    network, scaling, source = start or (None, None, None)
     if sees_features(recipe) and scaling is None:
         scaling = make_scaling(store.features[rows.train], **recipe["scaling"])
-    network = make_ready(network, recipe, fabric)
+    start = Trained(make_ready(network, recipe, fabric), scaling, source)
     _start(out, recipe, fabric)
-    trainer = Trainer(fabric, store, recipe, rows, network, scaling, out, known, source)
+    trainer = Trainer(fabric, store, recipe, rows, start, out, known)
     trainer.run()
     if fabric.is_global_zero:
         _predict(out, "predictions.csv", store, rows.test)

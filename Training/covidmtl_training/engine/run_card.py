@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,33 +19,40 @@ from ..recipes.recipe import network_config, sees_volume
 from .splits import Rows
 
 
+class Trained(NamedTuple):
+    """A network, and what its model card says of where it comes from.
+
+    Attributes
+    ----------
+    network : CovidMTLNet or FeaturesMTL
+    scaling : dict or None
+        Of the features, if it takes them.
+    source : dict or None
+        The model that it was transferred from.
+    """
+
+    network: nn.Module
+    scaling: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
+
+
 def export(
-    folder: Path,
-    network: nn.Module,
-    recipe: dict[str, Any],
-    store: Store,
-    rows: Rows,
-    scaling: dict[str, Any] | None,
-    row: dict[str, float],
-    source: dict[str, Any] | None = None,
+    folder: Path, trained: Trained, recipe: dict[str, Any], store: Store, rows: Rows, row: dict[str, float]
 ) -> None:
     """Write a network as a model folder that the main job and the panel take.
 
     Parameters
     ----------
     folder : Path
-    network : CovidMTLNet
+    trained : Trained
     recipe : dict
     store : Store
     rows : Rows
         What it was trained on.
-    scaling : dict or None
-        Of the features, if it takes them.
     row : dict
         Of the log: how it did after the epoch that it is of.
-    source : dict, optional
-        The model that it was transferred from.
     """
+    network, scaling, source = trained
     config = network_config(recipe)
     measures = {name: row[name] for name in row if name.startswith(("validation", "test")) and np.isfinite(row[name])}
     card = {

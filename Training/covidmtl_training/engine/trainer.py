@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from COVIDMTLLib.utils.errors import InputError
 from lightning_fabric import Fabric
-from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -19,7 +18,7 @@ from ..recipes.recipe import loss_of, sees_volume, tasks_of
 from .batches import Micro, Samples, finish, load_training, schedule, steps_per_epoch
 from .objective import Objective, optimizer_of, schedule_of
 from .prefetch import prefetch
-from .run_card import export
+from .run_card import Trained, export
 from .run_log import line, to_tensorboard, write_log
 from .run_state import load, save
 from .splits import Rows
@@ -38,16 +37,12 @@ class Trainer:
     store : Store
     recipe : dict
     rows : Rows
-    network : CovidMTLNet or FeaturesMTL
-        Trained in place.
-    scaling : dict or None
-        Of the features.
+    start : Trained
+        What the run begins with; its network is trained in place.
     out : Path
         Folder of the run.
     fingerprint : str
         See `run_state.fingerprint`.
-    source : dict or None
-        What the network comes from, for the model card, if it is not new.
 
     Attributes
     ----------
@@ -61,23 +56,23 @@ class Trainer:
         store: Store,
         recipe: dict[str, Any],
         rows: Rows,
-        network: nn.Module,
-        scaling: dict[str, Any] | None,
+        start: Trained,
         out: Path,
         fingerprint: str,
-        source: dict[str, Any] | None,
     ):
         self.fabric, self.store, self.recipe, self.rows = fabric, store, recipe, rows
-        self.scaling, self.out, self.fingerprint, self.source = scaling, out, fingerprint, source
-        self.objective = Objective(network, loss_of(recipe)).to(fabric.device)
+        self.start, self.out, self.fingerprint = start, out, fingerprint
+        self.objective = Objective(start.network, loss_of(recipe)).to(fabric.device)
         optimizer = optimizer_of(self.objective, recipe)
         self.scheduler = schedule_of(optimizer, recipe)
         self.answering, self.average = self.objective, None
         if recipe["ema"]:
-            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe["ema"]), use_buffers=True)
+            self.average = AveragedModel(
+                start.network, multi_avg_fn=get_ema_multi_avg_fn(recipe["ema"]), use_buffers=True
+            )
             self.answering = Objective(self.average.module, self.objective.loss)
         self.module, self.optimizer = fabric.setup(self.objective, optimizer)
-        self.samples = Samples(store, recipe, scaling)
+        self.samples = Samples(store, recipe, start.scaling)
         splits = [split for split in ("validation", "test") if split == "validation" or recipe["watch_test"]]
         self.watched = {
             split: Watched(fabric, self.samples, getattr(rows, split)) for split in splits if len(getattr(rows, split))
@@ -174,7 +169,7 @@ class Trainer:
         tqdm.write(line(row, self.recipe["epochs"]))
         to_tensorboard(self.writer, row)
         write_log(self.out, self.log)
-        model = self.answering.network, self.recipe, self.store, self.rows, self.scaling, row, self.source
+        model = self.start._replace(network=self.answering.network), self.recipe, self.store, self.rows, row
         export(self.out / "last", *model)
         if row.get("validation_loss", self.best) < self.best:
             export(self.out / "best", *model)

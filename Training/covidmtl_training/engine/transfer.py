@@ -28,6 +28,7 @@ from ..data.store import open_store
 from ..recipes.recipe import PAPER, make_network, read_recipe, tasks_of
 from ..recipes.tasks import PAPER as PAPER_TASKS
 from .fit import Run, fit
+from .run_card import Trained
 
 EPOCHS = 50
 """Of the new heads (section 5.4)."""
@@ -77,9 +78,7 @@ def transfer(
     network = with_new_heads(network, [len(task.classes) or 1 for task in tasks_of(recipe)])
     network.backbone.shift = make_network(recipe).backbone.shift
     source = {"name": card["name"], "weights": card["weights"]["sha256"]}
-    return fit(
-        open_store(store), recipe, out, network=network, scaling=card.get("scaling"), source=source, device=device
-    )
+    return fit(open_store(store), recipe, out, start=Trained(network, card.get("scaling"), source), device=device)
 
 
 def transfer_recipe(

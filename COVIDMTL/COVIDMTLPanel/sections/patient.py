@@ -14,9 +14,9 @@ from COVIDMTLLib.patient.patient import read_labs
 from COVIDMTLLib.utils.errors import InputError
 from slicer.i18n import tr as _
 
-from .explanations import patient_words
-from .rich_text import MARKS, OUTSIDE
-from .summaries import warnings_html
+from ..texts.explanations import patient_words
+from ..texts.rich_text import MARKS, OUTSIDE
+from ..texts.summaries import warnings_html
 
 UNKNOWN_AGE, UNKNOWN_PRIOR = -1, 0
 

@@ -23,21 +23,12 @@ from slicer_host import start  # noqa: E402
 
 host = start()
 
-from slicer_host import (  # noqa: E402
-    app,
-    ctk,
-    layout,
-    module_base,
-    modules,
-    mrml_widgets,
-    packaging,
-    parameter_nodes,
-    sample_data,
-    segmentation_widgets,
-    translation,
-)
+from slicer_host import app, module_base, modules  # noqa: E402
+from slicer_host.parameters import parameter_nodes  # noqa: E402
+from slicer_host.services import layout, packaging, sample_data, translation  # noqa: E402
+from slicer_host.widgets import ctk, mrml_widgets, segmentation_widgets  # noqa: E402
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = json.loads((ROOT / "Testing/slicer_host/names.json").read_text(encoding="utf-8"))
 AT_START = {"app", "mrmlScene", "moduleNames", "modules", "util"}
 """Of ``slicer``, besides what is wrapped of C++: Slicer's __init__.py and slicerqt.py import no other part of it that
@@ -54,7 +45,7 @@ SOURCES = [
     *(
         path
         for folder in ("COVIDMTLPanel", "COVIDMTLMRML")
-        for path in sorted((ROOT / "COVIDMTL" / folder).glob("*.py"))
+        for path in sorted((ROOT / "COVIDMTL" / folder).rglob("*.py"))
     ),
 ]
 PER_SOURCE = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

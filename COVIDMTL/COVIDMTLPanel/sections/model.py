@@ -12,9 +12,9 @@ from COVIDMTLLib.processes.command_process import ChildFailed
 from COVIDMTLLib.utils.errors import InputError
 from slicer.i18n import tr as _
 
-from .installation import AlreadyTold
+from ..installation import AlreadyTold
+from ..texts.summaries import card_html
 from .model_list import ModelList
-from .summaries import card_html
 
 
 class ModelSection:

@@ -6,8 +6,8 @@ from pathlib import Path
 import ctk
 from PySide6 import QtWidgets
 
+from ..widgets.mrml_widgets import qMRMLNodeComboBox
 from .annotations import Decimals, SingleStep
-from .mrml_widgets import qMRMLNodeComboBox
 
 
 class Connection:

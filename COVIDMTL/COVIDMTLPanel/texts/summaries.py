@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from COVIDMTLLib.prediction.verdicts import in_words
 from slicer.i18n import tr as _
 
-from .evidence_text import evidence_html, reason_html, unseen_html
+from .evidence import evidence_html, reason_html, unseen_html
 from .explanations import CLOSE, contributions_html, patient_html, prediction_set_html
 from .rich_text import BAR, VERDICT_BAR, bar_row, bars_html, table_html
 

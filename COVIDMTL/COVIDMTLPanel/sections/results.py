@@ -25,8 +25,8 @@ from COVIDMTLMRML.results import (
 )
 from slicer.i18n import tr as _
 
-from .summaries import results_html
-from .views import show_chart, show_table
+from ..texts.summaries import results_html
+from ..views import show_chart, show_table
 
 
 class ResultsSection:

@@ -1,0 +1,1 @@
+"""The collapsible sections of the panels."""

@@ -1,0 +1,1 @@
+"""What a module asks Slicer's application for: files, layouts, dialogs, packages, samples, translations."""

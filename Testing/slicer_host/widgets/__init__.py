@@ -1,0 +1,1 @@
+"""Qt as PythonQt has it, and the widgets of CTK and Slicer."""
