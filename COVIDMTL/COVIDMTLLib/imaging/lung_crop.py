@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, labels_on, linear_on
+from .volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, labels_on, linear_on, triple
 
 BOX = (340, 390, 390)
 """Voxels (z, y, x) of the box in which the paper's authors centre a lung volume."""
@@ -67,7 +67,8 @@ def prepare(
     crop -= mean
     crop /= std
     grid = ct.geometry
-    return Volume(crop, Geometry(tuple(size[::-1]), grid.spacing, tuple(grid.point_at(first[::-1])), grid.direction))
+    origin = triple(grid.point_at(first[::-1]))
+    return Volume(crop, Geometry(triple(size[::-1]), grid.spacing, origin, grid.direction))
 
 
 def at_spacing(ct: Volume, lungs: np.ndarray, spacing: float) -> tuple[Volume, np.ndarray]:

@@ -34,6 +34,8 @@ class Stopped(SystemExit):
         What is to be said of it.
     """
 
+    code: int
+
     def __init__(self, code: int, what: str = "nothing was written"):
         super().__init__(code)
         self.what = what

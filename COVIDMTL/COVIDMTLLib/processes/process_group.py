@@ -18,8 +18,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-WINDOWS = sys.platform == "win32"
-
 JOB_FOLDER = "covid-mtl-"
 """How the names of folders begin that are made for one job, and that the job may remove."""
 
@@ -29,26 +27,29 @@ GRACE = 10.0
 
 def own_group() -> dict[str, Any]:
     """Options of `subprocess.Popen` for a process that `end_group` is to end: it gets a group and no window."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if WINDOWS else {"start_new_session": True}
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW}
+    else:
+        return {"start_new_session": True}
 
 
 def end_group(process: subprocess.Popen) -> None:
     """End a process that was started with `own_group`, and all that it started, by force and at once."""
-    if WINDOWS:
+    if sys.platform == "win32":
         if process.poll() is None:
             command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
             subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **own_group())
             process.kill()
-        return
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # nothing of the group is left
-        process.kill()
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # nothing of the group is left
+            process.kill()
 
 
 def end_own_group() -> None:
     """End this process and, on POSIX, all of its group; on Windows what it started sees the end of its input."""
-    if not WINDOWS:
+    if sys.platform != "win32":
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 

@@ -98,7 +98,8 @@ def choose(stacks: Sequence[Stack], name: str, series: str | None = None) -> Cho
         return Choice(taken, "there is no better one", [pair for pair in others if pair[0] is not taken], 0)
     ranked = sorted(fit, key=_rank, reverse=True)
     best = next((one for one in ranked if one.problem is None and _covers(one, ranked[0])), ranked[0])
-    copies, rivals = [], []
+    copies: list[Stack] = []
+    rivals: list[Stack] = []
     for one in ranked:
         if one is not best:
             equal = _rank(one) == _rank(best) and one.problem == best.problem

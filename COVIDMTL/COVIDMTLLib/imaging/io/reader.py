@@ -122,7 +122,7 @@ def _read_study(path: Path, series: str | None) -> Study:
         image = dicom_reader.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
         files = list(dict.fromkeys(one.path for one in stack.slices))
-        frames = None if stack.first.frame is None else [one.frame for one in stack.slices]
+        frames = None if stack.first.frame is None else [one.frame for one in stack.slices if one.frame is not None]
         study = Study(Volume.from_image(image), files, frames, stack.name or None, choice.warnings)
     else:
         image = _read_file(path)
