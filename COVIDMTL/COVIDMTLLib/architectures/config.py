@@ -85,6 +85,7 @@ def read_config(config: dict[str, Any]) -> tuple[str, list[int], int | None]:
 def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and type of each of the weights of a network that sees no images, by name; raises as `read_config` does."""
     architecture, classes, features = read_config(config)
+    assert features is not None, f"{architecture} sees images"
     wanted: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def add(part: str, **shapes: tuple[int, ...]) -> None:
@@ -99,18 +100,18 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
         return wanted
     if architecture == "kernel-ridge":
         cases, tasks = config["cases"], len(classes)
-        whole = {"labels": ((cases, tasks), "int8"), "gamma": ((), "float32")}
-        whole |= {name: ((tasks,), "float32") for name in ("slope", "bias")}
-        return whole | {"cases": ((cases, features), "float16"), "dual": ((cases, tasks), "float32")}
+        wanted |= {"labels": ((cases, tasks), "int8"), "gamma": ((), "float32")}
+        wanted |= {name: ((tasks,), "float32") for name in ("slope", "bias")}
+        return wanted | {"cases": ((cases, features), "float16"), "dual": ((cases, tasks), "float32")}
     experts, groups = tabular_experts(config, classes), len(config["groups"])
     for name, sizes in experts.items():
         columns = features + AGE_AND_SEX if name.startswith("ct") else config["patient"]
         if name.endswith("forest"):
-            trees, nodes = sizes["trees"], (sizes["nodes"],)
-            add(name, threshold=nodes, value=(*nodes, groups))
-            whole = {"root": ((trees,), "int32"), "column": (nodes, "int16"), "right": (nodes, "int32")}
-            whole["unknown_left"] = nodes, "bool"
-            wanted |= {f"{name}.{one}": shape for one, shape in whole.items()}
+            trees, splits = sizes["trees"], sizes["nodes"]
+            add(name, threshold=(splits,), value=(splits, groups))
+            wanted[f"{name}.root"] = (trees,), "int32"
+            for one, kind in (("column", "int16"), ("right", "int32"), ("unknown_left", "bool")):
+                wanted[f"{name}.{one}"] = (splits,), kind
             continue
         seen = columns if name.startswith("ct") else 2 * columns
         add(name, mean=(columns,), std=(columns,), average=(seen,))
@@ -161,16 +162,19 @@ def tabular_experts(config: dict[str, Any], classes: list[int]) -> dict[str, dic
 def _classes(config: dict[str, Any]) -> list[int]:
     """Number of outputs of each task, and of each regression, which is 1."""
     tasks, regression = config.get("tasks"), config.get("regression", [])
-    if not all(isinstance(one, list) for one in (tasks, regression)) or not (
-        1 <= len(tasks) + len(regression) <= LARGEST["tasks"]
+    if (
+        not isinstance(tasks, list)
+        or not isinstance(regression, list)
+        or not 1 <= len(tasks) + len(regression) <= LARGEST["tasks"]
     ):
         raise InputError(f"A network has to have a list of 1 to {LARGEST['tasks']} tasks, and this one has not.")
     for task in tasks:
         if not isinstance(task, dict):
             raise InputError('A task of the network is not of the form {"name": ..., "title": ..., "classes": [...]}.')
         check_keys(task, "task", ("name", "title", "classes"))
-        classes = task.get("classes")
-        texts = [task.get("name"), task.get("title"), *(classes if isinstance(classes, list) else [None])]
+        given = task.get("classes")
+        classes = given if isinstance(given, list) else [None]
+        texts = [task.get("name"), task.get("title"), *classes]
         if not all(isinstance(text, str) and text for text in texts):
             raise InputError("A task of the network lacks a name, a title or a list of the names of its classes.")
         if not 2 <= len(set(classes)) == len(classes) <= LARGEST["classes"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
 from .backbones.base import Backbone
@@ -14,7 +16,9 @@ def initialise(network: nn.Module) -> None:
     Linear layers and all biases stay as PyTorch starts them. By He's fan out, linear layers, which narrow from 375
     features to 32 nodes and to 2 or 3 classes, make logits so large that first losses are ten times those of chance.
     """
-    of = {id(one): part.fan for part in network.modules() if isinstance(part, Backbone) for one in part.modules()}
+    of: dict[int, Literal["fan_out", "fan_in"]] = {
+        id(one): part.fan for part in network.modules() if isinstance(part, Backbone) for one in part.modules()
+    }
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d)):
             nn.init.kaiming_normal_(module.weight, mode=of.get(id(module), "fan_out"), nonlinearity="relu")

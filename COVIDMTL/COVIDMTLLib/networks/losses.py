@@ -221,7 +221,7 @@ LOSSES = {
 """Losses by the names that configurations use."""
 
 
-def make_loss(name: str, tasks: int, criteria: Sequence[str] | None = None, **options) -> MeanLoss:
+def make_loss(name: str, tasks: int, criteria: Sequence[str] | None = None, **options: float) -> MeanLoss:
     """The loss that goes by a name.
 
     Parameters

@@ -25,6 +25,11 @@ class Kernel(Smooth):
         Number of the training cases, and of the projections that they are compared by.
     """
 
+    projection: torch.Tensor
+    cases: torch.Tensor
+    gamma: torch.Tensor
+    dual: torch.Tensor
+
     def __init__(self, columns: int, groups: int, cases: int, width: int, indicators: bool):
         super().__init__(columns, indicators)
         self.register_buffer("projection", torch.zeros(self.seen, width))
