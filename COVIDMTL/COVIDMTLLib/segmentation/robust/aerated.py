@@ -220,7 +220,7 @@ def _around(ct: np.ndarray, z: float, y: float, x: float) -> tuple[tuple[slice, 
     dj, di = np.unravel_index(near.argmin(), near.shape)
     j, i = int(j - 9 + dj), int(i - 9 + di)
     box = slice(max(0, k - 200), len(ct)), slice(max(0, j - 60), j + 75), slice(max(0, i - 75), i + 75)
-    return box, tuple(at - side.start for at, side in zip((k, j, i), box, strict=True))
+    return box, (k - box[0].start, j - box[1].start, i - box[2].start)
 
 
 def _lumen(ct: np.ndarray, seed: tuple[int, int, int]) -> np.ndarray | None:

@@ -224,4 +224,5 @@ def _fitted(
         mean, around = _smoothed(values, weight, sigma)
         share = np.clip(4 * around, 0, 1)
         found = mean if found is None else share * mean + (1 - share) * found
+    assert found is not None, "there is a sigma at least"
     return found
