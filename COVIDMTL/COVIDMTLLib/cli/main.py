@@ -6,8 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 from ..assessment import existing_files, jobs
 from ..features.extraction import BUILT_IN, ENGINES
@@ -156,7 +158,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    function: Callable[[argparse.Namespace], object],
+    text: str,
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {RESEARCH_USE_ONLY}")
     parser.set_defaults(command=function)
     return parser
@@ -171,10 +178,13 @@ def _demo(options: argparse.Namespace) -> None:
     _assess_into_folder(options, jobs.demo, options.seed, options.ground_glass, options.consolidation)
 
 
-def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
+def _assess_into_folder(
+    options: argparse.Namespace, job: Callable[..., dict[str, Any]], *arguments: Any, **more: Any
+) -> None:
     patient = check_patient(options.age, options.sex, options.labs)
     check_prior(options.prior)
-    ct, kept = arguments[0] if job is jobs.assess else None, {}
+    ct = arguments[0] if job is jobs.assess else None
+    kept: dict[str, str] = {}
     existing_files.check_not_ct([options.out / "lungs.nrrd"], ct)
 
     def keep(folder: Path) -> None:

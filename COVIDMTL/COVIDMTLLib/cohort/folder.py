@@ -102,7 +102,7 @@ def cases(folder: Path) -> dict[str, Path]:
         suffix = _suffix(path)
         if not _is_case(path):
             continue
-        name = path.name if path.is_dir() else path.name[: len(path.name) - len(suffix)]
+        name = path.name if path.is_dir() or suffix is None else path.name[: len(path.name) - len(suffix)]
         if name in found:
             raise InputError(f"{folder.name} has two cases {name}: {found[name].name} and {path.name}; rename one.")
         found[name] = path

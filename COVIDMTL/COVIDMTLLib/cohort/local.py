@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,15 @@ class LocalWorkers:
         How many cases there may be at once.
     """
 
-    def __init__(self, number: int, folder: Path, models: tuple[str, ...], device: str, options: dict, progress):
+    def __init__(
+        self,
+        number: int,
+        folder: Path,
+        models: tuple[str, ...],
+        device: str,
+        options: dict[str, Any],
+        progress: Callable[[str, float], None],
+    ):
         threads = str(max(1, cores() // number))
         environment = dict.fromkeys(("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), threads)
         self.slots = number

@@ -145,7 +145,10 @@ class _Run:
         self._cases, self._out, self._parquet = cases, out, parquet
         (self._failed, self._noted), self._progress = told, progress
         self._outcomes: dict[str, Outcome] = {}
-        self._again, self._shares, self._shown, self._steps = set(), {}, 0.0, set()
+        self._again: set[str] = set()
+        self._shares: dict[str, float] = {}
+        self._shown = 0.0
+        self._steps: set[str] = set()
         for case in cases:
             outcome = read_outcome(out / CASES / case.name)
             if outcome is not None and outcome.error:

@@ -114,7 +114,7 @@ def _write(
 ) -> Segmentation:
     from highdicom.seg import Segmentation
 
-    digest = hashlib.sha256(np.ascontiguousarray(labels)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
     identity = "with identity" if source.identity is not None else "without identity"
     key = (*content.key, digest, identity, __version__, made.isoformat())
     export = Segmentation(
