@@ -45,7 +45,7 @@ def segmentation_options(
     method: str, parameters: Parameters, initial: Path | None = None, airways: bool = False
 ) -> list[object]:
     """The options of ``covid-mtl segment`` for a method, its parameters, a file with lungs to start from, airways."""
-    options = ["--method", method, *(["--airways"] if airways else [])]
+    options: list[object] = ["--method", method, *(["--airways"] if airways else [])]
     for field in fields(parameters):
         value = getattr(parameters, field.name)
         if isinstance(value, bool):
@@ -244,10 +244,11 @@ class AssessmentRun(Run):
         return ["assess", self._ct_file, *fixed, *network, *lungs, *refine, *self._patient_options()]
 
     def _patient_options(self) -> list[object]:
-        known = {"--age": self.patient.age, "--sex": self.patient.sex, "--prior": self.prior}
+        known: dict[str, object] = {"--age": self.patient.age, "--sex": self.patient.sex, "--prior": self.prior}
         if self.patient.labs:
-            known["--labs"] = self.folder / "labs.json"
-            known["--labs"].write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")
+            labs = self.folder / "labs.json"
+            labs.write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")
+            known["--labs"] = labs
         return [word for option, value in known.items() if value is not None for word in (option, value)]
 
     def finish(self, lungs: slicer.vtkMRMLSegmentationNode | None = None) -> slicer.vtkMRMLTextNode:

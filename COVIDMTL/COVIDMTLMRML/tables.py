@@ -60,7 +60,9 @@ def lung_rows(result: dict[str, Any]) -> Iterator[tuple]:
 
 def opacity_rows(measures: dict[str, Any] | None) -> Iterator[tuple]:
     """A row for each lung that is there and one for both; none of an assessment without opacities."""
-    for side, title in SIDES.items() if measures else ():
+    if not measures:
+        return
+    for side, title in SIDES.items():
         lung = measures[side]
         if lung["opacity"] is not None:
             shares = [round(100 * lung["opacity"][key], 2) for key in ("share", "low", "high")]

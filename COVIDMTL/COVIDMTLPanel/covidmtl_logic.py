@@ -28,7 +28,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The parameters of the panel."""
-        return COVIDMTLParameterNode(super().getParameterNode())
+        return COVIDMTLParameterNode(super().getParameterNode())  # type: ignore[call-arg]
 
     def process(
         self,

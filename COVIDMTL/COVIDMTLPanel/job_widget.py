@@ -71,11 +71,10 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
+        self.logic: ScriptedLoadableModuleLogic = None
+        self._parameterNode: Any = None  # as parameterNodeWrapper makes it
         self._parameterNodeGuiTag = None
         self._job: Background | None = None
-        self._view: JobView | None = None  # of the job that runs, or ran last
 
     @abstractmethod
     def makeLogic(self):
@@ -105,7 +104,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._main_view = JobView(
             self.ui.progressBar, self.ui.cancelButton, self.ui.statusLabel, _("Cancelled; the scene is as it was.")
         )
-        self._view = self._main_view
+        self._view: JobView = self._main_view  # of the job that runs, or ran last
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
