@@ -142,7 +142,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         child = Child("cohort", *options, "--", table, python=job_python())
 
         def rows() -> list[dict]:
-            with open(Path(out) / TABLE, newline="", encoding="utf-8") as file:
+            with (Path(out) / TABLE).open(newline="", encoding="utf-8") as file:
                 return list(csv.DictReader(file))
 
         return Background(child, rows, **callbacks)

@@ -211,7 +211,8 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ensure_packages: Callable[[], None] | None = None,
     ) -> None:
         """Start a job and show it in a view, by default in that of Apply, when the packages that it needs are there,
-        by default those of Apply."""
+        by default those of Apply.
+        """
         self._view = view or self._main_view
         with slicer.util.tryWithErrorDisplay(_("The job could not be started.")):
             try:

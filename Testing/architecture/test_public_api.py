@@ -66,7 +66,7 @@ def test_examples_give_what_they_say(files, name):
 
 def test_examples_of_readme_run_and_use_public_names_alone(files, capsys):
     section = README.partition("From Python")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 3
     names = {}
     for block in blocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from ..utils.errors import InputError
@@ -93,7 +94,7 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
 
     if architecture == "features-mtl":
         nodes = (features, *FNN_NODES, EMBEDDING)
-        for layer, (into, out) in enumerate(zip(nodes, nodes[1:], strict=False)):
+        for layer, (into, out) in enumerate(pairwise(nodes)):
             add(f"fnn.{2 * layer}", weight=(out, into), bias=(out,))
         for task, count in enumerate(classes):
             add(f"heads.{task}.1", weight=(count, EMBEDDING), bias=(count,))
@@ -101,7 +102,7 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
     if architecture == "kernel-ridge":
         cases, tasks = config["cases"], len(classes)
         wanted |= {"labels": ((cases, tasks), "int8"), "gamma": ((), "float32")}
-        wanted |= {name: ((tasks,), "float32") for name in ("slope", "bias")}
+        wanted |= dict.fromkeys(("slope", "bias"), ((tasks,), "float32"))
         return wanted | {"cases": ((cases, features), "float16"), "dual": ((cases, tasks), "float32")}
     experts, groups = tabular_experts(config, classes), len(config["groups"])
     for name, sizes in experts.items():
@@ -121,7 +122,7 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
             add(f"{name}.calibration", weight=(groups, groups), bias=(groups,))
             continue
         layers = (seen, *PERCEPTRON_NODES, groups)
-        for layer, (into, out) in enumerate(zip(layers, layers[1:], strict=False)):
+        for layer, (into, out) in enumerate(pairwise(layers)):
             add(name, **{f"weights__{layer}": (sizes["members"], into, out)})
             add(name, **{f"biases__{layer}": (sizes["members"], 1, out)})
     combinations = {"without_labs": OF_CT} | ({"with_labs": OF_CT + OF_LABS} if "labs_forest" in experts else {})

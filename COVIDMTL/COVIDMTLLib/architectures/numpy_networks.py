@@ -256,7 +256,8 @@ class TabularNetwork:
 
     def said(self, task: int, expert: Forest | Smooth, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The shares (..., groups) that the output of an expert stands for, and the log-probabilities (..., classes)
-        of a task that they make."""
+        of a task that they make.
+        """
         shares = softmax(output, axis=-1) if isinstance(expert, Smooth) else output
         member = self.members[task]
         return shares, np.log((shares @ member + LEAST) / (1 + member.shape[1] * LEAST))

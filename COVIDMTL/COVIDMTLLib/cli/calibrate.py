@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..architectures.kernel_ridge import KernelRidge
-from ..architectures.numpy_networks import Weights
 from ..cohort.output import CASES
 from ..features.names import FEATURE_NAMES, values_of
 from ..models.feature_scaling import scale
@@ -25,6 +24,9 @@ from ..utils.errors import InputError
 from ..utils.text import printable, shortened
 from ..utils.version import RESEARCH_USE_ONLY
 from .options import add_end_with_input
+
+if TYPE_CHECKING:
+    from ..architectures.numpy_networks import Weights
 
 HELP = "make the model one of a site's own, from a cohort's results and labels of some of its cases"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from math import isnan
@@ -39,7 +38,8 @@ DONE = ("done", 1.0, "Done")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
-    128 + the number of a signal that stopped it."""
+    128 + the number of a signal that stopped it.
+    """
     console.write_all_characters()
     console.quiet_libraries()
     options = _parser().parse_args(arguments)
@@ -68,7 +68,7 @@ def _failed(options: argparse.Namespace, code: int, kind: str, text: str) -> int
 def _check_here() -> None:
     """Raise `InputError` in a folder that somebody has removed, in which no process starts another one."""
     try:
-        os.getcwd()
+        Path.cwd()
     except FileNotFoundError as error:
         raise InputError("The folder that this was started in is gone; start it in another one.") from error
 

@@ -95,7 +95,7 @@ class ClusterWorkers:
                 f"The scheduler at {self._address} has no worker; start some, or see why they do not start."
             ) from error
         self._check_workers()
-        folder, models, device, _ = self._how
+        _folder, models, device, _ = self._how
         future = self._client.submit(_prepare, self._run, models, device, pure=False)
         while not future.done():
             time.sleep(PATIENCE)

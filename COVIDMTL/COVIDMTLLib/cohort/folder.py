@@ -82,7 +82,7 @@ def assess_folder(
     for index, (name, path) in enumerate(found.items()):
         share = index / len(found)
 
-        def news(step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
+        def news(_step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
             progress(name, share + fraction / len(found), text)
 
         patient = asdict(known[name]) if name in known else {}

@@ -229,4 +229,4 @@ def _models(model: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
     for name in names:
         read_card(name)
     shipped = shipped_models()
-    return tuple(str(name) if str(name) in shipped else os.path.abspath(name) for name in names)
+    return tuple(str(name) if str(name) in shipped else os.path.abspath(name) for name in names)  # noqa: PTH100, links stay

@@ -30,7 +30,8 @@ class Structure(NamedTuple):
 
 class Opacity(NamedTuple):
     """What a label of opacities is: its name, its RadLex code, and a colour (RGB, 0 to 255) that is apart from the
-    other one for colour-blind readers, and bright on lung and on consolidation."""
+    other one for colour-blind readers, and bright on lung and on consolidation.
+    """
 
     name: str
     code: Code

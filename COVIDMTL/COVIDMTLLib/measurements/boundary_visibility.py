@@ -64,7 +64,6 @@ def find_boundary(ct: Volume, lungs: Volume) -> Boundary:
     -------
     Boundary
     """
-
     labels = np.zeros(lungs.array.shape, np.uint8)
     if lungs.array.any():
         box = box_of(lungs.array > 0, DEPTH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class FeatureRunner:
         Of `numpy_networks`.
     """
 
-    used = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}
+    used: ClassVar[dict[str, str]] = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}
 
     def __init__(self, network: FeatureNetwork):
         self.network = network

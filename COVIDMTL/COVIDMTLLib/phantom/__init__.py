@@ -138,7 +138,7 @@ def _paint_ribs(canvas: Canvas, body: Anatomy) -> None:
     # The costal arch: the lower ribs do not reach the front.
     region = inside_all(body.cage - 11, -190 - Y - Z, Z - 130, 13 - np.abs(X))
     for where, outside in canvas.sections(region):
-        k, rows, columns = where
+        k, rows, _columns = where
         gap = canvas.section(body.cage, *where)
         height = (z[k] - body.rib_offset - 0.45 * y[rows, None]) % 25 - 12.5
         rib = (np.hypot((gap - 5) / 3.6, height / 6) - 1) * 3.6

@@ -16,6 +16,7 @@ import time
 from _thread import interrupt_main
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 JOB_FOLDER = "covid-mtl-"
@@ -27,10 +28,10 @@ GRACE = 10.0
 
 def own_group() -> dict[str, Any]:
     """Options of `subprocess.Popen` for a process that `end_group` is to end: it gets a group and no window."""
+    options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW}
-    else:
-        return {"start_new_session": True}
+        options = {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return options
 
 
 def end_group(process: subprocess.Popen) -> None:
@@ -38,7 +39,7 @@ def end_group(process: subprocess.Popen) -> None:
     if sys.platform == "win32":
         if process.poll() is None:
             command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **own_group())
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **own_group())
             process.kill()
     else:
         try:
@@ -66,7 +67,7 @@ def end_with_standard_input(end_workers: Callable[[], None]) -> None:
         Ends the processes whose results the main thread may be waiting for: on Windows no signal wakes it.
     """
     given = os.dup(0)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     threading.Thread(target=_watch, args=(given, end_workers), daemon=True).start()
 

@@ -3,7 +3,8 @@
 
 class InputError(ValueError):
     """Input that cannot be used. Its message is one sentence for the person who gave it: what is
-    wrong and what to do about it."""
+    wrong and what to do about it.
+    """
 
 
 class ImplausibleCT(InputError):

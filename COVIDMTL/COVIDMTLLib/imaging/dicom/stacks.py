@@ -226,7 +226,8 @@ def _overlap(parts: Iterable[Sequence[Slice]]) -> bool:
 
 def _holds_all(parts: Iterable[Sequence[Slice]]) -> bool:
     """Whether the largest of several parts reaches from the first to the last position of all; a slice that is out of
-    its place makes parts, too, none of which does."""
+    its place makes parts, too, none of which does.
+    """
     largest = max(parts, key=len)
     ends = [one.height for part in parts for one in (part[0], part[-1])]
     return largest[0].height - 1e-3 <= min(ends) and max(ends) <= largest[-1].height + 1e-3

@@ -178,7 +178,8 @@ def read_mask(path: str | Path, empty: bool = False) -> Volume:
 
 def check_labels(array: np.ndarray, name: str, empty: bool = False) -> list[int]:
     """The labels of an array but 0; raises `InputError` if its values are no labels, or if there is none and
-    it may not be ``empty``."""
+    it may not be ``empty``.
+    """
     labels = np.unique(array[np.isfinite(array)])
     if not np.isfinite(array).all() or labels[0] < 0 or labels[-1] > 255 or (labels % 1).any():
         raise InputError(f"{name} is not a mask: its values should be labels, whole numbers from 0 to 255.")

@@ -243,9 +243,11 @@ def _placed(mask: Volume, ct: Volume, name: str) -> tuple[Volume, list[str]]:
         not unplaced
         or geometry.size != ct.geometry.size
         or not any(np.allclose(geometry.spacing, one) for one in spacing)
-        or np.allclose(geometry.origin, ct.geometry.origin)
-        and np.allclose(geometry.spacing, ct.geometry.spacing)
-        and np.allclose(geometry.axes, ct.geometry.axes)
+        or (
+            np.allclose(geometry.origin, ct.geometry.origin)
+            and np.allclose(geometry.spacing, ct.geometry.spacing)
+            and np.allclose(geometry.axes, ct.geometry.axes)
+        )
     ):
         return mask, []
     # The rows of one may run the other way than those of the other.

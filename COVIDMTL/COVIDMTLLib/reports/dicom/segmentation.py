@@ -147,7 +147,7 @@ def _describe_structure(label: int, source: Source, origin: str) -> SegmentDescr
 
     structure = STRUCTURES[label]
     kind = algorithm_type(origin)
-    family = None if kind == "MANUAL" else getattr(codes.cid7162, FAMILIES[origin.split()[-1]])
+    family = None if kind == "MANUAL" else getattr(codes.cid7162, FAMILIES[origin.rsplit(maxsplit=1)[-1]])
     description = _describe(
         label,
         structure,

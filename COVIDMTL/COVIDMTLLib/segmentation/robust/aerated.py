@@ -119,7 +119,7 @@ def gas_below(coarse: np.ndarray, air: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     found = np.zeros(air.shape, bool)
-    parts, count = ndimage.label(eroded(air & (coarse < GAS), STEP * 1.3))
+    parts, _count = ndimage.label(eroded(air & (coarse < GAS), STEP * 1.3))
     for part, box in enumerate(ndimage.find_objects(parts), 1):
         near = tuple(slice(max(0, side.start - 9), side.stop + 9) for side in box)
         core = parts[near] == part

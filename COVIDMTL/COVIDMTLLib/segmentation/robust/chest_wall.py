@@ -56,7 +56,8 @@ WRAP = ("nearest", "wrap")
 @dataclass(frozen=True)
 class Rays:
     """Distances from an axis in coarse voxels, of shape (z, DIRECTIONS): of the wall, of the first and the last
-    aerated lung, and of the first bone beyond, far away where there is none."""
+    aerated lung, and of the first bone beyond, far away where there is none.
+    """
 
     wall: np.ndarray
     first: np.ndarray
