@@ -56,8 +56,9 @@ def segmentation_options(
 
 
 class Job(ABC):
-    """A command line in a child process, with a temporary folder for its files. Started by its making; then `poll` it
-    until it returns False.
+    """A command line in a child process, with a temporary folder for its files.
+
+    Started by its making; then `poll` it until it returns False.
 
     Raises
     ------
@@ -151,6 +152,8 @@ class SegmentationRun(Run):
 
     Parameters
     ----------
+    ct, segmentation
+        As of `Run`.
     method : str
         One of `COVIDMTLLib.segmentation.methods.METHODS`.
     parameters : Parameters
@@ -159,8 +162,6 @@ class SegmentationRun(Run):
         Point (LPS, mm) in the world; then only the axial slice through it is segmented, as a preview.
     airways : bool
         Segment the trachea and the main bronchi, too.
-    ct, segmentation
-        As of `Run`.
     """
 
     def __init__(
@@ -207,6 +208,8 @@ class AssessmentRun(Run):
 
     Parameters
     ----------
+    ct, segmentation
+        As of `Run`.
     model : str or path
         Name of a shipped model, or a model folder.
     device : str
@@ -217,8 +220,6 @@ class AssessmentRun(Run):
         What is known besides the CT.
     prior : float, optional
         Probability of COVID-19 before the CT, above 0 and below 1.
-    ct, segmentation
-        As of `Run`.
     """
 
     def __init__(

@@ -18,8 +18,9 @@ from .volumes import geometry_of
 
 
 class Segment(NamedTuple):
-    """How a label of a mask is shown: its name, its terminology entry, a colour (RGB, 0 to 1), and whether there is a
-    segment even if it is empty.
+    """How a label of a mask is shown.
+
+    Its name, its terminology entry, a colour (RGB, 0 to 1), and whether there is a segment even if it is empty.
     """
 
     name: str

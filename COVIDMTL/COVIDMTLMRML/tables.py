@@ -33,8 +33,9 @@ CONTRIBUTION_COLUMNS = ("Task", "Name", "Title", "Value", "Unit", "Contribution 
 
 
 def probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
-    """A row for each class of each task, or for each probability after the CT of one that gives a likelihood ratio;
-    the prediction set is told with its coverage, if there is one.
+    """A row for each class of each task, or for each probability after the CT of one that gives a likelihood ratio.
+
+    The prediction set is told with its coverage, if there is one.
     """
     for task in result["tasks"].values():
         if "evidence" in task:

@@ -22,8 +22,9 @@ class _Callbacks(NamedTuple):
 
 
 class Background:
-    """Watches a run by a timer and finishes it. Exactly one of ``finished`` and ``failed`` is called, neither
-    after `cancel`.
+    """Watches a run by a timer and finishes it.
+
+    Exactly one of ``finished`` and ``failed`` is called, neither after `cancel`.
 
     Parameters
     ----------

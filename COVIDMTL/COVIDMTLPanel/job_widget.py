@@ -210,8 +210,9 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         view: JobView | None = None,
         ensure_packages: Callable[[], None] | None = None,
     ) -> None:
-        """Start a job and show it in a view, by default in that of Apply, when the packages that it needs are there,
-        by default those of Apply.
+        """Start a job and show it in a view, when the packages that it needs are there.
+
+        View and packages are those of Apply by default.
         """
         self._view = view or self._main_view
         with slicer.util.tryWithErrorDisplay(_("The job could not be started.")):

@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import COVIDMTLLib as covidmtl
@@ -34,6 +35,26 @@ def files(phantom, tmp_path, monkeypatch):
         csv.writer(file).writerows([("case", "ct", "lungs"), ("one", "ct.nrrd", "lungs.nrrd")])
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _public_objects():
+    """The callable names of the API, and the public methods of its classes."""
+    for name in FUNCTIONS:
+        yield name
+        public = getattr(covidmtl, name)
+        if isinstance(public, type):
+            for member, value in vars(public).items():
+                if not member.startswith("_") and (callable(value) or isinstance(value, (classmethod, property))):
+                    yield f"{name}.{member}"
+
+
+@pytest.mark.parametrize("name", list(_public_objects()))
+def test_docstrings_say_what_is_given_and_what_comes_back(name):
+    validate = pytest.importorskip("numpydoc.validate").validate
+    unasked = {"ES01", "EX01", "RT04", "SA01", "SS05"}  # as in pyproject.toml; examples have a test of their own
+    if is_dataclass(getattr(covidmtl, name, None)):
+        unasked |= {"PR01"}  # they are its attributes
+    assert [error for error in validate(f"COVIDMTLLib.{name}")["errors"] if error[0] not in unasked] == []
 
 
 def test_importing_the_package_imports_none_of_what_it_offers():

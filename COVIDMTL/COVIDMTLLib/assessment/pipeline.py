@@ -109,6 +109,7 @@ def assess(
     age : float, optional
         Of the patient, in years.
     sex : {"female", "male"}, optional
+        Of the patient.
     labs : path or mapping, optional
         Laboratory values, as `patient.check_patient` takes them; which of them count is up to the model.
     patient : Patient, optional
@@ -128,6 +129,7 @@ def assess(
     Returns
     -------
     Assessment
+        What was found, with the volumes that it rests on.
 
     Raises
     ------

@@ -37,8 +37,10 @@ DONE = ("done", 1.0, "Done")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
-    128 + the number of a signal that stopped it.
+    """Run the command line.
+
+    Returns the exit code: 0, 1 for a failure of the program, 2 for bad input, 128 + the number of a signal that
+    stopped it.
     """
     console.write_all_characters()
     console.quiet_libraries()

@@ -67,8 +67,16 @@ def assess_cohort(
         Address of a Dask scheduler, whose workers see the same files at the same paths.
     parquet : bool
         Whether to write ``cohort.parquet`` too.
-    model, refine, device, grid, prior
-        As of `pipeline.assess`, for all cases.
+    model : str or path, or several
+        As of `pipeline.assess`, for all cases, like the next four.
+    refine : {"robust", "active-contour", "none"}, optional
+        Refinement of the lungs.
+    device : str
+        Where to run networks.
+    grid : {"ct", "working"}
+        Geometry of the masks.
+    prior : float, optional
+        Probability of COVID-19 before the CT.
     failed : callable, optional
         Is told the name of each case that fails and why, as it happens.
     noted : callable, optional

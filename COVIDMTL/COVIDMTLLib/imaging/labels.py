@@ -29,8 +29,9 @@ class Structure(NamedTuple):
 
 
 class Opacity(NamedTuple):
-    """What a label of opacities is: its name, its RadLex code, and a colour (RGB, 0 to 255) that is apart from the
-    other one for colour-blind readers, and bright on lung and on consolidation.
+    """What a label of opacities is: its name, its RadLex code, and a colour (RGB, 0 to 255).
+
+    The colours are apart for colour-blind readers, and bright on lung and on consolidation.
     """
 
     name: str

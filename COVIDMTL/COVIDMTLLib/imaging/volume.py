@@ -91,7 +91,15 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Volume:
-    """An array (z, y, x) with its geometry: HU for a CT, labels for a mask."""
+    """An array with its geometry: HU for a CT, labels for a mask; `ValueError` if their shapes differ.
+
+    Attributes
+    ----------
+    array : ndarray of shape (z, y, x)
+        HU, or labels.
+    geometry : Geometry
+        Where the voxels lie in the patient.
+    """
 
     array: np.ndarray
     geometry: Geometry
@@ -102,13 +110,30 @@ class Volume:
 
     @classmethod
     def from_image(cls, image: sitk.Image) -> Volume:
-        """The volume of a 3D SimpleITK image."""
+        """The volume of a 3D SimpleITK image.
+
+        Parameters
+        ----------
+        image : SimpleITK.Image
+            Of one component.
+
+        Returns
+        -------
+        Volume
+            A copy of its values, with its geometry.
+        """
         import SimpleITK as sitk
 
         return cls(sitk.GetArrayFromImage(image), Geometry.of(image))
 
     def to_image(self) -> sitk.Image:
-        """The volume as a SimpleITK image of the same type, with the same geometry."""
+        """The volume as a SimpleITK image.
+
+        Returns
+        -------
+        SimpleITK.Image
+            Of the same type, with the same geometry.
+        """
         import SimpleITK as sitk
 
         image = sitk.GetImageFromArray(self.array)
@@ -118,7 +143,18 @@ class Volume:
         return image
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """Another array (z, y, x) on the same geometry; raises `ValueError` if its shape is another."""
+        """Another array on the same geometry.
+
+        Parameters
+        ----------
+        array : ndarray of shape (z, y, x)
+            Of the shape of this one; another raises `ValueError`.
+
+        Returns
+        -------
+        Volume
+            The array with the geometry.
+        """
         return Volume(array, self.geometry)
 
 

@@ -92,8 +92,9 @@ def _triple(size: Size) -> tuple[int, int, int]:
 def _needed(
     rows: tuple[int, int], size: int, kernel: int, stride: int, padding: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """What rows (first, last + 1) of a result come from: such rows of the input, and how many before and after
-    its ends.
+    """What rows (first, last + 1) of a result come from.
+
+    Such rows of the input, and how many before and after its ends.
     """
     first, end = rows[0] * stride - padding, (rows[1] - 1) * stride - padding + kernel
     return (max(first, 0), min(end, size)), (max(-first, 0), max(end - size, 0))

@@ -66,9 +66,15 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     Parameters
     ----------
     name : str or path
+        Of a shipped model, or the path of a folder or a zip.
     device : str
         Where to run a network on volumes: see `device.choose_device`. One that sees no images needs no PyTorch and
         runs on the CPU, whatever device is asked for.
+
+    Returns
+    -------
+    Model
+        Card and network, ready to run.
 
     Raises
     ------

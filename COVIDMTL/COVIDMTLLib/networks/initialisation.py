@@ -10,8 +10,9 @@ from .backbones.base import Backbone
 
 
 def initialise(network: nn.Module) -> None:
-    """He initialisation of all convolutions, as the release of the paper has it (section 5.1): fan out, and fan in for
-    backbones that say so (`Backbone.fan`).
+    """He initialisation of all convolutions, as the release of the paper has it (section 5.1).
+
+    By fan out, and by fan in for backbones that say so (`Backbone.fan`).
 
     Linear layers and all biases stay as PyTorch starts them. By He's fan out, linear layers, which narrow from 375
     features to 32 nodes and to 2 or 3 classes, make logits so large that first losses are ten times those of chance.

@@ -153,8 +153,9 @@ class RandomWeightedLoss(MeanLoss):
 
 
 class TwoTaskRandomLoss(MeanLoss):
-    """The random-weighted loss of two tasks (Eq. 5): one uniform number is the weight of the first, what it
-    lacks to 1 that of the second; in evaluation both are a half.
+    """The random-weighted loss of two tasks (Eq. 5).
+
+    One uniform number is the weight of the first, what it lacks to 1 that of the second; in evaluation both are a half.
 
     Parameters
     ----------

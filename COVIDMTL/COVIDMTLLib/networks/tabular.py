@@ -60,12 +60,14 @@ class TabularNetwork(nn.Module):
         For each group its class in each task.
     classes : sequence of int
         Number of classes of each task.
-    ct_forest, labs_forest : dict
-        ``trees`` and ``nodes``; ``labs_forest`` is None without laboratory values.
+    ct_forest : dict
+        ``trees`` and ``nodes``.
+    ct_kernel : dict
+        ``cases`` and ``width``.
     ct_perceptrons : dict
         ``members``.
-    ct_kernel, labs_kernel : dict
-        ``cases`` and ``width``; ``labs_kernel`` is None without laboratory values.
+    labs_forest, labs_kernel : dict, optional
+        As those of the CT; None without laboratory values.
     """
 
     inputs = ("features", "patient")

@@ -29,12 +29,14 @@ def attention_of(
 
     Parameters
     ----------
-    models, features, volumes, patient
+    models, features, volumes
         As of `ensemble.judge_all`.
     tasks : mapping
         The verdict of each task; tasks that are not in it have no attention.
     grid : Geometry
         To bring the maps to.
+    patient : mapping, optional
+        As of `ensemble.judge_all`.
 
     Returns
     -------

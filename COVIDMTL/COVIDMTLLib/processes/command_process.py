@@ -36,7 +36,7 @@ class Child:
 
     Parameters
     ----------
-    arguments : sequence
+    *arguments : object
         Command, options, and after ``--`` what may begin with a hyphen.
     python : str, optional
         The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer, a

@@ -64,8 +64,9 @@ def opacity_pictures(ct: Volume, lungs: Volume, opacities: Volume) -> list[Pictu
 
 
 def most_of(areas: np.ndarray, apart: int) -> list[int]:
-    """The slices, from the apex down, that show most of something: up to `SLICES`, ``apart`` slices or more between
-    them.
+    """The slices, from the apex down, that show most of something.
+
+    Up to `SLICES`, ``apart`` slices or more between them.
 
     Parameters
     ----------

@@ -225,8 +225,9 @@ def _overlap(parts: Iterable[Sequence[Slice]]) -> bool:
 
 
 def _holds_all(parts: Iterable[Sequence[Slice]]) -> bool:
-    """Whether the largest of several parts reaches from the first to the last position of all; a slice that is out of
-    its place makes parts, too, none of which does.
+    """Whether the largest of several parts reaches from the first to the last position of all.
+
+    A slice that is out of its place makes parts, too, none of which does.
     """
     largest = max(parts, key=len)
     ends = [one.height for part in parts for one in (part[0], part[-1])]

@@ -17,12 +17,14 @@ class Kernel(Smooth):
 
     Parameters
     ----------
-    columns, indicators
+    columns : int
         See `Smooth`.
     groups : int
         Number of classes.
     cases, width : int
         Number of the training cases, and of the projections that they are compared by.
+    indicators : bool
+        See `Smooth`.
     """
 
     projection: torch.Tensor

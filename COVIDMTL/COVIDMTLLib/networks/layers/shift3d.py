@@ -162,8 +162,10 @@ class Shift2D(Shift3D):
 
 
 class _Roll(torch.autograd.Function):
-    """Rolls each map along its own dimension. Its derivative is the roll back, so that no index or mask is kept;
-    where lines are filled on the way out, nothing comes back through them.
+    """Rolls each map along its own dimension.
+
+    Its derivative is the roll back, so that no index or mask is kept; where lines are filled on the way out, nothing
+    comes back through them.
     """
 
     @staticmethod
