@@ -17,7 +17,8 @@ from conftest import write
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import labels_on
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 FUNCTIONS = [name for name in covidmtl.__all__ if callable(getattr(covidmtl, name))]
 PARSER = doctest.DocTestParser()
 EXAMPLES = {name: PARSER.get_examples(inspect.getdoc(getattr(covidmtl, name))) for name in FUNCTIONS}
@@ -35,6 +36,11 @@ def files(phantom, tmp_path, monkeypatch):
         csv.writer(file).writerows([("case", "ct", "lungs"), ("one", "ct.nrrd", "lungs.nrrd")])
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_api_pages_have_all_names():
+    pages = (ROOT / ".github/api/index.rst").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\.\. auto\w+:: COVIDMTLLib\.(\w+)$", pages, re.MULTILINE)) == sorted(covidmtl.__all__)
 
 
 def _public_objects():
