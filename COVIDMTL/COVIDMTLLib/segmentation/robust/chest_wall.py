@@ -11,10 +11,14 @@ import numpy as np
 
 from ...imaging.coarse_grid import STEP, dilated, eroded, without_small
 from .chest_axes import Frame
+from .tissue_classifier import fat_like
 
 DIRECTIONS = 96
 ANGLES = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
 """Directions from an axis: 0 to the side, pi to the middle of the body, those above 0 to the back."""
+
+COSTAL = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
+"""Directions in which there are ribs: neither to the middle nor to the front."""
 
 FAR = 1e3
 """Distance of lung that is not met."""
@@ -35,6 +39,13 @@ it, and from which it is so anyway: a raised diaphragm leaves out less."""
 BLURRED = 0.02
 """Ground glass as a share of the lung, from which there is some beside dense lung; a diaphragm is sharp."""
 
+FATTY = 0.28
+"""Share of fat between aerated lung and bone, from which there is muscle between them and the bone is no rib, but
+a shoulder blade: dense lung holds no fat, and its blurred boundary looks like little of it."""
+
+NEARBY = 3, 3
+"""Levels and directions over which that share is a weighted mean (standard deviations)."""
+
 SMALLEST_RIB = 1.0
 """ml of a piece of a rib, at least; vessels with contrast medium in dense lung fall into smaller ones."""
 
@@ -46,6 +57,9 @@ INTERCOSTAL = 11, 5
 
 APICES_APART, BASES_APART = 15, 45
 """mm by which one apex may be higher than the other, and one half of the diaphragm."""
+
+AT_LUNG = 1.5
+"""Coarse voxels from the last aerated lung to a wall that it lies against."""
 
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front."""
@@ -94,7 +108,32 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, cert
     bone = _along_rays(frame, which, _ribs(frame, coarse), reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
-    return Rays(wall, _first(aerated), np.where(some, last, FAR), _first(bone))
+    fat = _along_rays(frame, which, fat_like(coarse), reach)
+    muscle = _holds_fat(fat, np.where(some, last, FAR), wall)
+    return Rays(np.where(muscle, last + AT_LUNG, wall), _first(aerated), np.where(some, last, FAR), _first(bone))
+
+
+def _holds_fat(fat: np.ndarray, last: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """Directions, of shape (z, DIRECTIONS), in which what lies between aerated lung and bone holds fat.
+
+    Parameters
+    ----------
+    fat : ndarray of bool, shape (z, DIRECTIONS, reach)
+        What is as dense as fat along the rays.
+    last, wall : ndarray of shape (z, DIRECTIONS)
+        Distance of the last aerated lung, and of the wall as the bones have it.
+    """
+    from scipy import ndimage
+
+    apart = ndimage.binary_opening(((wall - last) * STEP > GAP) & COSTAL, np.ones((3, 5), bool))
+    steps = np.arange(fat.shape[2])
+    # Aerated lung and what touches the bone are seen blurred.
+    between = (steps >= last[..., None] + 3) & (steps < wall[..., None] - 1)
+    fatty, lengths = (np.where(apart, np.count_nonzero(what, axis=2), 0.0) for what in (fat & between, between))
+    of_fat, of_all = (ndimage.gaussian_filter(counts, NEARBY, mode=WRAP) for counts in (fatty, lengths))
+    regions, count = ndimage.label(apart)
+    in_fat, in_all = (ndimage.sum_labels(counts, regions, np.arange(count + 1)) for counts in (fatty, lengths))
+    return apart & ((of_fat > FATTY * of_all) | (in_fat > FATTY * in_all)[regions])
 
 
 def _ribs(frame: Frame, coarse: np.ndarray) -> np.ndarray:
@@ -111,7 +150,7 @@ def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:
 
     apical = ((frame.apex - np.arange(len(rays.wall))) * STEP < APICAL)[:, None] & (np.sin(ANGLES) < 0.2)
     reached = ndimage.maximum_filter(np.where(rays.last < FAR, rays.last, 0), (3, 5), mode=WRAP)
-    return np.where(apical & (reached > 0), np.minimum(rays.wall, reached + 1.5), rays.wall)
+    return np.where(apical & (reached > 0), np.minimum(rays.wall, reached + AT_LUNG), rays.wall)
 
 
 def _first(mask: np.ndarray) -> np.ndarray:
@@ -152,10 +191,9 @@ def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass:
     gap = ndimage.grey_opening(np.where(some, np.maximum(nearest - rays.last, 0), 0), (3, 5), mode=WRAP) * STEP
     first, last = aerated_levels(rays)
     first, last = min(first, levels[0] + BASES_APART // STEP), max(last, levels[1] - APICES_APART // STEP)
-    costal = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
-    away = (gap > GAP) & some & costal
+    away = (gap > GAP) & some & COSTAL
     away[:first] = away[last:] = False
-    some = some[first:last, costal]
+    some = some[first:last, COSTAL]
     if 1 - some.mean() > (MUCH_MISSING if glass > BLURRED else MOST_MISSING):
         return 1.0, away
     return np.count_nonzero(away) / np.count_nonzero(some), away

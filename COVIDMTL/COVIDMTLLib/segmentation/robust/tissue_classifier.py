@@ -62,6 +62,12 @@ def _mean_within(mask: np.ndarray, values: np.ndarray, sigma: float) -> np.ndarr
     return smoothed(np.where(mask, values, 0), sigma) / np.maximum(smoothed(mask, sigma), 1e-3)
 
 
+def fat_like(coarse: np.ndarray) -> np.ndarray:
+    """What is as dense as fat, on the coarse grid."""
+    density = smoothed(coarse)
+    return (density > FAT[0]) & (density < FAT[1])
+
+
 def fat_in(coarse: np.ndarray, deviation: np.ndarray, wall: np.ndarray) -> np.ndarray:
     """Fat: as dense as fat, and as even as that of the chest wall is.
 
@@ -72,8 +78,7 @@ def fat_in(coarse: np.ndarray, deviation: np.ndarray, wall: np.ndarray) -> np.nd
     wall : ndarray of bool, shape (z, y, x)
         Tissue outside the chest.
     """
-    density, deviation = smoothed(coarse), smoothed(deviation, 1)
-    dense = (density > FAT[0]) & (density < FAT[1])
+    deviation, dense = smoothed(deviation, 1), fat_like(coarse)
     sample = deviation[dense & wall]
     noise = np.percentile(sample, 40) if len(sample) > 500 else 15.0
     return dense & (deviation < 2.5 * noise)
