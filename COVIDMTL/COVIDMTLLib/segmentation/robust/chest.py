@@ -32,6 +32,9 @@ SKULL = 0.3
 CUT = 1500.0
 """mm2 of lung that meet the sides of the field of view, from which it cuts the lungs."""
 
+LEVELS_BESIDE = 5
+"""Levels in which what lies beside the lungs is outside the field of view, at least."""
+
 LEFT_OUT, BONY, OUTSIDE = 0.7, 0.1, 0.1
 """Shares of the aerated lung that a mask leaves out, of a mask that is bone, and of it that lies outside the patient
 or above or below the lungs, from which it is no mask of the lungs."""
@@ -119,7 +122,11 @@ def check_chest(chest: Chest, name: str = "The volume") -> None:
 
 def cut_surface(chest: Chest, lung: np.ndarray) -> float:
     """Area in mm2 in which lung meets the sides of the image or what lies outside the field of view."""
-    end = dilated(chest.unknown, STEP) if chest.unknown.any() else chest.unknown.copy()
+    from scipy import ndimage
+
+    # What is unknown above or below the lungs, as in a CT that was turned, is none of the sides.
+    beside = ndimage.minimum_filter1d(chest.unknown, LEVELS_BESIDE, axis=0, mode="nearest")
+    end = dilated(beside, STEP) if beside.any() else beside
     end[:, [0, -1]] = True
     end[:, :, [0, -1]] = True
     return float(np.count_nonzero(end & lung & (chest.coarse > PARENCHYMA[0]))) * STEP**2

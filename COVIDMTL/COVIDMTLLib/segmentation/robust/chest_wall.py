@@ -55,6 +55,10 @@ THICKEST_RIB, SPINE = 14.0, 36.0
 INTERCOSTAL = 11, 5
 """Slices and directions that more than span the gap between two ribs."""
 
+NEAR_RIB, BEHIND_RIB = 7, 9
+"""Levels and directions in which one rib at least is met, and mm beyond the nearest of them up to which the wall may
+lie: the chest narrows towards the apex."""
+
 APICES_APART, BASES_APART = 15, 45
 """mm by which one apex may be higher than the other, and one half of the diaphragm."""
 
@@ -95,6 +99,8 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, cert
     certain : bool
         Take bone right behind aerated lung for a rib for certain. Beside dense lung it is as often something else.
     """
+    from scipy import ndimage
+
     reach = int(1.8 * frame.width)
     aerated = _along_rays(frame, which, lung, reach)
     # Beyond the middle the lung is the other one.
@@ -108,9 +114,12 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, cert
     bone = _along_rays(frame, which, _ribs(frame, coarse), reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
+    first_bone = _first(bone)
+    beyond_ribs = ndimage.minimum_filter(first_bone, NEAR_RIB, mode=WRAP) + BEHIND_RIB / STEP
+    wall = np.where(COSTAL, np.minimum(wall, np.maximum(beyond_ribs, last + AT_LUNG)), wall)
     fat = _along_rays(frame, which, fat_like(coarse), reach)
     muscle = _holds_fat(fat, np.where(some, last, FAR), wall)
-    return Rays(np.where(muscle, last + AT_LUNG, wall), _first(aerated), np.where(some, last, FAR), _first(bone))
+    return Rays(np.where(muscle, last + AT_LUNG, wall), _first(aerated), np.where(some, last, FAR), first_bone)
 
 
 def _holds_fat(fat: np.ndarray, last: np.ndarray, wall: np.ndarray) -> np.ndarray:
@@ -187,7 +196,7 @@ def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass:
 
     some = rays.last < FAR
     # Nothing lies beyond the nearest rib; a vessel or a fissure opens a gap in a few neighbouring directions alone.
-    nearest = np.minimum(wall, ndimage.minimum_filter(rays.bone, 7, mode=WRAP))
+    nearest = np.minimum(wall, ndimage.minimum_filter(rays.bone, NEAR_RIB, mode=WRAP))
     gap = ndimage.grey_opening(np.where(some, np.maximum(nearest - rays.last, 0), 0), (3, 5), mode=WRAP) * STEP
     first, last = aerated_levels(rays)
     first, last = min(first, levels[0] + BASES_APART // STEP), max(last, levels[1] - APICES_APART // STEP)
