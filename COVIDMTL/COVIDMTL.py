@@ -261,5 +261,6 @@ class COVIDMTLTest(SelfTest, ScriptedLoadableModuleTest):
         self.assertTrue(result["tasks"] or result["no_verdict"])
         self.assertGreater(result["lungs"]["both"]["volume_ml"], 0)
         lungs = part_of(ct, SEGMENTATION)
+        assert lungs is not None
         self.assertEqual(lungs.GetSegmentation().GetNumberOfSegments(), 2)
         self.delayDisplay("Test passed")

@@ -1,6 +1,7 @@
 """SegmentRefine: the lungs of a chest CT, segmented and refined. Research use only."""
 
 from pathlib import Path
+from typing import Any
 
 import slicer
 from COVIDMTLLib.segmentation.methods import PUBLISHED, Parameters
@@ -54,7 +55,7 @@ class SegmentRefineWidget(JobWidget):
         return SegmentRefineLogic()
 
     def setup(self) -> None:
-        self._preview = None
+        self._preview: vtkMRMLSegmentationNode | None = None
         super().setup()
         self.ui.previewButton.connect("clicked(bool)", self.onPreview)
         self.ui.defaultsButton.connect("clicked(bool)", self.onDefaults)
@@ -144,7 +145,7 @@ class SegmentRefineWidget(JobWidget):
 
     def showResults(self) -> None:
         table = self._parameterNode.resultsTable if self._parameterNode is not None else None
-        measures = read_lung_table(table) if table is not None else {}
+        measures: dict[str, Any] = read_lung_table(table) if table is not None else {}
         self.ui.resultsLabel.text = (
             warnings_html(read_warnings(table)) + measures_html(measures) if measures else _("Nothing segmented yet.")
         )

@@ -46,8 +46,9 @@ def store_attention(
 
 def attention_nodes(text: slicer.vtkMRMLTextNode | None) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
     """The attention nodes of an assessment by the name of the task."""
-    roles = _roles(text) if text is not None else []
-    return {role.removeprefix(ROLE): text.GetNodeReference(role) for role in roles}
+    if text is None:
+        return {}
+    return {role.removeprefix(ROLE): text.GetNodeReference(role) for role in _roles(text)}
 
 
 def attention_in(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:

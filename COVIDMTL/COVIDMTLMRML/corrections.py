@@ -57,8 +57,12 @@ class OpacitiesRun(Run):
         with self._temporary:
             measures = json.loads((self.folder / "measures.json").read_text(encoding="utf-8"))
             del measures["warnings"]  # those of the assessment are of the CT and its lungs
-            text = node_of(self.ct)
-            text.SetText(json.dumps(assessment_of(self.ct) | {"opacities": measures}))
+            text, assessment = node_of(self.ct), assessment_of(self.ct)
+            if text is None or assessment is None:
+                raise InputError(
+                    f"The assessment of {self.ct.GetName()} was removed from the scene; press Apply first."
+                )
+            text.SetText(json.dumps(assessment | {"opacities": measures}))
             text.SetAttribute(OPACITIES_DIGEST, self._digest)
             store_opacities(text, self.ct, measures)
             return text

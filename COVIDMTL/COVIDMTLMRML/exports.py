@@ -48,14 +48,16 @@ def write_features(ct: slicer.vtkMRMLScalarVolumeNode, path: str | Path) -> None
 
 def write_assessment(ct: slicer.vtkMRMLScalarVolumeNode, path: str | Path) -> None:
     """Write all that the assessment says as JSON: the content of ``assessment.json``."""
-    _assessment(ct)
-    _write_text(node_of(ct).GetText(), path)
+    _write_text(_node(ct).GetText(), path)
 
 
 def write_report(ct: slicer.vtkMRMLScalarVolumeNode, path: str | Path) -> None:
     """Write the report as a web page."""
     _assessment(ct)
-    _write_text(report_of(ct), path)
+    report = report_of(ct)
+    if report is None:
+        raise InputError(f"The report of {ct.GetName()} was removed from the scene; press Apply to make it again.")
+    _write_text(report, path)
 
 
 def came_from_dicom(ct: slicer.vtkMRMLScalarVolumeNode) -> bool:
@@ -113,7 +115,7 @@ class DicomExport(Job):
         if lungs is None:
             raise InputError(f"The lungs of {self.ct.GetName()} were removed from the scene; press Apply to find them.")
         sides = sides_of(lungs, self.ct)
-        if digest_of(sides) != node_of(self.ct).GetAttribute(LUNGS_DIGEST):
+        if digest_of(sides) != _node(self.ct).GetAttribute(LUNGS_DIGEST):
             raise InputError(
                 f"The lungs of {self.ct.GetName()} have changed since they were assessed, and the numbers would be of "
                 "others; choose them as Lungs and press Apply."
@@ -127,7 +129,7 @@ class DicomExport(Job):
         if node is None:
             return  # an assessment without, or the user removed them
         opacities = opacities_of(node, self.ct)
-        if digest_of(opacities) != node_of(self.ct).GetAttribute(OPACITIES_DIGEST):
+        if digest_of(opacities) != _node(self.ct).GetAttribute(OPACITIES_DIGEST):
             raise InputError(
                 f"The opacities of {self.ct.GetName()} have changed since they were measured, and the numbers would be "
                 "of others; press Measure again."
@@ -149,6 +151,12 @@ def _assessment(ct: slicer.vtkMRMLScalarVolumeNode) -> dict:
     if result is None:
         raise InputError(f"{ct.GetName()} has not been assessed; press Apply first.")
     return result
+
+
+def _node(ct: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLTextNode:
+    """The node that holds the assessment; raises as `_assessment` does."""
+    _assessment(ct)
+    return node_of(ct)
 
 
 def _write_text(text: str, path: str | Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import slicer
@@ -143,7 +143,7 @@ def _table(
     ct: slicer.vtkMRMLNode,
     role: str,
     title: str,
-    columns: Iterable[str],
+    columns: Sequence[str],
     rows: Iterable[tuple],
 ) -> None:
     """Fill the table in a role; one that has nothing to say is not there, nor that of an earlier assessment."""

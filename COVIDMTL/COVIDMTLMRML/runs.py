@@ -42,8 +42,9 @@ def job_python() -> str:
 
 
 class Job(ABC):
-    """A command line in a child process, with a temporary folder for its files. Started by its making; then `poll` it
-    until it returns False.
+    """A command line in a child process, with a temporary folder for its files.
+
+    Started by its making; then `poll` it until it returns False.
 
     Raises
     ------
@@ -137,10 +138,10 @@ class SegmentationRun(Run):
 
     Parameters
     ----------
-    options : SegmentationOptions
-        With a point in the world, only the axial slice through it is segmented, as a preview.
     ct, segmentation
         As of `Run`.
+    options : SegmentationOptions
+        With a point in the world, only the axial slice through it is segmented, as a preview.
     """
 
     def __init__(self, ct, segmentation=None, options: SegmentationOptions = DEFAULT_SEGMENTATION):
@@ -177,11 +178,11 @@ class AssessmentRun(Run):
 
     Parameters
     ----------
+    ct, segmentation
+        As of `Run`.
     options : AssessmentOptions
     patient : Patient
         What is known besides the CT.
-    ct, segmentation
-        As of `Run`.
     """
 
     def __init__(
@@ -201,10 +202,11 @@ class AssessmentRun(Run):
         return ["assess", self._ct_file, *fixed, *self.options.to_arguments(), *lungs, *self._patient_options()]
 
     def _patient_options(self) -> list[object]:
-        known = {"--age": self.patient.age, "--sex": self.patient.sex}
+        known: dict[str, object] = {"--age": self.patient.age, "--sex": self.patient.sex}
         if self.patient.labs:
-            known["--labs"] = self.folder / "labs.json"
-            known["--labs"].write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")
+            labs = self.folder / "labs.json"
+            labs.write_text(json.dumps(dict(self.patient.labs)), encoding="utf-8")
+            known["--labs"] = labs
         return [word for option, value in known.items() if value is not None for word in (option, value)]
 
     def finish(self, lungs: slicer.vtkMRMLSegmentationNode | None = None) -> slicer.vtkMRMLTextNode:

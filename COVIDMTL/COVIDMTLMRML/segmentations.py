@@ -18,8 +18,10 @@ from .volumes import geometry_of
 
 
 class Segment(NamedTuple):
-    """How a label of a mask is shown: its name, its terminology entry, a colour (RGB, 0 to 1), and whether there is a
-    segment even if it is empty."""
+    """How a label of a mask is shown.
+
+    Its name, its terminology entry, a colour (RGB, 0 to 1), and whether there is a segment even if it is empty.
+    """
 
     name: str
     entry: str
@@ -32,7 +34,8 @@ def _segment(name: str, entry: tuple, colour: tuple[int, int, int], always: bool
     contexts = "Segmentation category and type - 3D Slicer General Anatomy list", "Anatomic codes - DICOM master list"
     parts = ("^".join((scheme, *code)) if code else "^^" for scheme, code in entry)
     text = "~".join((contexts[0], *parts, contexts[1], "^^", "^^"))
-    return Segment(name, text, tuple(part / 255 for part in colour), always)
+    red, green, blue = (part / 255 for part in colour)
+    return Segment(name, text, (red, green, blue), always)
 
 
 TRACHEA = "^".join(("SCT", *mask_labels.TRACHEA))
@@ -82,7 +85,8 @@ def labels_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLSc
         if not ids.GetNumberOfValues():
             raise InputError(f"{segmentation.GetName()} has no segment; segment the lungs or choose another one.")
         exported = logic.ExportSegmentsToLabelmapNode(segmentation, ids, labelmap, ct)
-        inside = slicer.util.arrayFromVolume(labelmap) > 0 if exported and labelmap.GetImageData() else np.False_
+        found = exported and labelmap.GetImageData()
+        inside: np.ndarray = slicer.util.arrayFromVolume(labelmap) > 0 if found else np.zeros(1, bool)
     if not inside.any():
         raise InputError(
             f"{segmentation.GetName()} has nothing inside {ct.GetName()}; choose a segmentation of this CT."
@@ -92,7 +96,7 @@ def labels_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLSc
 
 def digest_of(lungs: Volume) -> str:
     """What tells the lungs of a segmentation, as `sides_of` gives them, from any others."""
-    return hashlib.sha256(np.ascontiguousarray(lungs.array, np.uint8)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(lungs.array, np.uint8).data).hexdigest()
 
 
 def sides_of(segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode) -> Volume:

@@ -33,8 +33,10 @@ CONTRIBUTION_COLUMNS = ("Task", "Name", "Title", "Value", "Unit", "Contribution 
 
 
 def probability_rows(result: dict[str, Any]) -> Iterator[tuple]:
-    """A row for each class of each task, or for each probability after the CT of one that gives a likelihood ratio;
-    the prediction set is told with its coverage, if there is one."""
+    """A row for each class of each task, or for each probability after the CT of one that gives a likelihood ratio.
+
+    The prediction set is told with its coverage, if there is one.
+    """
     for task in result["tasks"].values():
         if "evidence" in task:
             for one in task["evidence"]["after"]:
@@ -60,7 +62,9 @@ def lung_rows(result: dict[str, Any]) -> Iterator[tuple]:
 
 def opacity_rows(measures: dict[str, Any] | None) -> Iterator[tuple]:
     """A row for each lung that is there and one for both; none of an assessment without opacities."""
-    for side, title in SIDES.items() if measures else ():
+    if not measures:
+        return
+    for side, title in SIDES.items():
         lung = measures[side]
         if lung["opacity"] is not None:
             shares = [round(100 * lung["opacity"][key], 2) for key in ("share", "low", "high")]

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import qt
+from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.utils.progress import Callback, silent
-from COVIDMTLMRML.runs import Run
+from COVIDMTLMRML.runs import Job
 
 INTERVAL = 100
 """Milliseconds between two looks at the job."""
 
 
+class _Callbacks(NamedTuple):
+    finish: Callable[[], Any]
+    progress: Callback
+    finished: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+
+
 class Background:
-    """Watches a run by a timer and finishes it. Exactly one of ``finished`` and ``failed`` is called, neither
-    after `cancel`.
+    """Watches a run by a timer and finishes it.
+
+    Exactly one of ``finished`` and ``failed`` is called, neither after `cancel`.
 
     Parameters
     ----------
-    run : Run
+    run : Job or Child
         Just started.
     finish : callable
         Takes nothing; puts the results of the run into the scene.
@@ -35,16 +44,17 @@ class Background:
 
     def __init__(
         self,
-        run: Run,
+        run: Job | Child,
         finish: Callable[[], Any],
         progress: Callback = silent,
         finished: Callable[[Any], None] = lambda result: None,
         failed: Callable[[Exception], None] = lambda error: None,
         log: Callable[[str], None] = lambda line: None,
     ):
-        self._run, self._finish = run, finish
-        self._progress, self._finished, self._failed = progress, finished, failed
-        self._log, self._logged = log, 0
+        self._run: Job | Child | None = run
+        self._callbacks: _Callbacks | None = _Callbacks(finish, progress, finished, failed)
+        self._log: Callable[[str], None] | None = log
+        self._logged = 0
         self._timer = qt.QTimer()
         self._timer.setInterval(INTERVAL)
         self._timer.connect("timeout()", self._look)
@@ -62,11 +72,11 @@ class Background:
             run.cancel()
 
     def _look(self) -> None:
-        if self._run is None:
+        if self._run is None or self._callbacks is None:
             return
-        run, finish, finished, failed = self._run, self._finish, self._finished, self._failed
+        run, (finish, progress, finished, failed) = self._run, self._callbacks
         try:
-            running = run.poll(self._progress)
+            running = run.poll(progress)
             self._pass_log(run)
             if running or self._run is None:  # who is told of progress may cancel
                 return
@@ -78,7 +88,7 @@ class Background:
             return
         finished(result)
 
-    def _pass_log(self, run: Run) -> None:
+    def _pass_log(self, run: Job | Child) -> None:
         if self._log is None:  # the run is over, and was told whole
             return
         lines = run.log[self._logged :]
@@ -86,14 +96,14 @@ class Background:
         for line in lines:
             self._log(line)
 
-    def _stop(self) -> Run | None:
+    def _stop(self) -> Job | Child | None:
         """Forget the run and all that is to be told of it, which may hold volumes; the run, if there still was one."""
         run, self._run = self._run, None
         if run is not None:
             self._timer.stop()
             self._timer.disconnect("timeout()", self._look)
             self._timer.deleteLater()
-            self._timer = self._finish = self._progress = self._finished = self._failed = None
+            self._timer = self._callbacks = None
             self._pass_log(run)
             self._log = None
         return run

@@ -29,7 +29,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The parameters of the panel."""
-        return COVIDMTLParameterNode(super().getParameterNode())
+        return COVIDMTLParameterNode(super().getParameterNode())  # type: ignore[call-arg]
 
     def process(
         self,
@@ -104,8 +104,9 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         return json.loads((Path(out) / "assessment.json").read_text(encoding="utf-8"))
 
     def processFolder(self, folder, out, *, progress=silent, **options) -> list[dict]:
-        """Assess every CT of a folder, one row each in batch.csv; a failed case is named and does not stop the
-        rest, and a stopped batch goes on where it was.
+        """Assess every CT of a folder, one row each in batch.csv.
+
+        A failed case is named and does not stop the rest, and a stopped batch goes on where it was.
 
         :param options: those of the command line, for every case, and patients: a CSV file of what is known of each
             patient, with a column case and any of age, sex and laboratory values.
@@ -129,8 +130,9 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
     def startCohort(
         self, table, out, *, model, device="auto", refine=None, jobs=1, prior=None, **callbacks
     ) -> Background:
-        """Assess the CTs of a folder or a table, as ``covid-mtl cohort`` does, and return at once. Called again, it
-        goes on where it was stopped.
+        """Assess the CTs of a folder or a table, as ``covid-mtl cohort`` does, and return at once.
+
+        Called again, it goes on where it was stopped.
 
         :param table: folder of CTs, or a table of them; see COVIDMTLLib.cohort.table.read_cases.
         :param out: folder for the results.
@@ -143,7 +145,7 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         child = Child("cohort", f"--out={out}", f"--jobs={jobs}", *options, "--", table, python=job_python())
 
         def rows() -> list[dict]:
-            with open(Path(out) / TABLE, newline="", encoding="utf-8") as file:
+            with (Path(out) / TABLE).open(newline="", encoding="utf-8") as file:
                 return list(csv.DictReader(file))
 
         return Background(child, rows, **callbacks)
@@ -161,8 +163,9 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         return Background(run, run.finish, **callbacks)
 
     def startMeasureOpacities(self, ct: vtkMRMLScalarVolumeNode, **callbacks) -> Background:
-        """Measure the opacities of a CT that was assessed as they are now, after they were corrected in Segment
-        Editor, and return at once.
+        """Measure the opacities of a CT that was assessed as they are now, and return at once.
+
+        For those that were corrected in Segment Editor.
 
         :param callbacks: as of start; finished is told what assessment.json holds, with the new measures.
         :returns: the run in the background, which has cancel().
@@ -173,8 +176,9 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
     def startExportDicom(
         self, ct: vtkMRMLScalarVolumeNode, folder, keepIdentity: bool = False, **callbacks
     ) -> Background:
-        """Write lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a structured report, of a CT that
-        was assessed and came from DICOM, and return at once.
+        """Write the results of a CT that was assessed and came from DICOM as DICOM, and return at once.
+
+        Files are lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a structured report.
 
         :param folder: where to.
         :param keepIdentity: carry patient and study from the series, instead of leaving them out.

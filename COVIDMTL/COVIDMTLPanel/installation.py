@@ -108,8 +108,10 @@ def _install_torch(packaging: ModuleType) -> None:
 
 
 def _extension_offered() -> MissingPackage:
-    """Offer the extension PyTorch for installation; what is still missing after it, for no extension counts before
-    Slicer's next start."""
+    """Offer the extension PyTorch for installation; what is still missing after it.
+
+    No extension counts before Slicer's next start.
+    """
     model = slicer.app.extensionsManagerModel()
     if model.isExtensionInstalled(PYTORCH):
         return MissingPackage(_("Slicer has to load the extension PyTorch first; restart Slicer."))

@@ -71,11 +71,10 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
+        self.logic: ScriptedLoadableModuleLogic = None
+        self._parameterNode: Any = None  # as parameterNodeWrapper makes it
         self._parameterNodeGuiTag = None
         self._job: Background | None = None
-        self._view: JobView | None = None  # of the job that runs, or ran last
 
     @abstractmethod
     def makeLogic(self):
@@ -105,7 +104,7 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._main_view = JobView(
             self.ui.progressBar, self.ui.cancelButton, self.ui.statusLabel, _("Cancelled; the scene is as it was.")
         )
-        self._view = self._main_view
+        self._view: JobView = self._main_view  # of the job that runs, or ran last
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -211,8 +210,10 @@ class JobWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         view: JobView | None = None,
         ensure_packages: Callable[[], None] | None = None,
     ) -> None:
-        """Start a job and show it in a view, by default in that of Apply, when the packages that it needs are there,
-        by default those of Apply."""
+        """Start a job and show it in a view, when the packages that it needs are there.
+
+        View and packages are those of Apply by default.
+        """
         self._view = view or self._main_view
         with slicer.util.tryWithErrorDisplay(_("The job could not be started.")):
             try:

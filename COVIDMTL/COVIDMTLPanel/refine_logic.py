@@ -19,7 +19,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The parameters of the panel."""
-        return SegmentRefineParameterNode(super().getParameterNode())
+        return SegmentRefineParameterNode(super().getParameterNode())  # type: ignore[call-arg]
 
     def process(
         self,
@@ -112,6 +112,7 @@ class SegmentRefineLogic(ScriptedLoadableModuleLogic):
         compare_with = None if reference is None else labels_of(reference, run.ct)
         output = output or add_lungs_node(run.ct)
         lungs, found = run.finish(output)
+        assert found is not None, "a run on the whole CT measures"
         measures = measure_lungs(lungs, found["boundary_supported"]["both"], compare_with)
         table = table or add_lung_table(run.ct)
         fill_lung_table(table, measures, found["warnings"])

@@ -5,14 +5,20 @@ from __future__ import annotations
 import unittest
 from abc import abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
 
 from .installation import missing_packages
 
+if TYPE_CHECKING:
+    from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest as Base
+else:
+    Base = object
 
-class SelfTest:
+
+class SelfTest(Base):
     """Makes a module's tests begin with an empty scene, and skips them where a package is missing that the job needs.
 
     Stands before `ScriptedLoadableModuleTest`; no test case itself, which a module that imports it would run, too.

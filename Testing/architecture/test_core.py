@@ -132,5 +132,5 @@ def test_folder_that_an_uninstalled_package_left_is_no_package(monkeypatch):
 
 def test_command_that_is_installed_is_there():
     project = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    module, function = re.search(r'^covid-mtl = "([\w.]+):(\w+)"$', project, re.M).groups()
+    module, function = re.search(r'^covid-mtl = "([\w.]+):(\w+)"$', project, re.MULTILINE).groups()
     assert callable(getattr(importlib.import_module(module), function))

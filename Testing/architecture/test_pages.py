@@ -15,7 +15,7 @@ PAGES = {
 }
 LINES_OF_README = 250
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SCRIPT = re.compile(r"\b(?:Testing|Training)/[\w/]+\.\w+\b")
 
 
@@ -28,7 +28,7 @@ def links_of(page):
 
 def anchors_of(page):
     """The headings of a page as GitHub makes anchors of them."""
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page, flags=re.M | re.S), re.M)
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

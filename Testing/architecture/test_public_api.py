@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import COVIDMTLLib as covidmtl
@@ -16,7 +17,8 @@ from conftest import write
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.imaging.volume import labels_on
 
-PAGE = (Path(__file__).resolve().parents[2] / ".github/USING.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / ".github/USING.md").read_text(encoding="utf-8")
 FUNCTIONS = [name for name in covidmtl.__all__ if callable(getattr(covidmtl, name))]
 PARSER = doctest.DocTestParser()
 EXAMPLES = {name: PARSER.get_examples(inspect.getdoc(getattr(covidmtl, name))) for name in FUNCTIONS}
@@ -34,6 +36,31 @@ def files(phantom, tmp_path, monkeypatch):
         csv.writer(file).writerows([("case", "ct", "lungs"), ("one", "ct.nrrd", "lungs.nrrd")])
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_api_pages_have_all_names():
+    pages = (ROOT / ".github/api/index.rst").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\.\. auto\w+:: COVIDMTLLib\.(\w+)$", pages, re.MULTILINE)) == sorted(covidmtl.__all__)
+
+
+def _public_objects():
+    """The callable names of the API, and the public methods of its classes."""
+    for name in FUNCTIONS:
+        yield name
+        public = getattr(covidmtl, name)
+        if isinstance(public, type):
+            for member, value in vars(public).items():
+                if not member.startswith("_") and (callable(value) or isinstance(value, (classmethod, property))):
+                    yield f"{name}.{member}"
+
+
+@pytest.mark.parametrize("name", list(_public_objects()))
+def test_docstrings_say_what_is_given_and_what_comes_back(name):
+    validate = pytest.importorskip("numpydoc.validate").validate
+    unasked = {"ES01", "EX01", "RT04", "SA01", "SS05"}  # as in pyproject.toml; examples have a test of their own
+    if is_dataclass(getattr(covidmtl, name, None)):
+        unasked |= {"PR01"}  # they are its attributes
+    assert [error for error in validate(f"COVIDMTLLib.{name}")["errors"] if error[0] not in unasked] == []
 
 
 def test_importing_the_package_imports_none_of_what_it_offers():
@@ -66,7 +93,7 @@ def test_examples_give_what_they_say(files, name):
 
 def test_examples_of_the_page_run_and_use_public_names_alone(files, capsys):
     section = PAGE.partition("## From Python")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 3
     names = {}
     for block in blocks:

@@ -101,7 +101,9 @@ def measured(
         "seconds": time.perf_counter() - start,
         "error": error,
     }
-    said = ", ".join(f"{key} {value:.3g}" for key, value in row.items() if isinstance(value, float) and value == value)
+    said = ", ".join(
+        f"{key} {value:.3g}" for key, value in row.items() if isinstance(value, float) and not np.isnan(value)
+    )
     print(f"{name}: {said} {error}", file=sys.stderr, flush=True)
     return row, band(name, ct.array, lungs, opacities, {"robust": (f"Dice {row['dice']:.3f}", found)})
 

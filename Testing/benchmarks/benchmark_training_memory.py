@@ -79,7 +79,7 @@ def peak(backbone: str, batch: int, size: tuple[int, int, int], recompute: bool)
         labels = torch.zeros(batch, len(TASKS), dtype=torch.int64)
         for _ in range(2):
             optimizer.zero_grad()
-            batch_here, batch_ahead = (torch.empty(batch, 1, *size, dtype=torch.int16) for _ in range(2))
+            batch_here, _batch_ahead = (torch.empty(batch, 1, *size, dtype=torch.int16) for _ in range(2))
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(batch_here.float(), torch.empty(batch, FEATURES))
             loss([one.float() for one in logits], labels).backward()

@@ -110,7 +110,7 @@ def under(transform, *nodes):
 )
 def test_ct_and_outline_are_where_the_arrays_have_them(case, orientation, offset, transform, close_up):
     under(transform, case.node, case.segmentation)
-    how = dict(orientation=orientation, offset_mm=offset, size=SIZE, close_up=close_up)
+    how = {"orientation": orientation, "offset_mm": offset, "size": SIZE, "close_up": close_up}
     picture = render_slice(case.scene, case.node, **how).astype(int)
     case.segmentation.GetDisplayNode().SetOpacity(0)  # still there, so that the frame is the same
     bare = render_slice(case.scene, case.node, **how).astype(int)

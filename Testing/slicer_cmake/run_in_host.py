@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from slicer_host import start  # noqa: E402
+from slicer_host import start
 
 
 def main(what: str, path: str) -> int:

@@ -98,8 +98,8 @@ def members(header: str, more: list[str]) -> dict:
     for section, content in re.findall(
         r"\n\s*((?:public\s+)?\w+(?:\s+slots)?|Q_SIGNALS|Q_SLOTS)\s*:\s*\n(.*?)(?=\n\s*(?:public|protected|private|signals|Q_SIGNALS)\b[^;()]*:\s*\n|\Z)",
         body,
-        re.S,
-    ):  # noqa: E501
+        re.DOTALL,
+    ):
         if "public slots" in section or "public Q_SLOTS" in section or section in ("signals", "Q_SIGNALS"):
             found += re.findall(r"(\w+)\s*\([^()]*(?:\([^()]*\)[^()]*)*\)\s*(?:const|override)?\s*[;{=]", content)
     return {"base": head[1], "members": sorted({*found, *more} - {"Q_UNUSED"})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from ..utils.errors import InputError
@@ -85,6 +86,7 @@ def read_config(config: dict[str, Any]) -> tuple[str, list[int], int | None]:
 def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and type of each of the weights of a network that sees no images, by name; raises as `read_config` does."""
     architecture, classes, features = read_config(config)
+    assert features is not None, f"{architecture} sees images"
     wanted: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def add(part: str, **shapes: tuple[int, ...]) -> None:
@@ -92,25 +94,25 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
 
     if architecture == "features-mtl":
         nodes = (features, *FNN_NODES, EMBEDDING)
-        for layer, (into, out) in enumerate(zip(nodes, nodes[1:], strict=False)):
+        for layer, (into, out) in enumerate(pairwise(nodes)):
             add(f"fnn.{2 * layer}", weight=(out, into), bias=(out,))
         for task, count in enumerate(classes):
             add(f"heads.{task}.1", weight=(count, EMBEDDING), bias=(count,))
         return wanted
     if architecture == "kernel-ridge":
         cases, tasks = config["cases"], len(classes)
-        whole = {"labels": ((cases, tasks), "int8"), "gamma": ((), "float32")}
-        whole |= {name: ((tasks,), "float32") for name in ("slope", "bias")}
-        return whole | {"cases": ((cases, features), "float16"), "dual": ((cases, tasks), "float32")}
+        wanted |= {"labels": ((cases, tasks), "int8"), "gamma": ((), "float32")}
+        wanted |= dict.fromkeys(("slope", "bias"), ((tasks,), "float32"))
+        return wanted | {"cases": ((cases, features), "float16"), "dual": ((cases, tasks), "float32")}
     experts, groups = tabular_experts(config, classes), len(config["groups"])
     for name, sizes in experts.items():
         columns = features + AGE_AND_SEX if name.startswith("ct") else config["patient"]
         if name.endswith("forest"):
-            trees, nodes = sizes["trees"], (sizes["nodes"],)
-            add(name, threshold=nodes, value=(*nodes, groups))
-            whole = {"root": ((trees,), "int32"), "column": (nodes, "int16"), "right": (nodes, "int32")}
-            whole["unknown_left"] = nodes, "bool"
-            wanted |= {f"{name}.{one}": shape for one, shape in whole.items()}
+            trees, splits = sizes["trees"], sizes["nodes"]
+            add(name, threshold=(splits,), value=(splits, groups))
+            wanted[f"{name}.root"] = (trees,), "int32"
+            for one, kind in (("column", "int16"), ("right", "int32"), ("unknown_left", "bool")):
+                wanted[f"{name}.{one}"] = (splits,), kind
             continue
         seen = columns if name.startswith("ct") else 2 * columns
         add(name, mean=(columns,), std=(columns,), average=(seen,))
@@ -120,7 +122,7 @@ def weights_wanted(config: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], s
             add(f"{name}.calibration", weight=(groups, groups), bias=(groups,))
             continue
         layers = (seen, *PERCEPTRON_NODES, groups)
-        for layer, (into, out) in enumerate(zip(layers, layers[1:], strict=False)):
+        for layer, (into, out) in enumerate(pairwise(layers)):
             add(name, **{f"weights__{layer}": (sizes["members"], into, out)})
             add(name, **{f"biases__{layer}": (sizes["members"], 1, out)})
     combinations = {"without_labs": OF_CT} | ({"with_labs": OF_CT + OF_LABS} if "labs_forest" in experts else {})
@@ -161,16 +163,19 @@ def tabular_experts(config: dict[str, Any], classes: list[int]) -> dict[str, dic
 def _classes(config: dict[str, Any]) -> list[int]:
     """Number of outputs of each task, and of each regression, which is 1."""
     tasks, regression = config.get("tasks"), config.get("regression", [])
-    if not all(isinstance(one, list) for one in (tasks, regression)) or not (
-        1 <= len(tasks) + len(regression) <= LARGEST["tasks"]
+    if (
+        not isinstance(tasks, list)
+        or not isinstance(regression, list)
+        or not 1 <= len(tasks) + len(regression) <= LARGEST["tasks"]
     ):
         raise InputError(f"A network has to have a list of 1 to {LARGEST['tasks']} tasks, and this one has not.")
     for task in tasks:
         if not isinstance(task, dict):
             raise InputError('A task of the network is not of the form {"name": ..., "title": ..., "classes": [...]}.')
         check_keys(task, "task", ("name", "title", "classes"))
-        classes = task.get("classes")
-        texts = [task.get("name"), task.get("title"), *(classes if isinstance(classes, list) else [None])]
+        given = task.get("classes")
+        classes = given if isinstance(given, list) else [None]
+        texts = [task.get("name"), task.get("title"), *classes]
         if not all(isinstance(text, str) and text for text in texts):
             raise InputError("A task of the network lacks a name, a title or a list of the names of its classes.")
         if not 2 <= len(set(classes)) == len(classes) <= LARGEST["classes"]:

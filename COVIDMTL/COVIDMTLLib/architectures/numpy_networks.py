@@ -255,8 +255,10 @@ class TabularNetwork:
         return self.with_labs, asked + [(expert, patient) for expert in self.of_labs]
 
     def said(self, task: int, expert: Forest | Smooth, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The shares (..., groups) that the output of an expert stands for, and the log-probabilities (..., classes)
-        of a task that they make."""
+        """The shares of the groups that the output of an expert stands for, and what they say of a task.
+
+        Shares are of shape (..., groups), log-probabilities of the classes of the task (..., classes).
+        """
         shares = softmax(output, axis=-1) if isinstance(expert, Smooth) else output
         member = self.members[task]
         return shares, np.log((shares @ member + LEAST) / (1 + member.shape[1] * LEAST))

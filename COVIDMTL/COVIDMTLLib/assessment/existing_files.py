@@ -71,10 +71,10 @@ def check_not_ct(outputs: Sequence[Path], ct: Path | None) -> None:
     """Raise `InputError` if a file to be written is the CT, or one of the slices in its folder."""
     if ct is None:
         return
-    real = os.path.realpath(ct)
+    real = Path(os.path.realpath(ct))
     for path in outputs:
-        same = os.path.realpath(path)
-        inside = os.path.isdir(real) and os.path.isfile(same) and same.startswith(os.path.join(real, ""))
+        same = Path(os.path.realpath(path))
+        inside = real.is_dir() and same.is_file() and real in same.parents
         if same == real or (inside and not is_own(path)):
             raise InputError(f"{path} would be written over a file of the CT; choose another place for the result.")
 

@@ -133,8 +133,11 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *
 
 
 class OpacityOptions(NamedTuple):
-    """What the job `opacities` can be told: files with the lungs and with corrected opacities, the series, ``"ct"`` to
-    write on the grid of the CT, and what to call the CT."""
+    """What the job `opacities` can be told.
+
+    Files with the lungs and with corrected opacities, the series, ``"ct"`` to write on the grid of the CT, and what to
+    call the CT.
+    """
 
     lungs: Path | None = None
     corrected: Path | None = None

@@ -16,7 +16,7 @@ from ..processes.helper import Aid
 from ..segmentation import methods
 from ..segmentation.robust.chest import Chest
 from ..utils.errors import ImplausibleCT
-from ..utils.progress import Callback, silent
+from ..utils.progress import Callback, Update, silent
 
 
 class KnownLungs:
@@ -46,8 +46,8 @@ class KnownLungs:
     def start(self, ct: Volume, name: str, chest: Chest | None, helper: Aid | None) -> None:
         """Find the lungs by each method that is not that of the measured ones; see `methods.segment`."""
         for method in self._methods:
-            job = (_lungs_by, ct, method, name, chest)
-            self._found[method] = helper.start(*job).result if helper else cache(partial(*job))
+            find = partial(_lungs_by, ct, method, name, chest)
+            self._found[method] = helper.start(find).result if helper else cache(find)
 
     def method(self, model: Model) -> str:
         """The method whose lungs a model gets; empty for those that are measured."""
@@ -70,7 +70,7 @@ def _lungs_by(ct: Volume, method: str, name: str, chest: Chest | None, progress:
 
 
 def features_of(
-    models: Sequence[Model], ct: Volume, known: KnownLungs, update, helper: Aid | None
+    models: Sequence[Model], ct: Volume, known: KnownLungs, update: Update, helper: Aid | None
 ) -> list[dict[str, float] | None]:
     """What each model takes of features: of lungs and voxels as those it was trained on had; None if there are none.
 
@@ -126,7 +126,10 @@ def add_stability(
         if not model.of_low_pass:
             continue
         others = [(f"lungs of the method {known.refine}", known.measured)] if known.method(model) else []
-        found = stability(model, ct, working, known.of(model), others, features[number])
+        lungs, own = known.of(model), features[number]
+        if lungs is None or own is None:  # which no verdict is given of
+            continue
+        found = stability(model, ct, working, lungs, others, own)
         for name, one in found.items():
             verdicts["models"][number]["tasks"][name]["stability"] = one
             if name in verdicts["tasks"] and verdicts["tasks"][name].get("models", [number]) == [number]:

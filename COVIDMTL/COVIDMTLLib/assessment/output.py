@@ -56,7 +56,7 @@ def _write_dicom(assessment: Assessment, folder: Path, source: Source) -> None:
 
 def write_features(features: dict[str, float], path: str | Path) -> None:
     """Write features as CSV: a row of names and a row of values, which survive the round trip as float64."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(features)
         writer.writerow(map(repr, features.values()))

@@ -32,10 +32,11 @@ from ..processes.helper import aid
 from ..reports import dicom as dicom_export
 from ..results.assessment import SCHEMA_VERSION, Assessment
 from ..segmentation import methods, plausibility
+from ..segmentation.robust.chest import Chest
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from ..utils.optional_imports import check_installed, require
-from ..utils.progress import Callback, Steps, silent
+from ..utils.progress import Callback, Steps, Update, silent
 from ..utils.software import software
 from ..utils.text import printable
 from ..utils.version import RESEARCH_USE_ONLY
@@ -108,6 +109,7 @@ def assess(
     age : float, optional
         Of the patient, in years.
     sex : {"female", "male"}, optional
+        Of the patient.
     labs : path or mapping, optional
         Laboratory values, as `patient.check_patient` takes them; which of them count is up to the model.
     patient : Patient, optional
@@ -127,6 +129,7 @@ def assess(
     Returns
     -------
     Assessment
+        What was found, with the volumes that it rests on.
 
     Raises
     ------
@@ -194,7 +197,7 @@ def assess(
         no_verdict = plausibility.no_verdict(labels.array, working.array, name)
         if no_verdict:
             models = []
-        features = [None] * len(models)
+        features: list[dict[str, float] | None] = [None] * len(models)
         if any(one.takes_features for one in models):
             with steps.step("features", "Computing 375 features") as update:
                 features = features_of(models, working, known, update, helper)
@@ -202,16 +205,21 @@ def assess(
         refused = [
             why_no_verdict(one.card, thickness, measures, own) for one, own in zip(models, features, strict=True)
         ]
-        shown = next((one for one in features if one is not None), {})
+        shown = next((one for one in features if one is not None), None) or {}
         if models and all(refused):
-            no_verdict = " ".join(dict.fromkeys(refused))
+            no_verdict = " ".join(dict.fromkeys(filter(None, refused)))
         kept = [number for number, why in enumerate(refused) if not why]
         asked = models
         models, features = [models[number] for number in kept], [features[number] for number in kept]
         with steps.step("network", "Assessing"):
             inputs = [_input(one, working, labels) for one in models]
             verdicts = NO_VERDICTS if no_verdict else judge_all(models, features, inputs, patient.known, prior)
-            attention = _attention(models, features, inputs, verdicts["tasks"], working.geometry, patient.known)
+            attention: dict[str, Volume] = {}
+            if any(one.takes_volume for one in models):
+                from ..prediction.case_attention import attention_of  # which imports PyTorch
+
+                judged, place = verdicts["tasks"], working.geometry
+                attention = attention_of(models, features, inputs, judged, place, patient.known)
             unstable = add_stability(verdicts, models, features, ct, working, known)
 
         result = {
@@ -266,22 +274,16 @@ def check_choices(refine: str, grid: str) -> None:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
 
 
-def _find_lungs(ct, given, refine, name, update, chest) -> Volume:
-    if chest is None:
+def _find_lungs(
+    ct: Volume, given: Volume | None, refine: str, name: str, update: Update, chest: Chest | None
+) -> Volume:
+    if given is not None and chest is None:
         return methods.given_lungs(given, ct, name)
     return methods.segment(ct, "classical" if refine == "none" else refine, given, update, name, chest=chest)
 
 
 def _input(model: Model, ct: Volume, lungs: Volume) -> Volume | None:
     return prepare(ct, lungs.array, Crop(**model.card["input"])) if model.takes_volume else None
-
-
-def _attention(models, features, inputs, tasks, grid, patient) -> dict[str, Volume]:
-    if not any(one.takes_volume for one in models):
-        return {}
-    from ..prediction.case_attention import attention_of
-
-    return attention_of(models, features, inputs, tasks, grid, patient)
 
 
 def _unused(patient: Patient, models: Sequence[Model]) -> list[str]:

@@ -18,8 +18,9 @@ from ..utils.optional_imports import require
 def modules_of(
     refine: str, segmented: bool, torch: bool, written: bool, dicom: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What an assessment imports, for `optional_imports.require`: what it begins with, and the rest in the order of its
-    use.
+    """What an assessment imports: what it begins with, and the rest in the order of its use.
+
+    For `optional_imports.require`.
 
     Parameters
     ----------

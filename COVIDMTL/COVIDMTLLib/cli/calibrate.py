@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from ..utils.errors import InputError
 from ..utils.text import printable, shortened
 from ..utils.version import RESEARCH_USE_ONLY
 from .options import add_end_with_input
+
+if TYPE_CHECKING:
+    from ..architectures.numpy_networks import Weights
 
 HELP = "make the model one of a site's own, from a cohort's results and labels of some of its cases"
 
@@ -101,7 +104,7 @@ def calibrate_site(
     x = scale(features, base.card["scaling"])
     truth = np.array([known.get(name, [np.nan] * len(base.card["tasks"])) for name in names], float)
     report = [f"{len(names)} cases with features" + (f", {passed} without a verdict passed over" if passed else "")]
-    kind = _kind(x, base, report)
+    kind = _kind(x, base.network.weights, report)
     tasks, left_out = _usable(truth, base.card)
     weights = site_calibration.only(base.network.weights, tasks)
     cases = LocalCases(x, truth[:, tasks])
@@ -190,14 +193,14 @@ def _label(row: dict[str, str], task: dict[str, Any], case: str, table: str) -> 
     return float(words[text])
 
 
-def _kind(x: np.ndarray, base: Model, report: list[str]) -> dict[str, Any] | None:
+def _kind(x: np.ndarray, weights: Weights, report: list[str]) -> dict[str, Any] | None:
     """Whether cases are of the training's kind, as far as that can be told."""
     if len(x) < site_calibration.MIN_TWO_SAMPLE:
         report.append(
             f"Fewer than {site_calibration.MIN_TWO_SAMPLE} cases: too few to tell whether the training had such ones."
         )
         return None
-    p = site_calibration.two_sample_p(x, base.network.weights)
+    p = site_calibration.two_sample_p(x, weights)
     alike = p > site_calibration.LEVEL
     report.append(
         f"The CTs are {'not seen to differ from' if alike else 'of another kind than'} those of the training "

@@ -84,7 +84,7 @@ def _bar() -> Iterator[Callback]:
 
     with tqdm(total=100, bar_format="{desc:<26}{percentage:3.0f} % |{bar}| {elapsed}", file=sys.stderr) as bar:
 
-        def show(step: str, fraction: float, text: str) -> None:
+        def show(_step: str, fraction: float, text: str) -> None:
             bar.set_description_str(text, refresh=False)
             bar.n = round(100 * fraction)
             bar.refresh()

@@ -7,7 +7,7 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..assessment import existing_files
 from ..imaging.io.reader import read_mask
@@ -22,6 +22,9 @@ from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps
 from . import console
 from .options import add_identity, add_progress
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
 
 HELP = "write lungs.dcm and opacities.dcm, segmentations, and assessment.dcm, a structured report, of an assessment"
 
@@ -104,7 +107,9 @@ def write(results: Path, slices: list[Path], folder: Path, keep_identity: bool, 
         write_report(result, segments, source, folder / "assessment.dcm", made, opacities)
 
 
-def _write_opacities(result, mask: Path, lungs: Volume, source: Source, path: Path, made: datetime):
+def _write_opacities(
+    result: dict[str, Any], mask: Path, lungs: Volume, source: Source, path: Path, made: datetime
+) -> Segmentation | None:
     """The segmentation of the opacities; None if there is none, as of results from before there were opacities."""
     measures = result.get("opacities")
     if measures is None or not mask.is_file():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 from ..assessment import existing_files, jobs
 from ..features.extraction import BUILT_IN, ENGINES
@@ -36,8 +37,11 @@ DONE = ("done", 1.0, "Done")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 1 for a failure of the program, 2 for bad input,
-    128 + the number of a signal that stopped it."""
+    """Run the command line.
+
+    Returns the exit code: 0, 1 for a failure of the program, 2 for bad input, 128 + the number of a signal that
+    stopped it.
+    """
     console.write_all_characters()
     console.quiet_libraries()
     options = _parser().parse_args(arguments)
@@ -66,7 +70,7 @@ def _failed(options: argparse.Namespace, code: int, kind: str, text: str) -> int
 def _check_here() -> None:
     """Raise `InputError` in a folder that somebody has removed, in which no process starts another one."""
     try:
-        os.getcwd()
+        Path.cwd()
     except FileNotFoundError as error:
         raise InputError("The folder that this was started in is gone; start it in another one.") from error
 
@@ -156,7 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    function: Callable[[argparse.Namespace], object],
+    text: str,
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {RESEARCH_USE_ONLY}")
     parser.set_defaults(command=function)
     return parser
@@ -171,10 +180,13 @@ def _demo(options: argparse.Namespace) -> None:
     _assess_into_folder(options, jobs.demo, options.seed, options.ground_glass, options.consolidation)
 
 
-def _assess_into_folder(options: argparse.Namespace, job, *arguments, **more) -> None:
+def _assess_into_folder(
+    options: argparse.Namespace, job: Callable[..., dict[str, Any]], *arguments: Any, **more: Any
+) -> None:
     patient = check_patient(options.age, options.sex, options.labs)
     check_prior(options.prior)
-    ct, kept = arguments[0] if job is jobs.assess else None, {}
+    ct = arguments[0] if job is jobs.assess else None
+    kept: dict[str, str] = {}
     existing_files.check_not_ct([options.out / "lungs.nrrd"], ct)
 
     def keep(folder: Path) -> None:

@@ -175,7 +175,8 @@ def _tasks(card: dict[str, Any]) -> list[str]:
 
 def _test_auc(card: dict[str, Any]) -> dict[str, float]:
     """The areas under the curves on the test cases, by task, as far as the card has them."""
-    metrics = card.get("metrics") if isinstance(card.get("metrics"), dict) else {}
+    given = card.get("metrics")
+    metrics = given if isinstance(given, dict) else {}
     found = {task["name"]: metrics.get(task["name"]) for task in card["tasks"]}
     auc = {name: one.get("auc") for name, one in found.items() if isinstance(one, dict)}
     return {name: value for name, value in auc.items() if isinstance(value, float)}

@@ -97,7 +97,9 @@ def _write_failure(folder: Path, name: str, reason: str, trace: str = "") -> Out
     if out.exists():
         shutil.rmtree(out)
     partial.rename(out)
-    return read_outcome(out)
+    outcome = read_outcome(out)
+    assert outcome is not None, "it was written above"
+    return outcome
 
 
 def _emptied(folder: Path, name: str) -> Path:

@@ -82,7 +82,7 @@ def assess_folder(
     for index, (name, path) in enumerate(found.items()):
         share = index / len(found)
 
-        def news(step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
+        def news(_step: str, fraction: float, text: str, name: str = name, share: float = share) -> None:
             progress(name, share + fraction / len(found), text)
 
         patient = asdict(known[name]) if name in known else {}
@@ -102,7 +102,7 @@ def cases(folder: Path) -> dict[str, Path]:
         suffix = _suffix(path)
         if not _is_case(path):
             continue
-        name = path.name if path.is_dir() else path.name[: len(path.name) - len(suffix)]
+        name = path.name if path.is_dir() or suffix is None else path.name[: len(path.name) - len(suffix)]
         if name in found:
             raise InputError(f"{folder.name} has two cases {name}: {found[name].name} and {path.name}; rename one.")
         found[name] = path

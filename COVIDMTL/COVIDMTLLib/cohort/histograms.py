@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#2f6fb2", "#c98a00", "#8c1d2c", "#5b6675")
 """Apart for colour-blind readers."""
@@ -67,7 +72,7 @@ def ratios(values: np.ndarray) -> str:
     return _url(figure, axes, "likelihood ratio")
 
 
-def _axes():
+def _axes() -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -76,7 +81,7 @@ def _axes():
     return figure, figure.add_subplot()
 
 
-def _url(figure, axes, unit: str) -> str:
+def _url(figure: Figure, axes: Axes, unit: str) -> str:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, colors="#5b6675")
     axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,7 @@ def claim(folder: Path, name: str, wait: bool) -> Iterator[bool]:
         with suppress(PermissionError):  # Windows removes no file that is open
             path.unlink()
         os.close(descriptor)
-        if os.name == "nt":
+        if sys.platform == "win32":
             with suppress(OSError):  # another process has it open already, and removes it
                 path.unlink()
 
@@ -63,21 +64,20 @@ def sweep(folder: Path) -> None:
 def _acquire(path: Path) -> int | None:
     """An open and locked file at a path; None if another process has it, or has just removed it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    mine = False
     try:
-        if _lock(descriptor) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            kept, descriptor = descriptor, None
-            return kept
+        mine = _lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return None
     finally:
-        if descriptor is not None:
+        if not mine:
             os.close(descriptor)
-    return None
+    return descriptor if mine else None
 
 
 def _lock(descriptor: int) -> bool:
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

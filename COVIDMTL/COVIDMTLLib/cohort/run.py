@@ -68,8 +68,16 @@ def assess_cohort(
         Address of a Dask scheduler, whose workers see the same files at the same paths.
     parquet : bool
         Whether to write ``cohort.parquet`` too.
-    model, refine, device, grid, prior
-        As of `pipeline.assess`, for all cases.
+    model : str or path, or several
+        As of `pipeline.assess`, for all cases, like the next four.
+    refine : {"robust", "active-contour", "none"}, optional
+        Refinement of the lungs.
+    device : str
+        Where to run networks.
+    grid : {"ct", "working"}
+        Geometry of the masks.
+    prior : float, optional
+        Probability of COVID-19 before the CT.
     failed : callable, optional
         Is told the name of each case that fails and why, as it happens.
     noted : callable, optional
@@ -145,7 +153,10 @@ class _Run:
         self._cases, self._out, self._parquet = cases, out, parquet
         (self._failed, self._noted), self._progress = told, progress
         self._outcomes: dict[str, Outcome] = {}
-        self._again, self._shares, self._shown, self._steps = set(), {}, 0.0, set()
+        self._again: set[str] = set()
+        self._shares: dict[str, float] = {}
+        self._shown = 0.0
+        self._steps: set[str] = set()
         for case in cases:
             outcome = read_outcome(out / CASES / case.name)
             if outcome is not None and outcome.error:
@@ -226,4 +237,4 @@ def _models(model: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
     for name in names:
         read_card(name)
     shipped = shipped_models()
-    return tuple(str(name) if str(name) in shipped else os.path.abspath(name) for name in names)
+    return tuple(str(name) if str(name) in shipped else os.path.abspath(name) for name in names)  # noqa: PTH100, links stay

@@ -104,7 +104,7 @@ def _read_parquet(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def _text(cell: Any) -> str:
     """A cell as it would be in CSV; what is missing is None, or NaN, which is not itself."""
-    return "" if cell is None or cell != cell else str(cell).strip()
+    return "" if cell is None or cell != cell else str(cell).strip()  # noqa: PLR0124
 
 
 def _case(name: str, row: dict[str, str], table: Path) -> Case:

@@ -38,7 +38,7 @@ def pyradiomics_features(
     volume = sitk.GetImageFromArray(image)
     extractor = RadiomicsFeatureExtractor(binWidth=BIN_WIDTH)
     extractor.disableAllFeatures()
-    values = {}
+    values: dict[str, float] = {}
     # Names have no class in the cohort's table; the three that GLRLM and GLSZM share hold the GLSZM value.
     for number, kind in enumerate(("firstorder", "glcm", "glrlm", "glszm"), 1):
         extractor.enableFeatureClassByName(kind)

@@ -67,7 +67,7 @@ def _shrunk(mask: np.ndarray, block: tuple[slice, slice]) -> tuple[slice, slice,
         if not len(places):
             return None
         box.append(slice(start + int(places[0]), start + int(places[-1]) + 1))
-    return tuple(box)
+    return box[0], box[1], box[2]
 
 
 def _rows(box: tuple[slice, slice, slice], rows: int) -> range:
@@ -82,7 +82,8 @@ def _filter(block: np.ndarray, axis: int, letter: str) -> np.ndarray:
     two grey levels.
     """
     length = block.shape[axis] - BEFORE - AFTER
-    filtered = product = None
+    filtered: np.ndarray | None = None
+    product: np.ndarray | None = None
     for number, tap in enumerate(TAPS[letter]):
         start = BEFORE + AFTER - number
         part = block[(slice(None),) * axis + (slice(start, start + length),)]
@@ -90,4 +91,5 @@ def _filter(block: np.ndarray, axis: int, letter: str) -> np.ndarray:
             filtered, product = part * tap, np.empty(part.shape)
         else:
             filtered += np.multiply(part, tap, out=product)
+    assert filtered is not None, "a filter has taps"
     return filtered

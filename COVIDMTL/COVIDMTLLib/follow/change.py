@@ -112,12 +112,12 @@ def changes(earlier: Mapping[str, Value | None], later: Mapping[str, Value | Non
         ``change``, the later value minus the earlier one, ``low`` and ``high``, between which it lies, and
         ``verdict``, by the keys of `MEASURES`; None where one of them is not there.
     """
-    return {
-        one.key: _change(earlier[one.key], later[one.key], 0 if one.key.endswith("lung_ml") else MISSED)
-        if earlier[one.key] and later[one.key]
-        else None
-        for one in MEASURES
-    }
+    found: dict[str, dict[str, Any] | None] = {}
+    for one in MEASURES:
+        before, after = earlier[one.key], later[one.key]
+        missed = 0 if one.key.endswith("lung_ml") else MISSED
+        found[one.key] = _change(before, after, missed) if before and after else None
+    return found
 
 
 def _change(earlier: Value, later: Value, missed: float) -> dict[str, Any]:

@@ -74,10 +74,16 @@ def _made_otherwise(given: Sequence[Given]) -> list[str]:
     return found
 
 
+def _lung_ml(scan: Scan) -> float:
+    value = scan.values["both_lung_ml"]
+    assert value is not None, "the volume of the lungs is always known"
+    return value["value"]
+
+
 def _breath(scans: Sequence[Scan]) -> list[str]:
     found = []
     for one, other in pairwise(scans):
-        before, after = (scan.values["both_lung_ml"]["value"] for scan in (one, other))
+        before, after = _lung_ml(one), _lung_ml(other)
         if abs(after - before) > BREATH * max(before, after):
             found.append(
                 f"The lungs have {before:.0f} ml in {one.given.name} and {after:.0f} ml in {other.given.name}: with "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
@@ -93,15 +93,15 @@ def follow_cts(
     >>> sorted(course["changes"][0]["measures"]["score"])
     ['change', 'high', 'low', 'verdict']
     """
-    cts, out = [Path(ct) for ct in cts], Path(out)
+    paths, out = [Path(ct) for ct in cts], Path(out)
     for what, given in {"lungs": lungs, "series": series, "dates": dates, "names": names}.items():
         if given is not None and len(given) != len(cts):
             raise InputError(f"There are {len(given)} {what} for {len(cts)} CTs; give one for each.")
-    check_cts(cts, out)
-    masks = [one and Path(one) for one in lungs or [None] * len(cts)]
-    keep = partial(keep_others, out, given=[*cts, *masks], record=FOLLOW)
+    check_cts(paths, out)
+    masks = [Path(one) if one else None for one in lungs or [None] * len(cts)]
+    keep = partial(keep_others, out, given=[*paths, *masks], record=FOLLOW)
     with atomic_files.staged_folder(out, keep) as folder:
-        return follow(sources(cts, masks, series, dates, names), folder, progress=progress)
+        return follow(sources(paths, masks, series, dates, names), folder, progress=progress)
 
 
 def follow(cts: Sequence[Source], folder: Path, volumes: bool = False, *, progress: Callback) -> dict[str, Any]:
@@ -132,17 +132,14 @@ def follow(cts: Sequence[Source], folder: Path, volumes: bool = False, *, progre
     steps = Steps(progress, {"read": count, "measure": 9 * count, "register": 5 * (count - 1), "report": 2})
     with steps.step("read", "Reading the CTs") as update:
         given = []
-        for number, one in enumerate(cts):
-            given.append(read(one))
+        for number, ct in enumerate(cts):
+            given.append(read(ct))
             check_apart(given)
             update((number + 1) / count)
         dated = all(one.made is not None for one in given)
         given = in_time(given)
     with steps.step("measure", "Measuring lungs and opacities") as update:
-        scans = [
-            measure(one, lambda share, number=number: update((number + share) / count))
-            for number, one in enumerate(given)
-        ]
+        scans = [measure(one, partial(_tell_share, update, number, count)) for number, one in enumerate(given)]
     with steps.step("register", "Registering the lungs") as update:
         registrations = []
         for number, scan in enumerate(scans[1:], 1):
@@ -158,6 +155,10 @@ def follow(cts: Sequence[Source], folder: Path, volumes: bool = False, *, progre
     result |= {"seconds": steps.seconds, "files": digests(folder)}
     (folder / FOLLOW).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
+
+
+def _tell_share(update: Callable[[float], None], number: int, count: int, share: float) -> None:
+    update((number + share) / count)
 
 
 def _result(scans: Sequence[Scan], registrations: Sequence[Registration], dated: bool) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def _date(made: datetime | None, scans: Sequence[Scan]) -> str:
 
 
 def _curves(scans: Sequence[Scan], dates: Sequence[str], labels: Sequence[str]) -> list[dict[str, str]]:
-    made = [scan.given.made for scan in scans]
-    if all(made) and made[-1] > made[0]:
+    made = [scan.given.made for scan in scans if scan.given.made is not None]
+    if len(made) == len(scans) and made[-1] > made[0]:
         at = [(one - made[0]).total_seconds() / 86400 for one in made]
         ticks = [f"{label}\n{date}".replace(", ", "\n") for label, date in zip(labels, dates, strict=True)]
     else:
@@ -92,5 +92,6 @@ def _curves(scans: Sequence[Scan], dates: Sequence[str], labels: Sequence[str]) 
     ]
 
 
-def _named(picture: Picture, label: str) -> Picture:
+def _named(picture: Picture | None, label: str) -> Picture:
+    assert picture is not None, "`measure` finds lungs in each CT, or raises"
     return Picture(f"{label}: zones as seen from the front", picture.url, picture.aspect)

@@ -6,14 +6,18 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging.volume import Geometry, Volume
+from ..imaging.volume import Geometry, Volume, triple
 from ..reports.figures import Picture
 from ..reports.opacity_figures import APART, most_of, outlined
 from .registration import Registration, resampled
 from .scans import Scan
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 COARSE = 3
 """mm between the voxels on which the slices are chosen."""
@@ -91,10 +95,10 @@ def _plane(grid: Geometry, axis: int, index: int) -> Geometry:
     """One slice of a grid at right angles to an axis of its array."""
     size, start = list(grid.size), [0, 0, 0]
     size[2 - axis], start[2 - axis] = 1, index
-    return Geometry(tuple(size), grid.spacing, tuple(grid.point_at(start).tolist()), grid.direction)
+    return Geometry(triple(size), grid.spacing, triple(grid.point_at(start).tolist()), grid.direction)
 
 
-def _seen(volume: Volume, grid: Geometry, transform) -> np.ndarray:
+def _seen(volume: Volume, grid: Geometry, transform: sitk.Transform | None) -> np.ndarray:
     """A CT, or labels, on a grid of the first CT."""
     import SimpleITK as sitk
 

@@ -100,6 +100,7 @@ def register(earlier: Scan, later: Scan) -> Registration:
     import SimpleITK as sitk
 
     start = sitk.TranslationTransform(3, np.subtract(_middle(later.lungs), _middle(earlier.lungs)).tolist())
+    transform: sitk.Transform
     fixed, moving = _coarse(earlier), _coarse(later)
     with _one_thread():
         try:

@@ -171,9 +171,10 @@ def check_apart(given: Sequence[Given]) -> None:
 
 def in_time(given: Sequence[Given]) -> list[Given]:
     """CTs from the earliest to the latest, or as they were given unless each has a date."""
-    if any(one.made is None for one in given):
+    dated = [(one.made, number) for number, one in enumerate(given) if one.made is not None]
+    if len(dated) < len(given):
         return list(given)
-    return sorted(given, key=lambda one: one.made)
+    return [given[number] for _made, number in sorted(dated)]
 
 
 def measure(given: Given, update: Callable[[float], None]) -> Scan:

@@ -29,8 +29,10 @@ class Structure(NamedTuple):
 
 
 class Opacity(NamedTuple):
-    """What a label of opacities is: its name, its RadLex code, and a colour (RGB, 0 to 255) that is apart from the
-    other one for colour-blind readers, and bright on lung and on consolidation."""
+    """What a label of opacities is: its name, its RadLex code, and a colour (RGB, 0 to 255).
+
+    The colours are apart for colour-blind readers, and bright on lung and on consolidation.
+    """
 
     name: str
     code: Code
@@ -39,12 +41,13 @@ class Opacity(NamedTuple):
 
 ANATOMICAL_STRUCTURE = Code("123037004", "Anatomical Structure")
 LUNG, TRACHEA = Code("39607008", "Lung"), Code("44567001", "Trachea")
+RIGHT_SIDE, LEFT_SIDE = Code("24028007", "Right"), Code("7771000", "Left")
 BOTH_SIDES = Code("51440002", "Right and left")
 
 # The colours are those of Slicer's list of general anatomy.
 STRUCTURES = {
-    RIGHT: Structure("right lung", LUNG, Code("24028007", "Right"), (197, 165, 145)),
-    LEFT: Structure("left lung", LUNG, Code("7771000", "Left"), (197, 165, 145)),
+    RIGHT: Structure("right lung", LUNG, RIGHT_SIDE, (197, 165, 145)),
+    LEFT: Structure("left lung", LUNG, LEFT_SIDE, (197, 165, 145)),
     AIRWAYS: Structure("trachea and main bronchi", TRACHEA, None, (182, 228, 255)),
 }
 """By label."""

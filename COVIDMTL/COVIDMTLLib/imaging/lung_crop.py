@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, labels_on, linear_on
+from .volume import HU_RANGE, WORKING_SPACING, Geometry, Volume, labels_on, linear_on, triple
 
 BOX = (340, 390, 390)
 """Voxels (z, y, x) of the box in which the paper's authors centre a lung volume."""
@@ -79,7 +79,8 @@ def prepare(ct: Volume, lungs: np.ndarray, crop: Crop = PUBLISHED) -> Volume:
     seen -= crop.mean
     seen /= crop.std
     grid = ct.geometry
-    return Volume(seen, Geometry(tuple(size[::-1]), grid.spacing, tuple(grid.point_at(first[::-1])), grid.direction))
+    origin = triple(grid.point_at(first[::-1]))
+    return Volume(seen, Geometry(triple(size[::-1]), grid.spacing, origin, grid.direction))
 
 
 def at_spacing(ct: Volume, lungs: np.ndarray, spacing: float) -> tuple[Volume, np.ndarray]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,14 @@ WORKING_SPACING = 1.0
 HU_RANGE = (-1024, 3071)
 """Range that intensities are clipped to before resampling, in HU. Scanners mark what lies outside
 the field of view with values below it."""
+
+T = TypeVar("T")
+
+
+def triple(values: Iterable[T]) -> tuple[T, T, T]:
+    """Three values, as along x, y, z; raises `ValueError` if they are more or fewer."""
+    first, second, third = values
+    return first, second, third
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Geometry:
     @property
     def extent(self) -> tuple[float, float, float]:
         """Extent along x, y, z in mm, from outer face to outer face."""
-        return tuple(n * s for n, s in zip(self.size, self.spacing, strict=True))
+        return triple(n * s for n, s in zip(self.size, self.spacing, strict=True))
 
     @property
     def voxel_volume(self) -> float:
@@ -77,30 +85,55 @@ class Geometry:
 
     def with_spacing(self, spacing: float) -> Geometry:
         """The grid of the same axes and the same first voxel with another, isotropic spacing in mm."""
-        size = tuple(max(1, round(extent / spacing)) for extent in self.extent)
+        size = triple(max(1, round(extent / spacing)) for extent in self.extent)
         return Geometry(size, (spacing,) * 3, self.origin, self.direction)
 
 
 @dataclass(frozen=True)
 class Volume:
-    """An array (z, y, x) with its geometry: HU for a CT, labels for a mask."""
+    """An array with its geometry: HU for a CT, labels for a mask; `ValueError` if their shapes differ.
+
+    Attributes
+    ----------
+    array : ndarray of shape (z, y, x)
+        HU, or labels.
+    geometry : Geometry
+        Where the voxels lie in the patient.
+    """
 
     array: np.ndarray
     geometry: Geometry
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:
             raise ValueError(f"array of shape {self.array.shape} on a grid of shape {self.geometry.shape}")
 
     @classmethod
     def from_image(cls, image: sitk.Image) -> Volume:
-        """The volume of a 3D SimpleITK image."""
+        """The volume of a 3D SimpleITK image.
+
+        Parameters
+        ----------
+        image : SimpleITK.Image
+            Of one component.
+
+        Returns
+        -------
+        Volume
+            A copy of its values, with its geometry.
+        """
         import SimpleITK as sitk
 
         return cls(sitk.GetArrayFromImage(image), Geometry.of(image))
 
     def to_image(self) -> sitk.Image:
-        """The volume as a SimpleITK image of the same type, with the same geometry."""
+        """The volume as a SimpleITK image.
+
+        Returns
+        -------
+        SimpleITK.Image
+            Of the same type, with the same geometry.
+        """
         import SimpleITK as sitk
 
         image = sitk.GetImageFromArray(self.array)
@@ -110,7 +143,18 @@ class Volume:
         return image
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """Another array (z, y, x) on the same geometry; raises `ValueError` if its shape is another."""
+        """Another array on the same geometry.
+
+        Parameters
+        ----------
+        array : ndarray of shape (z, y, x)
+            Of the shape of this one; another raises `ValueError`.
+
+        Returns
+        -------
+        Volume
+            The array with the geometry.
+        """
         return Volume(array, self.geometry)
 
 

@@ -64,7 +64,6 @@ def find_boundary(ct: Volume, lungs: Volume) -> Boundary:
     -------
     Boundary
     """
-
     labels = np.zeros(lungs.array.shape, np.uint8)
     if lungs.array.any():
         box = box_of(lungs.array > 0, DEPTH)
@@ -87,9 +86,9 @@ def warnings(shares: Shares) -> list[str]:
         As in `Boundary`.
     """
     little = [
-        f"{1 - shares[side]:.0%} of the boundary of the {side} lung"
+        f"{1 - share:.0%} of the boundary of the {side} lung"
         for side in ("right", "left")
-        if shares[side] is not None and shares[side] < WARN_SHARE
+        if (share := shares[side]) is not None and share < WARN_SHARE
     ]
     if not little:
         return []

@@ -34,7 +34,7 @@ def lung_densities(ct: Volume, lungs: Volume) -> dict[str, dict[str, float | Non
 
 
 def _densities(hu: np.ndarray, voxel_volume: float) -> dict[str, float | None]:
-    volume = {"volume_ml": round(hu.size * voxel_volume, 1)}
+    volume: dict[str, float | None] = {"volume_ml": round(hu.size * voxel_volume, 1)}
     if not hu.size:
         return volume | dict.fromkeys(("mean_hu", "ground_glass_share", "consolidation_share"))
     return volume | {

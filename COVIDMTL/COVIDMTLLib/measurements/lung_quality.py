@@ -96,7 +96,7 @@ def _cut(labels: np.ndarray, ct: np.ndarray, lung: np.ndarray) -> list[str]:
     from scipy import ndimage
 
     faces = labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]
-    touching = sum(np.count_nonzero(face) for face in faces)
+    touching = float(sum(np.count_nonzero(face) for face in faces))
     padding = ct[1::STEP, 1::STEP, 1::STEP] == HU_RANGE[0]
     # Air is noisy, padding is not.
     padding &= padding.any() and block_mean(ct == HU_RANGE[0]) == 1
@@ -121,7 +121,7 @@ def _thin(coarse: np.ndarray, lung: np.ndarray, side: str) -> list[str]:
             "pneumothorax, which is no lung and is counted as lung; give a mask without it if it is one."
         )
         lung = lung & ~gas
-    share = np.count_nonzero(lung & (coarse < THIN)) / max(np.count_nonzero(lung), 1)
+    share = np.count_nonzero(lung & (coarse < THIN)) / max(int(np.count_nonzero(lung)), 1)
     if share > MUCH_THIN:
         found.append(
             f"{share:.0%} of the {side} lung is below {THIN} HU, as with emphysema; see whether its outline holds the "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -149,17 +150,17 @@ def _check_depth(card: Any, model: str) -> None:
     raise InputError(f"The {CARD} of model {model} is nested more than {DEEPEST} deep; get the model again.")
 
 
-def _refuse(model: str, key: str) -> None:
+def _refuse(model: str, key: str) -> NoReturn:
     raise InputError(f"The {CARD} of model {model} has no sensible {key}; get the model again.")
 
 
-def _check_keys(card, model, needed):
+def _check_keys(card: dict[str, Any], model: str, needed: Sequence[str]) -> None:
     missing = [key for key in needed if key not in card]
     if missing:
         raise InputError(f"The {CARD} of model {model} lacks {', '.join(missing)}; get the model again.")
 
 
-def _check_tasks(card, model):
+def _check_tasks(card: dict[str, Any], model: str) -> None:
     tasks = card["tasks"]
     regression = card.get("network", {}).get("regression", [])
     if not isinstance(tasks, list) or not isinstance(regression, list) or not (tasks or regression):
@@ -182,7 +183,7 @@ def _check_tasks(card, model):
         raise InputError(f"The {CARD} of model {model} names other tasks than its network has; get the model again.")
 
 
-def _check_features(card, model):
+def _check_features(card: dict[str, Any], model: str) -> None:
     names, scaling, distribution = (card[key] for key in OF_FEATURES)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         _refuse(model, "features")
@@ -214,7 +215,7 @@ def _sensible_scaling(scaling: Any, count: int) -> bool:
     return all(_numbers(scaling.get(key)) for key in alone) and min(*scaling[width], scaling.get("clip", 1)) > 0
 
 
-def _check_patient(card, model):
+def _check_patient(card: dict[str, Any], model: str) -> None:
     names = card["patient_values"]
     if not isinstance(names, list) or names[:2] != ["age", "sex"] or len(set(map(str, names))) < len(names):
         _refuse(model, "patient_values")
@@ -225,7 +226,7 @@ def _check_patient(card, model):
     _check_sets(card, ("without_labs", "with_labs") if len(names) > 2 else ("without_labs",), model)
 
 
-def _check_sets(card, given, model):
+def _check_sets(card: dict[str, Any], given: Sequence[str], model: str) -> None:
     sets = card["prediction_sets"]
     if not isinstance(sets, dict) or not _numbers(sets.get("coverage")) or not 0 < sets["coverage"] < 1:
         _refuse(model, "prediction_sets")
@@ -239,7 +240,7 @@ def _check_sets(card, given, model):
             _refuse(model, "prediction_sets")
 
 
-def _check_input(given, model):
+def _check_input(given: Any, model: str) -> None:
     if (
         not isinstance(given, dict)
         or given.keys() - {"spacing"} != INPUT.keys()
@@ -253,7 +254,7 @@ def _check_input(given, model):
         _refuse(model, "input")
 
 
-def _corners(given):
+def _corners(given: dict[str, Any]) -> tuple[list[int], list[int], list[int]]:
     return given["start"], given["size"], given["box"]
 
 

@@ -51,7 +51,7 @@ def _unseen(rows: Any, tasks: list[str]) -> bool:
     )
 
 
-def _counted(distribution: Any, tasks: list[str]) -> bool:
+def _counted(distribution: Any, _tasks: list[str]) -> bool:
     return isinstance(distribution, dict) and isinstance(distribution.get("cases"), int)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,10 @@ def make_scaling(values: np.ndarray, name: str, **options: float) -> dict[str, A
     InputError
         If there is no such scaling, or it has no such option or value.
     """
-    known = {Z_SCORE: (fit_scaling, {"clip": 3.0, "gain": 0.1}), MIN_MAX: (fit_min_max, {})}
+    known: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, float]]] = {
+        Z_SCORE: (fit_scaling, {"clip": 3.0, "gain": 0.1}),
+        MIN_MAX: (fit_min_max, {}),
+    }
     if name not in known:
         raise InputError(f"There is no scaling {name}; choose one of {', '.join(known)}.")
     fit, defaults = known[name]

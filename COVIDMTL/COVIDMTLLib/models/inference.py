@@ -17,7 +17,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..networks.backbones.base import Backbone, ConvBN
+from ..networks import Network
+from ..networks.backbones.base import Backbone, ConvBN, Size
 from ..networks.tensors import to_array, to_tensor
 
 ROWS = 2
@@ -32,6 +33,7 @@ class Convolution(nn.Module):
 
     def __init__(self, convolution: nn.Conv3d):
         super().__init__()
+        assert not isinstance(convolution.padding, str), "padded by numbers of voxels"
         self.weight, self.bias = convolution.weight, convolution.bias
         self.stride, self.padding = convolution.stride, convolution.padding
 
@@ -64,7 +66,8 @@ class StemInSlabs(nn.Module):
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
         kernel = self.convolution.weight.shape[2]
         of_stem = kernel, self.convolution.stride[0], self.convolution.padding[0]
-        of_pool = self.pool.kernel_size[0], self.pool.stride[0], self.pool.padding[0]
+        pool_padding = _triple(self.pool.padding)
+        of_pool = _triple(self.pool.kernel_size)[0], _triple(self.pool.stride)[0], pool_padding[0]
         depth = volume.shape[2]
         stem_depth = -(-depth // of_stem[1])
         pool_depth = -(-stem_depth // of_pool[1])
@@ -77,14 +80,22 @@ class StemInSlabs(nn.Module):
             x = self.convolution(functional.pad(x, (0, 0, 0, 0, *missing)), (0, *self.convolution.padding[1:]))
             # Zeros are as good as the pooling's own padding, and pooling as good before the ReLU as after it.
             x = functional.pad(x, (0, 0, 0, 0, *stem_missing)) if any(stem_missing) else x
-            padding = (0, *self.pool.padding[1:])
+            padding = (0, *pool_padding[1:])
             slabs.append(functional.max_pool3d(x, self.pool.kernel_size, self.pool.stride, padding).relu_())
         return torch.cat(slabs, 2)
 
 
-def _needed(rows, size, kernel, stride, padding):
-    """What rows (first, last + 1) of a result come from: such rows of the input, and how many before and after
-    its ends."""
+def _triple(size: Size) -> tuple[int, int, int]:
+    return (size, size, size) if isinstance(size, int) else size
+
+
+def _needed(
+    rows: tuple[int, int], size: int, kernel: int, stride: int, padding: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """What rows (first, last + 1) of a result come from.
+
+    Such rows of the input, and how many before and after its ends.
+    """
     first, end = rows[0] * stride - padding, (rows[1] - 1) * stride - padding + kernel
     return (max(first, 0), min(end, size)), (max(-first, 0), max(end - size, 0))
 
@@ -111,7 +122,7 @@ class Runner:
         Of the maps.
     """
 
-    network: nn.Module
+    network: Network
     device: torch.device
     dtype: torch.dtype
     memory_format: torch.memory_format
@@ -127,7 +138,7 @@ class Runner:
 
     def tensors(
         self,
-        volume: np.ndarray | None = None,
+        volume: np.ndarray | torch.Tensor | None = None,
         features: np.ndarray | None = None,
         patient: np.ndarray | None = None,
     ) -> dict[str, torch.Tensor]:
@@ -152,7 +163,7 @@ class Runner:
 
     def probabilities(
         self,
-        volume: np.ndarray | None = None,
+        volume: np.ndarray | torch.Tensor | None = None,
         features: np.ndarray | None = None,
         patient: np.ndarray | None = None,
     ) -> list[np.ndarray]:
@@ -171,7 +182,7 @@ def _as_tensor(values: np.ndarray | torch.Tensor, device: torch.device) -> torch
     return to_tensor(values, device)
 
 
-def make_ready(network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> Runner:
+def make_ready(network: Network, device: torch.device, dtype: torch.dtype = torch.float32) -> Runner:
     """A copy of a network, made ready to run on a device.
 
     On a CPU its backbone is rebuilt for speed and memory. In float32, which is the default, its results are those

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import numpy as np
 
@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     import torch
 
     from ..architectures.numpy_networks import FeatureNetwork
-    from ..networks import CovidMTLNet
+    from ..networks import Network
     from .inference import Runner
+
+
+class Case(TypedDict, total=False):
+    """A case as a runner takes it, by keyword; see `Model.case`."""
+
+    features: np.ndarray
+    volume: np.ndarray | torch.Tensor
+    patient: np.ndarray
 
 
 class FeatureRunner:
@@ -31,19 +39,20 @@ class FeatureRunner:
         Of `numpy_networks`.
     """
 
-    used = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}
+    used: ClassVar[dict[str, str]] = {"device": "cpu", "dtype": "float64", "memory_format": "contiguous_format"}
 
     def __init__(self, network: FeatureNetwork):
         self.network = network
 
-    def probabilities(self, **case: np.ndarray) -> list[np.ndarray]:
+    def probabilities(self, **case: np.ndarray | torch.Tensor) -> list[np.ndarray]:
         """Probabilities of the classes of each task, float64 of shape (classes,), for a case as `Model.case` has it.
 
         Of a regression, the one output (1,) as it is.
         """
         from scipy.special import softmax
 
-        return [softmax(logits) if len(logits) > 1 else logits for logits in self.network(**case)]
+        given = {name: np.asarray(values) for name, values in case.items()}
+        return [softmax(logits) if len(logits) > 1 else logits for logits in self.network(**given)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Model:
         return self.card.get("network", {}).get("regression", [])
 
     @property
-    def network(self) -> CovidMTLNet | FeatureNetwork:
+    def network(self) -> Network | FeatureNetwork:
         """The network as it runs; see `load_network` for one to train."""
         return self.runner.network
 
@@ -143,7 +152,7 @@ class Model:
         features: Mapping[str, float] | None = None,
         volume: Volume | np.ndarray | torch.Tensor | None = None,
         patient: Mapping[str, float] | None = None,
-    ) -> dict[str, np.ndarray | torch.Tensor]:
+    ) -> Case:
         """A case as the runner takes it, by keyword, features scaled.
 
         Parameters
@@ -162,7 +171,8 @@ class Model:
         InputError
             If what the model takes is missing, or the volume has another size than the card says.
         """
-        name, case = self.card["name"], {}
+        name = self.card["name"]
+        case: Case = {}
         if self.takes_features:
             try:
                 values = values_of(features or {}, self.features)
@@ -173,9 +183,9 @@ class Model:
             if volume is None:
                 raise InputError(f"Model {name} takes a lung volume, and none is given.")
             case["volume"] = volume.array if isinstance(volume, Volume) else volume
-            given, wanted = tuple(case["volume"].shape), tuple(self.card["input"]["size"])
-            if given != wanted:
-                given, wanted = (" x ".join(map(str, size)) for size in (given, wanted))
+            sizes = tuple(case["volume"].shape), tuple(self.card["input"]["size"])
+            if sizes[0] != sizes[1]:
+                given, wanted = (" x ".join(map(str, size)) for size in sizes)
                 raise InputError(f"Model {name} takes a lung volume of {wanted} voxels, and this one has {given}.")
         if self.patient_values:
             known = patient or {}

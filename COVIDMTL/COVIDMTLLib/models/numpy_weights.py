@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from ..architectures.config import weights_wanted
 from ..architectures.kernel_ridge import KernelRidge
-from ..architectures.numpy_networks import FeatureNetwork, FeaturesMTL, TabularNetwork
+from ..architectures.numpy_networks import FeatureNetwork, FeaturesMTL, TabularNetwork, Weights
 from ..utils.errors import InputError
 from .archive import CARD, WEIGHTS
 from .card import network_config
@@ -34,7 +34,11 @@ Kinds = Mapping[str, tuple[tuple[int, ...], str]]
 """Shape and name of the type of each of the weights."""
 
 
-NETWORKS = {"features-mtl": FeaturesMTL, "tabular": TabularNetwork, "kernel-ridge": KernelRidge}
+NETWORKS: dict[str, Callable[[dict[str, Any], Weights], FeatureNetwork]] = {
+    "features-mtl": FeaturesMTL,
+    "tabular": TabularNetwork,
+    "kernel-ridge": KernelRidge,
+}
 """Networks that see no images, by architecture."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def describe(values: np.ndarray) -> dict[str, Any]:
     }
 
 
-def compare(features: dict[str, float], names: list[str], distribution: dict[str, Any]) -> dict[str, Any]:
+def compare(features: Mapping[str, float], names: list[str], distribution: dict[str, Any]) -> dict[str, Any]:
     """Compare a case with the training distribution of a model.
 
     Returns
@@ -79,7 +80,7 @@ def warnings(comparison: dict[str, Any]) -> list[str]:
 
 
 def standing_out(
-    features: dict[str, float], names: list[str], distribution: dict[str, Any], count: int = 10
+    features: Mapping[str, float], names: list[str], distribution: dict[str, Any], count: int = 10
 ) -> list[dict[str, Any]]:
     """The features furthest from the middle of the training cases, at most two of a kind.
 
@@ -97,7 +98,8 @@ def standing_out(
     low, middle, high = (table[:, QUANTILES.index(q)] for q in (0.05, 0.5, 0.95))
     distance = np.zeros(len(values))
     np.divide((values - middle) * 3.29, high - low, out=distance, where=high > low)
-    chosen, seen = [], {}
+    chosen: list[dict[str, Any]] = []
+    seen: dict[str, int] = {}
     for index in np.argsort(-np.abs(distance), kind="stable"):
         family = names[index].rsplit("_", 1)[-1]
         seen[family] = seen.get(family, 0) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ import torch
 from ..architectures.tasks import TASKS
 from ..networks import build_network
 from ..utils.errors import InputError
+
+State = Mapping[str, torch.Tensor]
+Tasks = list[dict[str, Any]]
 
 NAMES = (
     (r"(?:features\.)?convbn\.(.+)", lambda of: f"backbone.stem.0.{of[1]}"),
@@ -139,7 +143,7 @@ def recognise(state: dict[str, Any], tasks: list[dict[str, Any]] | None = None) 
     return Checkpoint(config, weights, [what, *found])
 
 
-def _config(state, tasks):
+def _config(state: State, tasks: Tasks | None) -> tuple[dict[str, Any], str]:
     """The configuration of the network that a state dict has the layers of, and a sentence about it."""
     if "classifier1_.1.weight" in state:
         return _multitask(state, tasks)
@@ -158,7 +162,7 @@ def _config(state, tasks):
     )
 
 
-def _multitask(state, tasks):
+def _multitask(state: State, tasks: Tasks | None) -> tuple[dict[str, Any], str]:
     count = sum(re.fullmatch(r"classifier\d{1,3}_\.1\.weight", name) is not None for name in state)
     features = _size(state, "radioFNN.features.0.weight", 1) if "radioFNN.features.0.weight" in state else None
     if tasks is None:
@@ -188,13 +192,13 @@ def _unnamed(classes: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def _size(state, name, axis):
+def _size(state: State, name: str, axis: int) -> int:
     if name not in state or state[name].dim() <= axis:
         raise InputError(f"The checkpoint does not fit: {name} is missing or has too few dimensions.")
     return state[name].shape[axis]
 
 
-def _without_twins(state, found):
+def _without_twins(state: State, found: list[str]) -> dict[str, torch.Tensor]:
     """Without the second name that each head has in the release's networks on the volume alone.
 
     There classifier1 and classifier1_ are one and the same layer, and the release's own loading, were they to
@@ -208,7 +212,7 @@ def _without_twins(state, found):
     }
 
 
-def _renamed(state):
+def _renamed(state: State) -> dict[str, torch.Tensor]:
     renamed = {}
     for name, tensor in state.items():
         here = next((new(of) for old, new in NAMES if (of := re.fullmatch(old, name))), None)
@@ -218,7 +222,7 @@ def _renamed(state):
     return renamed
 
 
-def _check_shapes(state, config):
+def _check_shapes(state: State, config: dict[str, Any]) -> None:
     with torch.device("meta"):
         expected = {name: tuple(tensor.shape) for name, tensor in build_network(config).state_dict().items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}

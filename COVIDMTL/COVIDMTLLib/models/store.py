@@ -20,8 +20,10 @@ from .model import FeatureRunner, Model
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
+    from typing_extensions import TypeIs
 
-    from ..networks import CovidMTLNet, FeaturesMTL
+    from ..networks import Network
 
 __all__ = [
     "CARD",
@@ -64,9 +66,15 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     Parameters
     ----------
     name : str or path
+        Of a shipped model, or the path of a folder or a zip.
     device : str
         Where to run a network on volumes: see `device.choose_device`. One that sees no images needs no PyTorch and
         runs on the CPU, whatever device is asked for.
+
+    Returns
+    -------
+    Model
+        Card and network, ready to run.
 
     Raises
     ------
@@ -97,7 +105,7 @@ def load_model(name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Model:
     return Model(card, FeatureRunner(to_feature_network(files.read(WEIGHTS), card, files.name)))
 
 
-def load_network(name: str | Path = DEFAULT_MODEL) -> tuple[dict[str, Any], CovidMTLNet | FeaturesMTL]:
+def load_network(name: str | Path = DEFAULT_MODEL) -> tuple[dict[str, Any], Network]:
     """The card and the network of a model as it was saved, such as to train it further; see `load_model`."""
     require("torch", "safetensors.torch")
     from .torch_weights import to_network
@@ -127,7 +135,7 @@ def read_card(name: str | Path = DEFAULT_MODEL) -> dict[str, Any]:
 def save_model(
     folder: Path,
     card: dict[str, Any],
-    weights: CovidMTLNet | FeaturesMTL | Mapping[str, torch.Tensor] | Mapping[str, np.ndarray],
+    weights: nn.Module | Mapping[str, torch.Tensor] | Mapping[str, np.ndarray],
 ) -> None:
     """Write a model.
 
@@ -146,18 +154,26 @@ def save_model(
     InputError
         If the card would not be read again.
     """
-    if isinstance(weights, Mapping) and all(isinstance(one, np.ndarray) for one in weights.values()):
-        from .numpy_weights import arrays_to_bytes as to_bytes
+    if _are_arrays(weights):
+        from .numpy_weights import arrays_to_bytes
+
+        content = arrays_to_bytes(weights)
     else:
         from .torch_weights import to_bytes
 
-    content = to_bytes(weights)
+        content = to_bytes(weights)
     head = {"format": FORMAT, "format_version": 2 if "network" in card else 1}
     card = head | card | {"weights": {"file": WEIGHTS, "sha256": hashlib.sha256(content).hexdigest()}}
     text = json.dumps(card, indent=1) + "\n"
     check_card(json.loads(text), str(card.get("name")))
     (folder / WEIGHTS).write_bytes(content)
     (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def _are_arrays(
+    weights: nn.Module | Mapping[str, torch.Tensor] | Mapping[str, np.ndarray],
+) -> TypeIs[Mapping[str, np.ndarray]]:
+    return isinstance(weights, Mapping) and all(isinstance(one, np.ndarray) for one in weights.values())
 
 
 def _files(name: str | Path) -> ModelFiles:

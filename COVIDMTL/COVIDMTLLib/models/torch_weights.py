@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from ..networks import build_network
+from ..networks import CovidMTLNet, Network, build_network
 from ..networks.tensors import to_array
 from ..utils.errors import InputError
 from .archive import CARD
@@ -25,7 +25,7 @@ def to_bytes(weights: nn.Module | Mapping[str, torch.Tensor]) -> bytes:
     return save({name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()})
 
 
-def to_network(content: bytes, card: dict[str, Any], model: str) -> nn.Module:
+def to_network(content: bytes, card: dict[str, Any], model: str) -> Network:
     """The network of a card with the weights of a file. Whatever precision they have, it computes in float32.
 
     Parameters
@@ -66,6 +66,7 @@ def to_network(content: bytes, card: dict[str, Any], model: str) -> nn.Module:
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise InputError(not_finite(model))
     if takes_volume(card):
+        assert isinstance(network, CovidMTLNet), "no other network takes a volume"
         try:
             network.backbone.check(torch.Size([1, 1, *card["input"]["size"]]))
         except ValueError as error:

@@ -3,7 +3,7 @@
 from .backbones.decovnet import DeCoVNet
 from .backbones.resnet3d import ResNet3D34
 from .backbones.squeezenet3d import SqueezeNet2D, SqueezeNet3D
-from .builder import build_network
+from .builder import Network, build_network
 from .covid_mtl import CovidMTLNet
 from .features_mtl import FeaturesMTL
 from .initialisation import initialise
@@ -15,6 +15,7 @@ __all__ = [
     "CovidMTLNet",
     "DeCoVNet",
     "FeaturesMTL",
+    "Network",
     "ResNet3D34",
     "SqueezeNet2D",
     "SqueezeNet3D",

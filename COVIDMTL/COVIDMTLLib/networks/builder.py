@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -18,7 +18,19 @@ from .layers.feature_branch import AuxiliaryFNN
 from .layers.heads import Head
 from .tabular import TabularNetwork
 
-BACKBONES: dict[str, type[Backbone]] = {
+Network = CovidMTLNet | FeaturesMTL | TabularNetwork
+
+
+class BackboneType(Protocol):
+    """What makes a backbone: a class of them."""
+
+    @property
+    def shift_layer(self) -> type[nn.Module]: ...
+
+    def __call__(self, shift: nn.Module | None = None) -> Backbone: ...
+
+
+BACKBONES: dict[str, BackboneType] = {
     "squeezenet3d": SqueezeNet3D,
     "resnet3d34": ResNet3D34,
     "decovnet": DeCoVNet,
@@ -27,7 +39,7 @@ BACKBONES: dict[str, type[Backbone]] = {
 """Backbones by the names that configurations use; see .github/CONTRIBUTING.md for how to add one."""
 
 
-def build_network(config: dict[str, Any]) -> nn.Module:
+def build_network(config: dict[str, Any]) -> Network:
     """The network that a configuration describes, its weights as PyTorch starts them.
 
     Parameters
@@ -60,6 +72,7 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     """
     architecture, classes, features = read_config(config)
     if architecture == "features-mtl":
+        assert features is not None
         return FeaturesMTL(features, classes)
     if architecture == "kernel-ridge":
         raise InputError(
@@ -67,6 +80,7 @@ def build_network(config: dict[str, Any]) -> nn.Module:
             "Training/train_transportable.py."
         )
     if architecture == "tabular":
+        assert features is not None
         experts = tabular_experts(config, classes)
         return TabularNetwork(features, config["patient"], config["groups"], classes, **experts)
     name = config.get("backbone")
@@ -83,7 +97,7 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     return CovidMTLNet(backbone, [Head(backbone.channels, count, features=width, **options) for count in classes], fnn)
 
 
-def _own_head(backbone: nn.Module, classes: int) -> Head:
+def _own_head(backbone: Backbone, classes: int) -> Head:
     if isinstance(backbone, SqueezeNet3D):
         return Head(backbone.channels, classes, maps=classes, published_logits=True)
     return Head(backbone.channels, classes, maps=None, dropout=0.0, largest=isinstance(backbone, DeCoVNet))

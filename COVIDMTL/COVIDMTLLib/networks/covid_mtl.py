@@ -65,11 +65,20 @@ class CovidMTLNet(nn.Module):
         `ValueError` as `forward` and `Head.class_maps` do.
         """
         last, shared = self.backbone(volume), self.share(features)
-        logits, maps = zip(*(head.class_maps(last, shared) for head in self.heads), strict=True)
+        tasks = range(len(self.heads))
+        logits, maps = zip(*(self.head(task).class_maps(last, shared) for task in tasks), strict=True)
         return list(logits), list(maps)
+
+    def head(self, task: int) -> Head:
+        """The head of a task, by the number of the task."""
+        found = self.heads[task]
+        assert isinstance(found, Head)
+        return found
 
     def share(self, features: torch.Tensor | None) -> torch.Tensor | None:
         """What the heads see of features (N, features): a tensor (N, 32), or None if the network takes none."""
-        if (features is None) != (self.fnn is None):
+        if features is None and self.fnn is None:
+            return None
+        if features is None or self.fnn is None:
             raise ValueError("This network takes a volume " + ("alone." if self.fnn is None else "and features."))
-        return None if features is None else self.fnn(features)
+        return self.fnn(features)

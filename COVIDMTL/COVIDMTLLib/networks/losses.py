@@ -153,8 +153,9 @@ class RandomWeightedLoss(MeanLoss):
 
 
 class TwoTaskRandomLoss(MeanLoss):
-    """The random-weighted loss of two tasks (Eq. 5): one uniform number is the weight of the first, what it
-    lacks to 1 that of the second; in evaluation both are a half.
+    """The random-weighted loss of two tasks (Eq. 5).
+
+    One uniform number is the weight of the first, what it lacks to 1 that of the second; in evaluation both are a half.
 
     Parameters
     ----------
@@ -221,7 +222,7 @@ LOSSES = {
 """Losses by the names that configurations use."""
 
 
-def make_loss(name: str, tasks: int, criteria: Sequence[str] | None = None, **options) -> MeanLoss:
+def make_loss(name: str, tasks: int, criteria: Sequence[str] | None = None, **options: float) -> MeanLoss:
     """The loss that goes by a name.
 
     Parameters

@@ -60,12 +60,14 @@ class TabularNetwork(nn.Module):
         For each group its class in each task.
     classes : sequence of int
         Number of classes of each task.
-    ct_forest, labs_forest : dict
-        ``trees`` and ``nodes``; ``labs_forest`` is None without laboratory values.
+    ct_forest : dict
+        ``trees`` and ``nodes``.
+    ct_kernel : dict
+        ``cases`` and ``width``.
     ct_perceptrons : dict
         ``members``.
-    ct_kernel, labs_kernel : dict
-        ``cases`` and ``width``; ``labs_kernel`` is None without laboratory values.
+    labs_forest, labs_kernel : dict, optional
+        As those of the CT; None without laboratory values.
     """
 
     inputs = ("features", "patient")
@@ -89,9 +91,11 @@ class TabularNetwork(nn.Module):
         self.ct_forest = Forest(columns, len(groups), **ct_forest)
         self.ct_kernel = Kernel(columns, len(groups), **ct_kernel, indicators=False)
         self.ct_perceptrons = Perceptrons(columns, len(groups), **ct_perceptrons)
-        self.labs_forest, self.labs_kernel, self.with_labs = None, None, None
+        self.labs_forest: Forest | None = None
+        self.labs_kernel: Kernel | None = None
+        self.with_labs: Combination | None = None
         self.without_labs = Combination(OF_CT, classes)
-        if labs_forest is not None:
+        if labs_forest is not None and labs_kernel is not None:
             self.labs_forest = Forest(patient, len(groups), **labs_forest)
             self.labs_kernel = Kernel(patient, len(groups), **labs_kernel, indicators=True)
             self.with_labs = Combination(OF_CT + OF_LABS, classes)
@@ -106,7 +110,7 @@ class TabularNetwork(nn.Module):
         said = self.experts(features, patient)
         answers = self.without_labs(said[:OF_CT])
         asked = self.asks_labs(patient)
-        if not asked.any():
+        if self.with_labs is None or not asked.any():
             return answers
         with_labs = self.with_labs(said)
         return [torch.where(asked[:, None], b, a) for a, b in zip(answers, with_labs, strict=True)]
@@ -119,8 +123,14 @@ class TabularNetwork(nn.Module):
     def expert_inputs(self, features: torch.Tensor, patient: torch.Tensor) -> list[tuple[nn.Module, torch.Tensor]]:
         """The experts, and what each of them sees."""
         seen = torch.cat([features, patient[:, :AGE_AND_SEX]], 1)
-        given = [(expert, seen) for expert in (self.ct_forest, self.ct_kernel, self.ct_perceptrons)]
-        return given if self.labs_forest is None else [*given, (self.labs_forest, patient), (self.labs_kernel, patient)]
+        given: list[tuple[nn.Module, torch.Tensor]] = [
+            (self.ct_forest, seen),
+            (self.ct_kernel, seen),
+            (self.ct_perceptrons, seen),
+        ]
+        if self.labs_forest is not None and self.labs_kernel is not None:
+            given += [(self.labs_forest, patient), (self.labs_kernel, patient)]
+        return given
 
     def of_tasks(self, expert: nn.Module, output: torch.Tensor) -> list[torch.Tensor]:
         """Log-probabilities of each task (N, classes) from the output of an expert (N, groups)."""

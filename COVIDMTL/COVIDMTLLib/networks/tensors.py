@@ -15,7 +15,7 @@ def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> torch.Te
     values = np.array(array, np.float32)  # a copy that may be written to, as PyTorch wants it
     if not values.size:
         return torch.empty(values.shape, device=device)
-    return torch.frombuffer(memoryview(values).cast("B"), dtype=torch.float32).reshape(values.shape).to(device)
+    return torch.frombuffer(values.data.cast("B"), dtype=torch.float32).reshape(values.shape).to(device)
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:

@@ -42,7 +42,9 @@ def transfer(network: CovidMTLNet | FeaturesMTL, classes: Sequence[int]) -> Covi
     if not classes or min(classes) < 2:
         raise InputError("Transfer needs one new task or more, each of two classes or more.")
     if isinstance(network, FeaturesMTL):
-        heads = FeaturesMTL(network.fnn[0].in_features, classes).heads
+        first = network.fnn[0]
+        assert isinstance(first, nn.Linear)
+        heads = FeaturesMTL(first.in_features, classes).heads
     else:
         width = 0 if network.fnn is None else EMBEDDING
         heads = nn.ModuleList(Head(network.backbone.channels, count, features=width) for count in classes)
@@ -57,5 +59,5 @@ def transfer(network: CovidMTLNet | FeaturesMTL, classes: Sequence[int]) -> Covi
 
 
 class _FrozenBatchNorm3d(nn.BatchNorm3d):
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> _FrozenBatchNorm3d:
         return super().train(False)

@@ -13,7 +13,7 @@ import numpy as np
 from ..imaging.bounding_box import box_of
 from ..imaging.coarse_grid import dilated, eroded, opened, without_small
 from ..imaging.labels import LEFT, RIGHT
-from ..imaging.volume import Geometry, Volume, labels_on, linear_on
+from ..imaging.volume import Geometry, Volume, labels_on, linear_on, triple
 from ..utils.errors import InputError
 from .healthy_lung import UNKNOWN, healthy_density
 
@@ -240,5 +240,5 @@ def _middles(labels: np.ndarray) -> np.ndarray:
 def _finely(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Values of the blocks on the fine grid, linear between their centres."""
     middle = (STEP - 1) / 2
-    blocks = Geometry(coarse.shape[::-1], (float(STEP),) * 3, (middle,) * 3)
-    return linear_on(Volume(coarse.astype(np.float32), blocks), Geometry(shape[::-1]), extrapolate=True).array
+    blocks = Geometry(triple(coarse.shape[::-1]), (float(STEP),) * 3, (middle,) * 3)
+    return linear_on(Volume(coarse.astype(np.float32), blocks), Geometry(triple(shape[::-1])), extrapolate=True).array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def healthy_density(hu: np.ndarray, inner: np.ndarray, spacing: float) -> np.nda
     places, densities = [], []
     if len(rows):
         ends = np.unique(np.quantile(rows, np.linspace(0, 1, SLABS + 1)).astype(int))
-        for start, stop in zip(ends, ends[1:], strict=False):
+        for start, stop in pairwise(ends):
             slab = values[(rows >= start) & (rows < stop)]
             aerated = slab[slab < AERATED]
             if len(slab) > FEWEST and len(aerated) > LEAST_AERATED * len(slab):

@@ -58,11 +58,9 @@ def measure_opacities(ct: Volume, lungs: Volume, opacities: Opacities) -> dict[s
         boundary of the lungs moved by 1 mm. Shares of a lung that is not there are None.
     """
     if not lungs.array.any():
-        return (
-            _of_regions(np.zeros(1, np.intp), *[np.zeros(1, bool)] * 3, ct.geometry.voxel_volume)
-            | _nowhere()
-            | {"healthy_hu": None}
-        )
+        nothing = np.zeros(1, bool)
+        regions = _of_regions(np.zeros(1, np.intp), nothing, nothing, nothing, ct.geometry.voxel_volume)
+        return regions | _nowhere() | {"healthy_hu": None}
     box = box_of(lungs.array > 0, 2)
     hu, sides, labels = ct.array[box], lungs.array[box], opacities.labels.array[box]
     fewer, reach, more = (mask[box] for mask in (opacities.fewer, opacities.reach, opacities.more))
@@ -182,7 +180,7 @@ def _grown(zones: np.ndarray) -> np.ndarray:
     return grown
 
 
-def _nowhere() -> dict[str, None]:
+def _nowhere() -> dict[str, float | None]:
     return dict.fromkeys(("peripheral", "posterior", "at_the_back"))
 
 

@@ -53,6 +53,8 @@ class LabValue(NamedTuple):
         """Where a value lies beside the normal range: ``below``, ``above``, or nothing if it lies within."""
         if self.normal_low is not None and value < self.normal_low:
             return "below"
+        if self.normal_high is None:
+            return ""
         # A range that is open below is printed as "<15", which 15 is not.
         too_high = value >= self.normal_high if self.normal_low is None else value > self.normal_high
         return "above" if too_high else ""
@@ -61,9 +63,17 @@ class LabValue(NamedTuple):
 def _read_table() -> dict[str, LabValue]:
     with Path(__file__).with_name(TABLE).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    numbers = ("normal_low", "normal_high", "lowest", "highest")
-    known = (LabValue(**row | {key: float(row[key]) if row[key] else None for key in numbers}) for row in rows)
-    return {one.name: one for one in known}
+    return {row["name"]: _lab_value(**row) for row in rows}
+
+
+def _lab_value(*, normal_low: str, normal_high: str, lowest: str, highest: str, **texts: str) -> LabValue:
+    return LabValue(
+        normal_low=float(normal_low) if normal_low else None,
+        normal_high=float(normal_high) if normal_high else None,
+        lowest=float(lowest),
+        highest=float(highest),
+        **texts,
+    )
 
 
 LABORATORY = _read_table()
@@ -86,7 +96,7 @@ def check_labs(given: Mapping[str, Any]) -> dict[str, float]:
     """
     names = _names(given)
     known = {names[name]: _value(LABORATORY[names[name]], value) for name, value in given.items()}
-    return {name: known[name] for name in LABORATORY if known.get(name) is not None}
+    return {name: value for name in LABORATORY if (value := known.get(name)) is not None}
 
 
 def is_unknown(value: Any) -> bool:
@@ -106,14 +116,15 @@ def as_number(value: Any) -> float | None:
 def _names(given: Mapping[str, Any]) -> dict[str, str]:
     """The name in `LABORATORY` of each name given."""
     by_folded = {name.casefold(): name for name in LABORATORY}
-    names = {name: by_folded.get(str(name).strip().casefold()) for name in given}
-    unknown = [name for name, found in names.items() if found is None]
+    folded = {name: str(name).strip().casefold() for name in given}
+    unknown = [name for name, key in folded.items() if key not in by_folded]
     if unknown:
         said = ", ".join(map(shortened, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         raise InputError(
             f"There is no laboratory value {said} among the {len(LABORATORY)} of {TABLE}; "
             f"{_suggestion(str(unknown[0]), by_folded)}."
         )
+    names = {name: by_folded[key] for name, key in folded.items()}
     twice = next((name for name in names.values() if list(names.values()).count(name) > 1), None)
     if twice:
         raise InputError(f"The laboratory value {twice} is given twice; leave one out.")

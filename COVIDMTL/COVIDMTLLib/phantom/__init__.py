@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging.volume import Geometry, Volume
+from ..imaging.volume import Geometry, Volume, triple
 from ..utils.errors import InputError
 from .anatomy import Anatomy, anatomy
 from .body import FAT, MUSCLE
@@ -125,11 +125,11 @@ def thorax(
 def _scan(spacing: tuple[float, float, float], size: float, offset: tuple[float, float, float]) -> Geometry:
     (z0, z1), (y0, y1), (x0, x1) = FIELD_OF_VIEW
     lows, highs = (x0, y0, z0), (x1, y1, z1)
-    count = tuple(max(2, int((high - low) * size / s)) for low, high, s in zip(lows, highs, spacing, strict=True))
+    count = triple(max(2, int((high - low) * size / s)) for low, high, s in zip(lows, highs, spacing, strict=True))
     # The middle of the grid is the middle of the field of view, but for the offset.
     ends = zip(lows, highs, count, spacing, offset, strict=True)
-    origin = tuple(((low + high) * size - (n - 1) * s) / 2 + by for low, high, n, s, by in ends)
-    return Geometry(count, tuple(float(s) for s in spacing), origin)
+    origin = triple(((low + high) * size - (n - 1) * s) / 2 + by for low, high, n, s, by in ends)
+    return Geometry(count, triple(float(s) for s in spacing), origin)
 
 
 def _paint_ribs(canvas: Canvas, body: Anatomy) -> None:
@@ -138,7 +138,7 @@ def _paint_ribs(canvas: Canvas, body: Anatomy) -> None:
     # The costal arch: the lower ribs do not reach the front.
     region = inside_all(body.cage - 11, -190 - Y - Z, Z - 130, 13 - np.abs(X))
     for where, outside in canvas.sections(region):
-        k, rows, columns = where
+        k, rows, _columns = where
         gap = canvas.section(body.cage, *where)
         height = (z[k] - body.rib_offset - 0.45 * y[rows, None]) % 25 - 12.5
         rib = (np.hypot((gap - 5) / 3.6, height / 6) - 1) * 3.6
@@ -162,7 +162,9 @@ def _paint_lungs(
     densities = np.clip(-490 + 60 * texture(rng, 9), -600, -370), 12 * texture(rng, 9)
     fields = opacity_fields(body, rng, *wanted)
     patches = [
-        patch for patch in zip((GROUND_GLASS, CONSOLIDATION), fields, densities, strict=True) if patch[1] is not None
+        (label, field, density)
+        for label, field, density in zip((GROUND_GLASS, CONSOLIDATION), fields, densities, strict=True)
+        if field is not None
     ]
     x = canvas.axes[2]
     for where, d in canvas.sections(body.lungs):

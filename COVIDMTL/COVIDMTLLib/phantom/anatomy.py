@@ -11,6 +11,7 @@ from .body import FAT, Layer, below_diaphragm, body_wall, midline_bones, trunk, 
 from .shapes import (
     AXES,
     STEP,
+    Floats,
     X,
     Y,
     Z,
@@ -87,9 +88,10 @@ def anatomy(rng: np.random.Generator) -> Anatomy:
         path([carina, carina + (-15, 1, 20), hila[1]], around(6.2, 0.4), 5),
     ]
     arch = carina[0] + around(26, 4)
-    ascending = [(-25, -18, 4), (15, -24, -12), (arch - 14, -16, -14), (arch, 4, -2), (arch, 26, 16)]
-    descending = [(z, before_spine(z, 27), x) for z, x in ((arch - 20, 25), (0, 24), (-90, 19), (-190, 10))]
-    great_vessels = [
+    ascending: list[Floats] = [(-25, -18, 4), (15, -24, -12), (arch - 14, -16, -14), (arch, 4, -2), (arch, 26, 16)]
+    below_arch = ((arch - 20, 25), (0, 24), (-90, 19), (-190, 10))
+    descending: list[Floats] = [(z, before_spine(z, 27), x) for z, x in below_arch]
+    large_vessels = [
         path(ascending + descending, around(14.5, 2), 10),
         path([(95, 2, -18), (60, -8, -23), (20, -12, -26), (-25, -8, -28)], 9),  # superior vena cava
         path([(-60, 8, -26), (-110, 20, -24), (-190, 26, -22)], 12),  # inferior vena cava
@@ -99,9 +101,9 @@ def anatomy(rng: np.random.Generator) -> Anatomy:
         path([(arch, 2, -4), (95, -4, -13), (170, -8, -24)], 6),  # branches of the arch
         path([(arch, 12, 8), (100, 8, 15), (170, 2, 24)], 5),
     ]
-    great_vessels = tubes_distance(np.concatenate(great_vessels))
-    gullet = [(z, before_spine(z, by), x) for z, by, x in ((170, 22, 3), (40, 24, 4), (-60, 27, 4), (-120, 36, 14))]
-    gullet = tubes_distance(path(gullet, 6))
+    great_vessels = tubes_distance(np.concatenate(large_vessels))
+    middle = [(z, before_spine(z, by), x) for z, by, x in ((170, 22, 3), (40, 24, 4), (-60, 27, 4), (-120, 36, 14))]
+    gullet = tubes_distance(path(middle, 6))
     heart_size = around(1, 0.07)
     heart = ellipsoid((-42, -30, around(17, 3)), np.multiply((66, 48, 45), heart_size), (-0.42, -0.45, 0.79))
     heart = inside_all(heart, below + 3)
@@ -122,7 +124,7 @@ def anatomy(rng: np.random.Generator) -> Anatomy:
     lungs = to_distance(gaussian_filter(inside_all(cage, below, -mediastinum, above_apices), 3.5 / STEP))
 
     wall = body_wall(body, cage, fat=around(15, 4) + 3 * texture(rng, 40))
-    organs = [
+    organs: list[Layer] = [
         (cage, FAT),
         (inside_all(cage, -below), 45),
         (inside_all(cage + 3, 4 - below), FAT),

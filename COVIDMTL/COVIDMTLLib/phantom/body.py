@@ -42,7 +42,7 @@ def trunk(wide: float, deep: float) -> tuple[np.ndarray, np.ndarray, PchipInterp
 def below_diaphragm(right: float, left: float, middle: float) -> np.ndarray:
     """How far below the diaphragm a point lies, in mm; the arguments are the heights of its domes."""
 
-    def dome(top, y, x, depth, width):
+    def dome(top: float, y: float, x: float, depth: float, width: float) -> np.ndarray:
         return top - 40 * (((Y - y) / depth) ** 2 + ((X - x) / width) ** 2)
 
     domes = np.maximum(dome(right, -22, -66, 90, 68), dome(left, -22, 66, 90, 68))

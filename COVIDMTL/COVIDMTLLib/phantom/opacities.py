@@ -29,8 +29,8 @@ def opacity_fields(
     fields: list[np.ndarray | None] = [None, None]
     free = hazy[lungs]
     if consolidation:
-        fields[1] = dense - np.quantile(dense[lungs], 1 - consolidation)
-        free = hazy[lungs & (fields[1] <= 0)]
+        fields[1] = consolidated = dense - np.quantile(dense[lungs], 1 - consolidation)
+        free = hazy[lungs & (consolidated <= 0)]
     if ground_glass:
         fields[0] = hazy - np.quantile(free, 1 - ground_glass / (1 - consolidation))
     return fields

@@ -52,7 +52,7 @@ class Canvas:
                 return
             box.append(slice(*np.searchsorted(index, (touched[0] - 1, touched[-1] + 1))))
         for k in range(box[0].start, box[0].stop):
-            where = (k, *box[1:])
+            where = k, box[1], box[2]
             yield where, self.section(distance, *where)
 
     def cover(self, distance: np.ndarray) -> np.ndarray:

@@ -83,11 +83,11 @@ def texture(rng: np.random.Generator, scale: float) -> np.ndarray:
 
 def path(points: Sequence[Floats], radius: float, last_radius: float | None = None) -> np.ndarray:
     """Tubes along a smooth curve through points (z, y, x)."""
-    points = np.array(points, float)
-    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    nodes = np.array(points, float)
+    lengths = np.linalg.norm(np.diff(nodes, axis=0), axis=1)
     at = np.concatenate([[0], np.cumsum(lengths)])
     fine = np.linspace(0, at[-1], max(2, round(at[-1] / 8)))
-    curve = PchipInterpolator(at, points)(fine)
+    curve = PchipInterpolator(at, nodes)(fine)
     radii = np.linspace(radius, radius if last_radius is None else last_radius, len(fine))[:, None]
     return np.hstack([curve[:-1], curve[1:], radii[:-1], radii[1:]])
 

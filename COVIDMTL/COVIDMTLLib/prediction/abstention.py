@@ -62,7 +62,7 @@ def why_no_verdict(
             "No verdict is given: hardly more than one lung was found; look at the outline, and give a better mask if "
             "it is wrong."
         )
-    values, table = values_of(features, card["features"]), np.array(card["training_distribution"]["values"])
+    values, table = values_of(features or {}, card["features"]), np.array(card["training_distribution"]["values"])
     spread = np.maximum(table[:, -1] - table[:, 0], np.finfo(float).tiny)
     beyond = np.maximum(table[:, 0] - values, values - table[:, -1]) / spread
     if beyond.max() > BEYOND:

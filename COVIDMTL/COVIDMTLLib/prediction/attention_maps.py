@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from ..imaging.volume import Geometry, Volume, linear_on
+from ..imaging.volume import Geometry, Volume, linear_on, triple
 from ..networks import CovidMTLNet
 from ..networks.layers.heads import Head
 from ..networks.tensors import to_array
@@ -42,7 +42,7 @@ def attention_maps(
     """
     with torch.no_grad():
         last, shared = network.backbone(volume), network.share(features)
-    of = {task: _of_class(network.heads[task], last, shared, class_) for task, class_ in classes.items()}
+    of = {task: _of_class(network.head(task), last, shared, class_) for task, class_ in classes.items()}
     return {task: to_array(found.float()) for task, found in of.items()}
 
 
@@ -74,8 +74,8 @@ def to_geometry(found: np.ndarray, stride: Sequence[int], crop: Geometry, ct: Ge
     Volume
         float32, interpolated linearly; 0 where the network saw nothing.
     """
-    spacing = tuple(float(s * n) for s, n in zip(crop.spacing, stride[::-1], strict=True))
-    grid = Geometry(found.shape[::-1], spacing, crop.origin, crop.direction)
+    spacing = triple(float(s * n) for s, n in zip(crop.spacing, stride[::-1], strict=True))
+    grid = Geometry(triple(found.shape[::-1]), spacing, crop.origin, crop.direction)
     # First to the crop, the last voxels of which may lie beyond the centres of the map's, then to the CT.
     seen = linear_on(Volume(found.astype(np.float32), grid), crop, extrapolate=True)
     return linear_on(seen, ct)

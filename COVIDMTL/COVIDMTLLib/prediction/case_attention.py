@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..imaging.volume import Geometry, Volume
+from ..models.inference import Runner
 from ..models.model import Model
+from ..networks import CovidMTLNet
 from .attention_maps import attention_maps, to_geometry
 
 
@@ -27,12 +29,14 @@ def attention_of(
 
     Parameters
     ----------
-    models, features, volumes, patient
+    models, features, volumes
         As of `ensemble.judge_all`.
     tasks : mapping
         The verdict of each task; tasks that are not in it have no attention.
     grid : Geometry
         To bring the maps to.
+    patient : mapping, optional
+        As of `ensemble.judge_all`.
 
     Returns
     -------
@@ -46,12 +50,12 @@ def attention_of(
         # A task that models have with different classes has no verdict of all of them, and no attention.
         shared = [(i, task) for i, task in enumerate(model.card["tasks"]) if task["name"] in tasks]
         classes = {i: task["classes"].index(tasks[task["name"]]["verdict"]) for i, task in shared}
-        maps = attention_maps(
-            model.network, **model.runner.tensors(**model.case(of_model, volume, patient)), classes=classes
-        )
+        runner, network = model.runner, model.network
+        assert isinstance(runner, Runner) and isinstance(network, CovidMTLNet), "a model that takes a volume"
+        maps = attention_maps(network, **runner.tensors(**model.case(of_model, volume, patient)), classes=classes)
         for i, task in shared:
             positive = np.maximum(maps[i], 0)
             share = positive / positive.max() if positive.max() > 0 else positive
-            on_grid = to_geometry(share, model.network.backbone.stride, volume.geometry, grid)
+            on_grid = to_geometry(share, network.backbone.stride, volume.geometry, grid)
             found.setdefault(task["name"], []).append(on_grid.array)
-    return {name: Volume(np.mean(arrays, axis=0, dtype=np.float32), grid) for name, arrays in found.items()}
+    return {name: Volume(np.stack(arrays).mean(axis=0, dtype=np.float32), grid) for name, arrays in found.items()}

@@ -40,6 +40,7 @@ def explain(model: Model, features: Mapping[str, float], patient: Mapping[str, f
         and ``contribution`` in log-odds for the verdict (see `contributions`); and ``contribution_sums``: of the CT
         features, of age and sex, of the laboratory values, and of the fact that others were not measured.
     """
+    assert isinstance(model.network, TabularNetwork)
     case = model.case(features, patient=patient)
     known = dict(features) | dict(patient or {})
     names = [*model.features, *model.patient_values]

@@ -184,7 +184,7 @@ def _platt(said: np.ndarray, labels: np.ndarray, slope: bool = True) -> tuple[fl
     from scipy.optimize import minimize
     from scipy.special import log_expit
 
-    def loss(parameters):
+    def loss(parameters: np.ndarray) -> float:
         steep, bias = parameters if slope else (1.0, parameters[0])
         values = steep * said + bias
         fit = -np.sum(np.where(labels == 1, log_expit(values), log_expit(-values)))

@@ -10,7 +10,7 @@ import numpy as np
 from ..features.extraction import low_pass_features
 from ..imaging.bounding_box import box_of
 from ..imaging.ct_checks import MIN_SLICES, axial_axis
-from ..imaging.volume import HU_RANGE, Geometry, Volume, labels_on, to_working_grid
+from ..imaging.volume import HU_RANGE, Geometry, Volume, labels_on, to_working_grid, triple
 from ..models.model import Model
 
 MOST = 0.1
@@ -132,5 +132,5 @@ def _thinned(ct: Volume, step: int) -> Volume | None:
     taken = [slice(None)] * 3
     taken[2 - axis] = slice(None, None, step)
     array = np.ascontiguousarray(ct.array[tuple(taken)])
-    spacing = tuple(mm * (step if one == axis else 1) for one, mm in enumerate(ct.geometry.spacing))
-    return Volume(array, Geometry(array.shape[::-1], spacing, ct.geometry.origin, ct.geometry.direction))
+    spacing = triple(mm * (step if one == axis else 1) for one, mm in enumerate(ct.geometry.spacing))
+    return Volume(array, Geometry(triple(array.shape[::-1]), spacing, ct.geometry.origin, ct.geometry.direction))

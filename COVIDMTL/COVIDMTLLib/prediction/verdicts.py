@@ -54,13 +54,14 @@ def judge(
         As `Model.predict` does.
     """
     probabilities = model.predict(features, volume, patient)
+    given = features or {}
     tasks = {
         task["name"]: verdict(task["title"], task["classes"], probabilities[task["name"]].tolist())
         for task in model.card["tasks"]
     }
     for name, one in tasks.items():
         if "evidence" in model.card:
-            tasks[name] = _weighed(name, one, model.card, features, prior)
+            tasks[name] = _weighed(name, one, model.card, given, prior)
         elif "trained_at" in model.card:
             one["holds_at"] = model.card["trained_at"]
     if "site" in model.card:  # a set holds where it was made, and nowhere else
@@ -69,11 +70,11 @@ def judge(
     if takes_patient(model.card):
         from .contributions import explain
 
-        for one, why in zip(tasks.values(), explain(model, features, patient), strict=True):
+        for one, why in zip(tasks.values(), explain(model, given, patient), strict=True):
             one |= why
     comparison = None
     if model.takes_features:
-        comparison = out_of_distribution.compare(features, model.features, model.card["training_distribution"])
+        comparison = out_of_distribution.compare(given, model.features, model.card["training_distribution"])
     found = {"tasks": tasks, "aggregate": aggregate(tasks), "training_range": comparison}
     if model.regression:
         found["regression"] = {

@@ -34,6 +34,8 @@ class Stopped(SystemExit):
         What is to be said of it.
     """
 
+    code: int
+
     def __init__(self, code: int, what: str = "nothing was written"):
         super().__init__(code)
         self.what = what
@@ -60,7 +62,7 @@ def run_supervised(job: Callable[..., Any], *arguments: Any, progress: Callback,
 def stoppable() -> Iterator[None]:
     """Turn SIGINT and SIGTERM into `Stopped`, so that whatever is under way cleans up after itself."""
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(number: int, _frame: Any) -> None:
         for caught in previous:  # one is enough: a second must not interrupt the cleaning up
             signal.signal(caught, signal.SIG_IGN)
         raise Stopped(128 + number)

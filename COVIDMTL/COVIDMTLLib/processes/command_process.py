@@ -36,7 +36,7 @@ class Child:
 
     Parameters
     ----------
-    arguments : sequence
+    *arguments : object
         Command, options, and after ``--`` what may begin with a hyphen.
     python : str, optional
         The Python to run it with; by default the one that runs this. Inside Slicer that is its PythonSlicer, a
@@ -118,6 +118,7 @@ class Child:
 
     def _end(self) -> None:
         """Tell the job to end, and end it by force if it does not; nothing reads its pipes any more after that."""
+        assert self._process.stdin is not None
         with suppress(OSError):  # nobody may be there to be told
             self._process.stdin.close()
         # Every process of the job holds the pipes, which end when all of them have ended.
@@ -145,6 +146,7 @@ class Child:
         raise ChildFailed(f"The process that did the work ended with exit code {code} before it was done.{said}")
 
     def _read_news(self) -> None:
+        assert self._process.stdout is not None
         for line in self._process.stdout:
             # What a stranger left of a line without its end stands before the news; within them quotes are escaped.
             begin = max(line.find('{"step": '), 0)
@@ -165,6 +167,7 @@ class Child:
         self._done = step == "done"
 
     def _read_log(self) -> None:
+        assert self._process.stderr is not None
         for line in self._process.stderr:
             self._keep(line)
 

@@ -18,7 +18,7 @@ ALONE = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
 class Aid:
     """A process that does what it is given, one job after the other; see `aid`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._worker, self._waiting = Worker(ALONE), ThreadPoolExecutor(1)
 
     def start(self, job: Callable[..., Any], *arguments: Any) -> Future:

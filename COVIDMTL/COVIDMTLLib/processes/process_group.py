@@ -16,9 +16,8 @@ import time
 from _thread import interrupt_main
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
-
-WINDOWS = sys.platform == "win32"
 
 JOB_FOLDER = "covid-mtl-"
 """How the names of folders begin that are made for one job, and that the job may remove."""
@@ -29,26 +28,29 @@ GRACE = 10.0
 
 def own_group() -> dict[str, Any]:
     """Options of `subprocess.Popen` for a process that `end_group` is to end: it gets a group and no window."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if WINDOWS else {"start_new_session": True}
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        options = {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return options
 
 
 def end_group(process: subprocess.Popen) -> None:
     """End a process that was started with `own_group`, and all that it started, by force and at once."""
-    if WINDOWS:
+    if sys.platform == "win32":
         if process.poll() is None:
             command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, **own_group())
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **own_group())
             process.kill()
-        return
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # nothing of the group is left
-        process.kill()
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # nothing of the group is left
+            process.kill()
 
 
 def end_own_group() -> None:
     """End this process and, on POSIX, all of its group; on Windows what it started sees the end of its input."""
-    if not WINDOWS:
+    if sys.platform != "win32":
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
@@ -65,7 +67,7 @@ def end_with_standard_input(end_workers: Callable[[], None]) -> None:
         Ends the processes whose results the main thread may be waiting for: on Windows no signal wakes it.
     """
     given = os.dup(0)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     threading.Thread(target=_watch, args=(given, end_workers), daemon=True).start()
 

@@ -60,6 +60,8 @@ class Worker:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment or {}),
             **own_group(),  # Ctrl-C in a terminal reaches the watching process alone
         )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._jobs, self._results = self._process.stdin, self._process.stdout
         self._said: deque[str] = deque(maxlen=MOST_LINES)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -94,21 +96,22 @@ class Worker:
 
     def _listen(self) -> None:
         """Take what libraries print, of warnings of theirs about a file, say: of no use but where the process dies."""
+        assert self._process.stderr is not None
         for line in self._process.stderr:
             self._said.append(line.decode(errors="replace").rstrip())
             log.debug("%s", self._said[-1])
 
     def _send(self, content: Any) -> None:
         try:
-            pickle.dump(content, self._process.stdin)
-            self._process.stdin.flush()
+            pickle.dump(content, self._jobs)
+            self._jobs.flush()
         except (OSError, ValueError):  # the pipe is broken, or was and is closed; `_receive` says why
             with suppress(OSError):
-                self._process.stdin.close()
+                self._jobs.close()
 
     def _receive(self) -> tuple[str, Any]:
         try:
-            return pickle.load(self._process.stdout)
+            return pickle.load(self._results)
         except (EOFError, pickle.UnpicklingError) as error:
             code = self._process.wait()
             self._listener.join(timeout=1.0)  # to the end of what it said, unless what it started lives on

@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import BinaryIO
 
 from .process_group import end_own_group
@@ -27,7 +28,7 @@ def main() -> None:
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
     """The pipes; whatever a library prints goes to standard error from here on."""
     jobs, news = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     return jobs, news

@@ -6,6 +6,7 @@ import base64
 import io
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ..imaging.bounding_box import box_of
 from ..imaging.labels import LEFT, RIGHT
 from ..imaging.volume import Volume
 from ..measurements.boundary_visibility import INFERRED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LUNG_WINDOW = (-1350, 150)  # HU
 COLOURS = {RIGHT: "#ffb000", LEFT: "#33c9dc"}
@@ -55,7 +59,11 @@ def three_planes(ct: Volume, lungs: Volume, boundary: Volume) -> list[Picture]:
     # The slice with most lung of each kind; of the sagittal ones that is always through one lung.
     z, y, x = (int(np.count_nonzero(mask, axis=other).argmax()) for other in ((1, 2), (0, 2), (0, 1)))
     side = "right" if np.count_nonzero(mask[:, :, x] == RIGHT) > np.count_nonzero(mask[:, :, x] == LEFT) else "left"
-    planes = {"Axial": np.s_[z], "Coronal": np.s_[::-1, y], f"Sagittal, {side} lung": np.s_[::-1, :, x]}
+    planes: dict[str, int | tuple[int | slice, ...]] = {
+        "Axial": np.s_[z],
+        "Coronal": np.s_[::-1, y],
+        f"Sagittal, {side} lung": np.s_[::-1, :, x],
+    }
     return [
         Picture(caption, _png(hu[at], mask[at], shown[at]), hu[at].shape[1] / hu[at].shape[0])
         for caption, at in planes.items()
@@ -108,7 +116,7 @@ def _png(
     return png_of(axes)
 
 
-def bare_axes(shape: tuple[int, int], height: int = 480):
+def bare_axes(shape: tuple[int, int], height: int = 480) -> Axes:
     """Matplotlib axes without anything around them for a picture of a shape (rows, columns), so many pixels high."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -121,7 +129,7 @@ def bare_axes(shape: tuple[int, int], height: int = 480):
     return axes
 
 
-def png_of(axes) -> str:
+def png_of(axes: Axes) -> str:
     """The figure of Matplotlib axes as a PNG, in a data URL."""
     png = io.BytesIO()
     axes.figure.savefig(png, format="png")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ..imaging.labels import OPACITIES
 from ..imaging.volume import Volume
 from ..opacities.measures import ZONES, zones_of
 from .figures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = {label: "#{:02x}{:02x}{:02x}".format(*opacity.colour) for label, opacity in OPACITIES.items()}
 """Outlines of opacities."""
@@ -61,8 +64,9 @@ def opacity_pictures(ct: Volume, lungs: Volume, opacities: Volume) -> list[Pictu
 
 
 def most_of(areas: np.ndarray, apart: int) -> list[int]:
-    """The slices, from the apex down, that show most of something: up to `SLICES`, ``apart`` slices or more between
-    them.
+    """The slices, from the apex down, that show most of something.
+
+    Up to `SLICES`, ``apart`` slices or more between them.
 
     Parameters
     ----------
@@ -70,7 +74,8 @@ def most_of(areas: np.ndarray, apart: int) -> list[int]:
         Of each slice.
     apart : int
     """
-    areas, chosen = areas.copy(), []
+    areas = areas.copy()
+    chosen: list[int] = []
     while len(chosen) < SLICES and areas.any():
         z = int(areas.argmax())
         chosen.append(z)
@@ -188,7 +193,7 @@ def densities(ct: Volume, lungs: Volume, opacities: Volume) -> tuple[np.ndarray,
     return np.array(counts) * STEP**3 * ct.geometry.voxel_volume, edges
 
 
-def _histogram_axes():
+def _histogram_axes() -> Axes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

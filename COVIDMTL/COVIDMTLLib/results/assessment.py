@@ -31,6 +31,7 @@ class Assessment:
     features : dict
         The 375 features by name, as the first model that takes them has them; empty if none does.
     models : list of Model
+        Those that gave a verdict.
     attention : dict
         For each task that a model on volumes has, how much each voxel of the working grid made the models say
         what they say (section 6): float32 `Volume`, 0 to 1.

@@ -70,7 +70,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write a table as CSV; what a row does not have is an empty cell."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns_of(rows), restval="")
         writer.writeheader()
         writer.writerows(rows)

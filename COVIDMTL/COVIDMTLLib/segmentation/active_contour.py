@@ -58,7 +58,8 @@ def _window(mask: np.ndarray, parameters: Parameters) -> tuple[slice, slice]:
     """The box around a mask with more margin than any closing or snake below can reach."""
     margin = ceil(parameters.closing) + 5
     sides = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return tuple(slice(max(0, side[0] - margin), side[-1] + 1 + margin) for side in sides)
+    rows, columns = (slice(max(0, side[0] - margin), side[-1] + 1 + margin) for side in sides)
+    return rows, columns
 
 
 def _refine_slice(ct: np.ndarray, initial: np.ndarray, parameters: Parameters) -> np.ndarray:

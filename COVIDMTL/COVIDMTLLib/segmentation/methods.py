@@ -166,7 +166,7 @@ def segment(
     labels = right_and_left(lungs, ct.array)
     if options.airways:
         label_airways(labels, ct.array)
-    if slices is not None:
+    if slices is not None and through is not None:
         labels[np.setdiff1d(np.arange(len(labels)), slices)] = 0
         if not np.isin(labels[slices], (RIGHT, LEFT)).any():
             raise InputError(f"{name} shows no lung in the slice through {in_words(through)}; choose another one.")

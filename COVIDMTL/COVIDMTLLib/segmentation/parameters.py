@@ -53,7 +53,7 @@ class Parameters:
     closing: float = 10
     truncate: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, (lowest, highest, unit) in RANGES.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:

@@ -88,6 +88,6 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _rename(source: Path, target: Path) -> None:
     try:
-        os.replace(source, target)
+        source.replace(target)
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}; choose another name.") from error

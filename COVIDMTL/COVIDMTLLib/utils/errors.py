@@ -2,8 +2,10 @@
 
 
 class InputError(ValueError):
-    """Input that cannot be used. Its message is one sentence for the person who gave it: what is
-    wrong and what to do about it."""
+    """Input that cannot be used.
+
+    Its message is one sentence for the person who gave it: what is wrong and what to do about it.
+    """
 
 
 class ImplausibleCT(InputError):

@@ -10,6 +10,9 @@ Callback = Callable[[str, float, str], None]
 """Is called with the name of the step, the share of the whole job done (0 to 1) and a line of text.
 Whatever it raises ends the job."""
 
+Update = Callable[[float], None]
+"""Is called with the share of a step done, 0 to 1."""
+
 
 def silent(step: str, fraction: float, text: str) -> None:
     """The callback that tells nobody."""
@@ -40,7 +43,7 @@ class Steps:
             start += share
 
     @contextmanager
-    def step(self, name: str, text: str) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, text: str) -> Iterator[Update]:
         """Run a step; gives the function to tell the share of the step done (0 to 1)."""
         start, end = self._spans[name]
 

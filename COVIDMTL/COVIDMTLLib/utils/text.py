@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from .errors import InputError
 
 
 def printable(text: str) -> str:
-    """A text on one line, with a blank for all that commands a terminal or is no character: controls, line breaks,
-    and the bytes of a file's name that are no UTF-8."""
-    try:  # Python has the bytes of names as surrogates where it does not know that they are UTF-8
+    """A text on one line, with a blank for all that commands a terminal or is no character.
+
+    Those are controls, line breaks, and the bytes of a file's name that are no UTF-8.
+    """
+    # Python has the bytes of names as surrogates where it does not know that they are UTF-8.
+    with suppress(UnicodeEncodeError):  # surrogates that stand for no byte
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    except UnicodeEncodeError:  # surrogates that stand for no byte
-        pass
     return "".join(one if one.isprintable() else " " for one in text)
 
 

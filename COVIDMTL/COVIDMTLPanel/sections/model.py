@@ -32,7 +32,8 @@ class ModelSection:
 
     def __init__(self, ui, parameters: Callable[[], Any], import_model: Callable[[str, Path], Path]):
         self._ui, self._parameters, self._import_model = ui, parameters, import_model
-        self._models, self._cards = ModelList(), {}
+        self._models = ModelList()
+        self._cards: dict[str, dict[str, Any]] = {}
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onSelected)
         ui.addModelButton.connect("clicked(bool)", self.onAdd)
         ui.importModelButton.connect("clicked(bool)", self.onImport)

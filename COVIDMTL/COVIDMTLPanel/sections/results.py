@@ -88,7 +88,9 @@ class ResultsSection:
         """Show the report in the web browser."""
         with slicer.util.tryWithErrorDisplay(_("The report could not be opened.")):
             path = Path(slicer.app.temporaryPath) / "COVID-MTL-report.html"
-            path.write_text(report_of(self._parameters().inputVolume), encoding="utf-8")
+            report = report_of(self._parameters().inputVolume)
+            assert report is not None, "the button is for a CT with a report"
+            path.write_text(report, encoding="utf-8")
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
     def _show_attention(self, ct, result) -> None:

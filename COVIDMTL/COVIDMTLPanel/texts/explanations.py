@@ -37,7 +37,9 @@ def patient_html(patient: dict[str, Any] | None) -> str:
     patient : dict or None
         As ``assessment.json`` has it.
     """
-    words = patient_words(patient["age"], patient["sex"], len(patient["labs"])) if patient else ""
+    if not patient:
+        return ""
+    words = patient_words(patient["age"], patient["sex"], len(patient["labs"]))
     if not words:
         return ""
     text = f"<p><b>{_('Given of the patient')}:</b> {escape(words)}"

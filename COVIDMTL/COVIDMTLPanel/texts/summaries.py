@@ -174,9 +174,8 @@ def card_html(card: dict[str, Any]) -> str:
         auc = card.get("metrics", {}).get(task["name"], {}).get("auc")
         rows.append([task["title"], ", ".join(task["classes"]), "-" if auc is None else f"{auc:.3f}"])
     for one in card.get("network", {}).get("regression", []):
-        rows.append(
-            [one["title"], _("a value in {unit}").format(unit=one["unit"]) if one["unit"] else _("a value"), "-"]
-        )
+        what = _("a value in {unit}").format(unit=one["unit"]) if one["unit"] else _("a value")
+        rows.append([one["title"], what, "-"])
     lines.append(unseen_html(card))
     lines.append(table_html([_("Task"), _("Classes"), _("AUC at home")], rows))
     if card.get("license"):

@@ -22,7 +22,7 @@ def quick(tmp_path):
 
 
 def refused(run, path, before):
-    assert run.returncode == 2 and "choose another" in run.stderr or "another name" in run.stderr, run.stderr
+    assert (run.returncode == 2 and "choose another" in run.stderr) or "another name" in run.stderr, run.stderr
     assert content(path) == before
 
 

@@ -74,7 +74,7 @@ def test_stopped_batch_goes_on_where_it_was(folder, phantom, tmp_path):
     assert (out / "a" / "assessment.json").stat().st_mtime_ns == finished
     fractions = [fraction for _, fraction, _ in news]
     assert fractions == sorted(fractions) and news[-1] == ("done", 1.0, "Done")
-    assert not [path for path in out.rglob("*.partial")]
+    assert not list(out.rglob("*.partial"))
 
 
 def test_crash_of_a_child_is_named_and_the_rest_goes_on(folder, tmp_path):

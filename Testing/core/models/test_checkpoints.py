@@ -117,7 +117,7 @@ def test_files_of_half_precision_with_prefixes_are_read(small, tmp_path):
 def test_tasks_can_be_somebody_else_s():
     tasks = [{"name": name, "title": name, "classes": list("abcde")} for name in ("x", "y")]
     state = checkpoint(PUBLISHED["volume, two tasks"])
-    config, weights, _ = recognise(state, tasks)
+    config, _weights, _ = recognise(state, tasks)
     assert config["tasks"] == tasks and build_network(config).heads[1].classes == 5
     with pytest.raises(InputError, match=r"heads\.1\.reduce\.weight.* has shape \[32, 512, 1, 1, 1\] .* no such layer"):
         recognise(state, tasks[:1])

@@ -183,7 +183,7 @@ def test_training_range_tells_usual_from_unusual():
     usual = dict(zip(names, rng.standard_normal(40) * 0.5, strict=True))
     compared = out_of_distribution.compare(usual, names, described)
     assert compared["verdict"] == "like the training data" and out_of_distribution.warnings(compared) == []
-    odd = usual | {name: 9.0 for name in names[:12]}
+    odd = usual | dict.fromkeys(names[:12], 9.0)
     compared = out_of_distribution.compare(odd, names, described)
     assert compared == {"unusual_share": 0.3, "beyond_all_share": 0.3, "verdict": "outside"}
     assert "30% of its features" in out_of_distribution.warnings(compared)[0]

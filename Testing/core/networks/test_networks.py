@@ -155,8 +155,14 @@ def test_heads_of_values_come_after_those_of_tasks():
 
 BAD = {
     "regression": (MTL | {"regression": [{"name": "c", "mean": 0, "std": 1}]}, "described by its name, title, unit"),
-    "spread": (MTL | {"regression": [dict(name="c", title="C", unit="", mean=0, std=0)]}, "std of the regression c"),
-    "name of a task": (MTL | {"regression": [dict(name="a", title="A", unit="", mean=0, std=1)]}, "the same name"),
+    "spread": (
+        MTL | {"regression": [{"name": "c", "title": "C", "unit": "", "mean": 0, "std": 0}]},
+        "std of the regression c",
+    ),
+    "name of a task": (
+        MTL | {"regression": [{"name": "a", "title": "A", "unit": "", "mean": 0, "std": 1}]},
+        "the same name",
+    ),
     "no dict": ([], "architectures"),
     "architecture": (MTL | {"architecture": ["covid-mtl"]}, "architectures covid-mtl, single-task, features-mtl"),
     "key": (MTL | {"colour": 1}, "network has colour, which is unknown"),

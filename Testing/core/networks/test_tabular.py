@@ -81,7 +81,7 @@ def test_forest_walks_by_threshold_and_unknown_values():
 def test_forest_that_leads_nowhere_is_refused(buffer, node, value):
     forest = stump(1, 0.5, [0.9, 0.1], [0.2, 0.8], columns=2)
     getattr(forest, buffer)[node] = value
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="leads nowhere"):
         NumpyForest(arrays(forest), 2)
 
 

@@ -46,7 +46,7 @@ def test_right_lung_is_at_small_x_and_apart_from_the_left(adult):
     assert np.min(first_left - last_right) * adult.lungs.geometry.spacing[0] > 5
 
 
-@pytest.mark.parametrize("seed, options", [(0, {"spacing": (1.5, 1.5, 1.5)}), (1, SMALL), (2, SMALL)])
+@pytest.mark.parametrize(("seed", "options"), [(0, {"spacing": (1.5, 1.5, 1.5)}), (1, SMALL), (2, SMALL)])
 def test_thresholding_finds_the_lungs_through_the_airways(seed, options):
     phantom = thorax(seed, **options)
     found, truth = segment_classical(phantom.ct.array), phantom.lungs.array > 0

@@ -39,10 +39,10 @@ TEXTS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT")
 def telling_headers():
     """A value for all attributes of text and time in which a CT may tell of its patient, SECRET in those of text."""
     found = {}
+    groups = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040)
     for tag, (vr, _, _, retired, keyword) in DicomDictionary.items():
-        if tag >> 16 in (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040) and keyword and not retired:
-            if vr in TEXTS or vr in SAMPLES:
-                found[keyword] = SAMPLES.get(vr, f"SECRET {len(found)}")
+        if tag >> 16 in groups and keyword and not retired and (vr in TEXTS or vr in SAMPLES):
+            found[keyword] = SAMPLES.get(vr, f"SECRET {len(found)}")
     for keyword in ("Modality", "SpecificCharacterSet", "PhotometricInterpretation", "ValueType"):
         found.pop(keyword, None)
     return found | {

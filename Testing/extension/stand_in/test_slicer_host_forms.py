@@ -101,7 +101,7 @@ def test_group_box_collapses(load_form):
 
 def test_widgets_of_qt_have_their_properties(load_form):
     kinds = ("QProgressBar", "QLabel", "QTextBrowser", "QPlainTextEdit", "QComboBox", "QTableWidget", "QToolButton")
-    form, ui = load_form([f'<widget class="{kind}" name="{kind[1:]}"/>' for kind in (*kinds, "ctkMenuButton")])
+    _form, ui = load_form([f'<widget class="{kind}" name="{kind[1:]}"/>' for kind in (*kinds, "ctkMenuButton")])
     ui.ProgressBar.maximum = 5
     ui.ProgressBar.value = 3
     assert (ui.ProgressBar.value, ui.ProgressBar.maximum, ui.ProgressBar.minimum) == (3, 5, 0)

@@ -8,8 +8,8 @@ import json
 import os
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -83,7 +83,7 @@ def unknown(parts: list[str]) -> bool:
         if module == "ctk" or not second:
             return first not in {name.partition(".")[0] for name in known}
         return f"{first}.{second}" not in {*known, *QT_BESIDES}
-    if first in ("", "mrmlScene") or first in vars(slicer) and first.startswith("vtk"):
+    if first in ("", "mrmlScene") or (first in vars(slicer) and first.startswith("vtk")):
         return False
     if first == "app":
         return bool(second) and second not in members("qSlicerApplication")

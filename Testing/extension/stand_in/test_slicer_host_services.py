@@ -129,7 +129,7 @@ def test_pytorch_comes_with_its_extension(packages, monkeypatch):
     assert len(host.messages.of("confirm")) == 2 and slicer.app.extensionsManagerModel().isExtensionInstalled("PyTorch")
     packages.extensions -= {"PyTorch"}
     with pytest.raises(ModuleNotFoundError, match="PyTorchUtils"):
-        import PyTorchUtils  # noqa: F811
+        import PyTorchUtils
     assert not slicer.app.extensionsManagerModel().isExtensionInstalled("PyTorch")
 
 
@@ -241,7 +241,13 @@ def test_sample_data_is_offered(monkeypatch):
     def draw(source):
         return [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.nodeNames[0])]
 
-    drawn = dict(category="Mine", sampleName="Phantom", uris="drawn:", fileNames="phantom.nrrd", nodeNames="Phantom")
+    drawn = {
+        "category": "Mine",
+        "sampleName": "Phantom",
+        "uris": "drawn:",
+        "fileNames": "phantom.nrrd",
+        "nodeNames": "Phantom",
+    }
     logic.registerCustomSampleDataCategory("Mine", title="My samples")
     for _ in range(2):
         logic.registerCustomSampleDataSource(**drawn, customDownloader=draw, thumbnailFileName="phantom.png")

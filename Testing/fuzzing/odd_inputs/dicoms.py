@@ -103,7 +103,7 @@ def volumes(stock, folder, out, rng):
     if what == 3 and rng.random() < 0.5:
         write_dicom(ct, study, series="1.2.3.2")
     if rng.random() < 0.1:
-        study = Path(sorted(study.iterdir())[0])
+        study = Path(min(study.iterdir()))
     words = use(study, stock, out, rng)
     series = ["1.2.3.1", "1.2.3.2", "", "garbage\x1b[31m", "1.2.3.1 ", "ä" * 3000, "../.."]
     return words + (["--series", str(rng.choice(series))] if rng.random() < 0.5 else [])

@@ -18,7 +18,7 @@ def _table(folder: Path, rng: np.random.Generator) -> Path:
     cells = [(str(rng.choice(NAMES)), str(rng.choice(VALUES))) for _ in range(int(rng.integers(0, 6)))]
     tall = "name,value\n" + "".join(f"{name},{value}\n" for name, value in cells)
     wide = ",".join(name for name, _ in cells) + "\n" + ",".join(value for _, value in cells) + "\n"
-    plain = {name: value for name, value in cells}
+    plain = dict(cells)
     one, other = list(LABORATORY)[:2]
     depth = int(rng.choice([10, 900, 5000, 10**6]))
     texts = (

@@ -161,7 +161,10 @@ CONNECTIONS = {
 def connection_of(widget, parameter) -> Connection:
     """The connection of a widget to a parameter; RuntimeError where Slicer, too, has none for the two."""
     connection = CONNECTIONS.get(type(widget))
-    if connection is not None:
-        if parameter.is_node if connection is OfNode else issubclass(parameter.kind, connection.kinds):
-            return connection(widget, parameter)
+    if connection is OfNode:
+        fits = parameter.is_node
+    else:
+        fits = connection is not None and issubclass(parameter.kind, connection.kinds)
+    if fits:
+        return connection(widget, parameter)
     raise RuntimeError(f"{type(widget).__name__} cannot show {parameter.name} of type {parameter.types}")

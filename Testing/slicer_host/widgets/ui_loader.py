@@ -1,6 +1,6 @@
 """Load .ui files of Qt Designer that have widgets of CTK and Slicer in them."""
 
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from PySide6 import QtUiTools
 from PySide6.QtCore import QBuffer, QByteArray, QObject
@@ -72,7 +72,7 @@ def _connect(sender: QObject, signal: str, receiver: QObject, slot: str) -> None
     meta = receiver.metaObject()
     known = [bytes(meta.method(n).methodSignature().data()).decode() for n in range(meta.methodCount())]
     same_name = [known_slot for known_slot in known if known_slot.partition("(")[0] == name]
-    if same_name and slot not in same_name or not signal.partition("(")[2].startswith(types.rstrip(")")):
+    if (same_name and slot not in same_name) or not signal.partition("(")[2].startswith(types.rstrip(")")):
         raise RuntimeError(f"The .ui file connects {signal} to {slot} of {receiver.className()}: Qt cannot")
     sender.connect(signal, getattr(receiver, name))
 

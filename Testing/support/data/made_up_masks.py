@@ -129,7 +129,7 @@ HEADER = {
     "PatientSex": "",
     "StudyID": "",
     "StudyDate": "",
-} | {key: "" for key in ("StudyTime", "AccessionNumber", "ReferringPhysicianName")}
+} | dict.fromkeys(("StudyTime", "AccessionNumber", "ReferringPhysicianName"), "")
 
 
 def structures(names=("Heart", "Lung_R", "Lung_L"), each=1):

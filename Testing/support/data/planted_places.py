@@ -76,7 +76,7 @@ class Lungs:
 
 def peripheral(lungs: Lungs, rng: np.random.Generator, amount: float) -> np.ndarray:
     """Patches below the pleura of both lungs, more at the back and at the bases, as in COVID-19."""
-    z, y, x = lungs.axes
+    z, y, _x = lungs.axes
     patches = rng.uniform(9, 13) * lungs.field(rng.uniform(28, 45), rng) + 3 * lungs.field(9, rng)
     back, down, aside = rng.uniform(0, 0.1), rng.uniform(-0.02, 0.05), rng.normal(0, 4)
     return patches - lungs.depth + back * y - down * z + aside * lungs.side
@@ -84,14 +84,14 @@ def peripheral(lungs: Lungs, rng: np.random.Generator, amount: float) -> np.ndar
 
 def posterior(lungs: Lungs, rng: np.random.Generator, amount: float) -> np.ndarray:
     """The dependent parts: the back, and the bases more than the tops; often more of one lung."""
-    z, y, x = lungs.axes
+    z, y, _x = lungs.axes
     rough = rng.uniform(12, 20) * lungs.field(rng.uniform(35, 55), rng) + 5 * lungs.field(14, rng)
     return rough + 0.7 * y - rng.uniform(0.1, 0.3) * z - 0.4 * lungs.depth + rng.normal(0, 15) * lungs.side
 
 
 def lobar(lungs: Lungs, rng: np.random.Generator, amount: float) -> np.ndarray:
     """A lower lobe, an upper lobe or a whole lower part of one lung, and what is next to it if it does not suffice."""
-    z, y, x = lungs.axes
+    z, y, _x = lungs.axes
     rough = rng.uniform(6, 10) * lungs.field(rng.uniform(30, 50), rng) + 4 * lungs.field(14, rng)
     slope = np.radians(rng.uniform(35, 55))
     oblique = np.sin(slope) * y - np.cos(slope) * z  # grows backwards and downwards, across the oblique fissure

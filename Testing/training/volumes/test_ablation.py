@@ -83,7 +83,11 @@ def test_plan_has_every_network_of_the_paper_once(tmp_path, store):
     assert len({cell.name for cell in cells}) == len(cells) == 30
     by_figure = {name: set(cells_of(plan([name], study.config))) for name in FIGURES}
     assert {name: len(of_figure) for name, of_figure in by_figure.items()} == {
-        **{"fig_4": 8, "fig_9": 6, "fig_10": 4, "table_6": 18, "table_7": 6},
+        "fig_4": 8,
+        "fig_9": 6,
+        "fig_10": 4,
+        "table_6": 18,
+        "table_7": 6,
     }
     both = by_figure["fig_4"] & by_figure["table_6"] & by_figure["table_7"]
     assert both == {Cell((task,), "squeezenet3d") for task in ALL_TASKS}  # ShiftNet3D
@@ -134,7 +138,10 @@ def test_differences_are_those_of_the_logs_and_predictions(tmp_path, store):
     told = found.set_index(["what", "where"], drop=False)
     shift = told.loc[[("Shift3D", "mean over the 3 losses")]].set_index("measure", drop=False)
     assert {name: verdict(shift.loc[name]) for name in ("auc", "loss_mean", "epochs", "loss_jumps")} == {
-        **{"auc": "higher", "loss_mean": "lower", "epochs": "fewer", "loss_jumps": "no difference shown"},
+        "auc": "higher",
+        "loss_mean": "lower",
+        "epochs": "fewer",
+        "loss_jumps": "no difference shown",
     }
     assert sentence(shift.loc["auc"]).startswith(f"test AUC {shift.loc['auc'].difference:+.3f} (95 % +0.")
     other = told.loc[[("random-weighted instead of mean loss", "mean over with and without Shift3D")]]

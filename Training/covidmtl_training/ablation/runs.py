@@ -143,7 +143,7 @@ def _context():
 def _train(study, run):
     """A process: all that it says goes to ``output.txt``."""
     folder, store = study.folder(run), study.stores[run.cell.lungs]
-    with open(folder / "output.txt", "w", encoding="utf-8") as output:
+    with (folder / "output.txt").open("w", encoding="utf-8") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and leave nothing half-written

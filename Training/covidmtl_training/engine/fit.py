@@ -120,7 +120,7 @@ def make_fabric(recipe: dict[str, Any], device: str) -> Fabric:
 
     Raises `InputError` if there is no such device, or it does not compute in the recipe's precision.
     """
-    processes, here = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and recipe["precision"] != "32-true":

@@ -179,10 +179,12 @@ def _described(columns):
 
     Those of the paper have their classes, any others those that columns are named after.
     """
-    classes, values = {}, []
-    for task, known in CLASSES.items():
-        if any(column in (task, *_columns(task, known)) for column in columns):
-            classes[task] = known
+    values = []
+    classes = {
+        task: known
+        for task, known in CLASSES.items()
+        if any(column in (task, *_columns(task, known)) for column in columns)
+    }
     for column in columns:
         own = [one.removeprefix(f"{column}: ") for one in columns if one.startswith(f"{column}: ")]
         if own == [PREDICTED]:

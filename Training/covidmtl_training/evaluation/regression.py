@@ -47,7 +47,7 @@ def scatter(models: Mapping[str, Predictions]) -> Figure:
     figure, panels = pyplot.subplots(len(models), len(names), figsize=size, squeeze=False)
     for column, name in zip(panels.T, names, strict=True):
         known = _known(models, name)
-        ends = [np.min([*known.values()][0]), np.max([*known.values()][0])]
+        ends = [np.min(next(iter(known.values()))), np.max(next(iter(known.values())))]
         for panel, model in zip(column, models, strict=True):
             if model not in known:
                 panel.text(0.05, 0.9, "does not have this value", color="0.5", transform=panel.transAxes)

@@ -223,7 +223,7 @@ def loss_of(recipe: dict[str, Any]):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        found = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506, a SafeLoader
     except OSError as error:
         raise InputError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -235,7 +235,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _parse(text: str) -> Any:
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)  # noqa: S506, a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(f"The value {text} is no YAML; give a number, a name or a list.") from error
 
@@ -264,13 +264,13 @@ def _change(recipe: dict[str, Any], changes: dict[str, Any], under: str = "") ->
 def _check_kind(name: str, key: str, old: Any, new: Any) -> None:
     if isinstance(old, list) and key != "tasks":
         fits = isinstance(new, list) and len(new) == len(old) and all(type(one) is int and one >= 0 for one in new)
-    elif isinstance(old, bool) or isinstance(old, str):
+    elif isinstance(old, (bool, str)):
         fits = type(new) is type(old)
     elif key in ("mean", "std"):
         fits = new is None or (type(new) in (int, float) and (key == "mean" or new > 0))
     elif isinstance(old, (int, float)):
         least, most = LIMITS.get(key, (None, None))
-        fits = type(new) is int or (isinstance(old, float) or key == "clip") and isinstance(new, float)
+        fits = type(new) is int or ((isinstance(old, float) or key == "clip") and isinstance(new, float))
         fits = fits and (least <= new <= most if least is not None else new > 0)
     else:
         fits = isinstance(new, list)

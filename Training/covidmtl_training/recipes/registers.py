@@ -74,7 +74,7 @@ def schedule_of(name: str, optimizer: torch.optim.Optimizer, epochs: int, **opti
 def _made(what: str, register: dict[str, Callable], name: str, options: dict[str, Any], *arguments: Any) -> Any:
     if name not in register:
         raise InputError(f"There is no {what} {name}; choose one of {', '.join(register)}.")
-    known = [one for one in inspect.signature(register[name]).parameters][len(arguments) :]
+    known = list(inspect.signature(register[name]).parameters)[len(arguments) :]
     unknown = [option for option in options if option not in known]
     if unknown:
         raise InputError(f"The {what} {name} has no {unknown[0]}; it has {', '.join(known) or 'no options'}.")

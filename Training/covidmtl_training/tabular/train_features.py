@@ -99,7 +99,7 @@ def predict(network: FeaturesMTL, scaling: dict, features: np.ndarray) -> list[n
 
 def cross_validate(rows: cohort.Cohort, recipe: dict, seed: int) -> np.ndarray:
     """AUC (folds, tasks) of a recipe in repeated cross-validation, stratified by all labels together."""
-    return np.array([scores for scores in _folds(rows, recipe, seed)])
+    return np.array(list(_folds(rows, recipe, seed)))
 
 
 def _folds(rows: cohort.Cohort, recipe: dict, seed: int) -> Iterator[list[float]]:

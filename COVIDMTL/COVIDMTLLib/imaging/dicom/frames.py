@@ -41,6 +41,9 @@ def read_frames(slices: Sequence[Slice]) -> sitk.Image:
         array = array.astype(np.int16)
     first, last = slices[0], slices[-1]
     image = sitk.GetImageFromArray(array)
+    # `stacks` takes no slices for a volume that lack any of these.
+    assert first.spacing is not None and first.axes is not None
+    assert first.position is not None and last.position is not None
     along = (last.position - first.position) / max(len(slices) - 1, 1)
     image.SetSpacing((first.spacing[1], first.spacing[0], float(np.linalg.norm(along)) or 1.0))
     image.SetOrigin(first.position.tolist())

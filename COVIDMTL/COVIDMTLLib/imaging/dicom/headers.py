@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,11 +78,13 @@ class Slice:
     @property
     def normal(self) -> np.ndarray:
         """Unit vector (3,) at right angles to the slice, LPS."""
+        assert self.axes is not None, "a slice that is not placed has no normal"
         return np.cross(self.axes[0], self.axes[1])
 
     @property
     def height(self) -> float:
         """Position along the normal of the slice in mm."""
+        assert self.position is not None, "a slice that is not placed has no height"
         return float(self.position @ self.normal)
 
     @property
@@ -182,7 +184,7 @@ def _slice(header: Dataset, path: Path) -> Slice | None:
     )
 
 
-def _geometry(*headers: Dataset) -> dict:
+def _geometry(*headers: Dataset) -> dict[str, Any]:
     """Spacing, position, axes and rescale, each of the first header that has it."""
 
     def first(keyword: str, count: int) -> np.ndarray | None:
@@ -207,8 +209,7 @@ def _axes(axes: np.ndarray) -> np.ndarray | None:
 
 
 def _frames(header: Dataset, one: Slice, count: int) -> list[Slice]:
-    shared = _groups(header.get(GROUPS[0]))
-    shared = shared[0] if shared else []
+    shared = next(iter(_groups(header.get(GROUPS[0]))), [])
     each = _groups(header.get(GROUPS[1]))
     if each and len(each) != count:
         raise InputError(f"{one.path.name} has {count} frames and says of {len(each)} where they lie; export it again.")
@@ -216,18 +217,22 @@ def _frames(header: Dataset, one: Slice, count: int) -> list[Slice]:
         one = replace(one, position=None)  # of the file, not of its frames
     found = []
     for frame in range(count):
-        parts = [*(each[frame] if each else []), *shared, header]
+        parts: list[Dataset] = [*(each[frame] if each else []), *shared, header]
         phase = next((text for part in parts if (text := _text(part, "TemporalPositionIndex"))), one.phase)
         kinds = next((text for part in parts if (text := _text(part, "FrameType"))), "")
-        kinds = tuple(kinds.upper().split("\\")) if kinds else one.image_type
+        image_type = tuple(kinds.upper().split("\\")) if kinds else one.image_type
         stack = next((text for part in parts if (text := _text(part, "StackID"))), "")
-        changes = {"phase": phase, "acquisition": one.acquisition or stack, "image_type": kinds}
+        acquisition = one.acquisition or stack
         places = _geometry(*parts) if each or count == 1 else {}
-        found.append(replace(one, frame=frame, number=frame, **changes, **places))
+        found.append(
+            replace(
+                one, frame=frame, number=frame, phase=phase, acquisition=acquisition, image_type=image_type, **places
+            )
+        )
     return found
 
 
-def _groups(sequence) -> list[list[Dataset]]:
+def _groups(sequence: Iterable[Dataset] | None) -> list[list[Dataset]]:
     """The items within the functional groups of each item."""
     return [[part for element in item if element.VR == "SQ" for part in element.value[:1]] for item in sequence or ()]
 

@@ -10,13 +10,13 @@ from ...utils.errors import InputError
 from ..ct_checks import MAX_SLICE_THICKNESS, MIN_SLICES
 from .stacks import SECONDARY_CAPTURE, Stack, same_pixels
 
-CHEST = re.compile(r"chest|thora|lung|pulmo|torax|brust", re.I)
-OTHER_PARTS = re.compile(r"head|brain|skull|neck|abdom|pelv|spine|knee|foot|hand|schädel|kopf|becken", re.I)
+CHEST = re.compile(r"chest|thora|lung|pulmo|torax|brust", re.IGNORECASE)
+OTHER_PARTS = re.compile(r"head|brain|skull|neck|abdom|pelv|spine|knee|foot|hand|schädel|kopf|becken", re.IGNORECASE)
 
 WHOLE_CHEST = 250.0
 """mm along the body, beyond which more of it is not more of the chest."""
 
-SHARP = re.compile(r"lung|bone|edge|sharp|^[BHI][a-z]?([5-9]\d)|^FC(0?[3-9]\d)|^(L|YC|YD|YE|E)$", re.I)
+SHARP = re.compile(r"lung|bone|edge|sharp|^[BHI][a-z]?([5-9]\d)|^FC(0?[3-9]\d)|^(L|YC|YD|YE|E)$", re.IGNORECASE)
 """Names of convolution kernels that sharpen, whose noise moves densities."""
 
 SCREENS = ("SCREEN SAVE", "DOSE_INFO", "SCREENSHOT")
@@ -98,7 +98,8 @@ def choose(stacks: Sequence[Stack], name: str, series: str | None = None) -> Cho
         return Choice(taken, "there is no better one", [pair for pair in others if pair[0] is not taken], 0)
     ranked = sorted(fit, key=_rank, reverse=True)
     best = next((one for one in ranked if one.problem is None and _covers(one, ranked[0])), ranked[0])
-    copies, rivals = [], []
+    copies: list[Stack] = []
+    rivals: list[Stack] = []
     for one in ranked:
         if one is not best:
             equal = _rank(one) == _rank(best) and one.problem == best.problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -103,7 +103,7 @@ def same_pixels(one: Stack, other: Stack) -> bool:
     if len(one.slices) != len(other.slices):
         return False
     return all(
-        mine.placed and its.placed and np.allclose(mine.position, its.position) and _same_values(mine, its)
+        mine.placed and its.placed and _at_one_place(mine, its, 1e-8) and _same_values(mine, its)
         for mine, its in zip(one.slices, other.slices, strict=True)
     )
 
@@ -111,7 +111,8 @@ def same_pixels(one: Stack, other: Stack) -> bool:
 def problem_of(slices: Sequence[Slice]) -> str | None:
     """Why slices, in the order of their positions, make up no volume: the end of a sentence about a series."""
     first = slices[0]
-    if any(one.spacing is None for one in slices):
+    spacings = [one.spacing for one in slices if one.spacing is not None]
+    if len(spacings) < len(slices):
         return "has no pixel spacing in its headers, or none that can be; export it again, with whole headers."
     if len(slices) < 2:
         return None
@@ -119,7 +120,7 @@ def problem_of(slices: Sequence[Slice]) -> str | None:
         return "lacks positions or orientations of slices in its headers; export it again, with whole headers."
     if any(one.size != first.size for one in slices):
         return "has slices that differ in rows or columns; export one series of equal slices."
-    if any(not np.allclose(one.spacing, first.spacing, rtol=1e-3) for one in slices):
+    if any(not np.allclose(spacing, spacings[0], rtol=1e-3) for spacing in spacings):
         return "has slices of unequal pixel sizes, so that the spacing differs within the series; export equal ones."
     if first.frame is None and any(one.rescale != first.rescale for one in slices):
         return "has slices that differ in rescale, so that their values are not all HU; export it again."
@@ -153,12 +154,13 @@ def _gaps(slices: Sequence[Slice]) -> str | None:
 
 def _numbered_through(slices: Sequence[Slice]) -> bool:
     """Whether slices are files whose numbers go on from one to the next, so that none of them is missing."""
-    numbers = [one.number for one in slices]
-    return all(one.frame is None and one.number is not None for one in slices) and set(np.diff(numbers)) in ({1}, {-1})
+    numbers = [one.number for one in slices if one.frame is None and one.number is not None]
+    return len(numbers) == len(slices) and set(np.diff(numbers)) in ({1}, {-1})
 
 
 def _tilt(slices: Sequence[Slice]) -> str | None:
-    shifts = np.array([one.position - slices[0].position for one in slices])
+    places = np.array([one.position for one in slices])
+    shifts = places - places[0]
     along = shifts @ slices[0].normal
     sideways = np.linalg.norm(shifts - along[:, None] * slices[0].normal, axis=1)
     if sideways.max() > max(1.0, 0.01 * np.abs(along).max()):
@@ -185,9 +187,11 @@ def _kinds(slices: Sequence[Slice]) -> list[list[Slice]]:
 
 def _alike(one: Slice, other: Slice) -> bool:
     kinds = [(a.modality, a.sop_class.startswith(SECONDARY_CAPTURE), _is_localizer(a)) for a in (one, other)]
-    if kinds[0] != kinds[1] or (one.axes is None) != (other.axes is None):
+    if kinds[0] != kinds[1]:
         return False
-    return one.axes is None or np.allclose(one.axes, other.axes, atol=PARALLEL)
+    if one.axes is None or other.axes is None:
+        return one.axes is other.axes
+    return np.allclose(one.axes, other.axes, atol=PARALLEL)
 
 
 def _acquisitions(slices: list[Slice]) -> list[tuple[list[Slice], int]]:
@@ -221,8 +225,10 @@ def _overlap(parts: Iterable[Sequence[Slice]]) -> bool:
 
 
 def _holds_all(parts: Iterable[Sequence[Slice]]) -> bool:
-    """Whether the largest of several parts reaches from the first to the last position of all; a slice that is out of
-    its place makes parts, too, none of which does."""
+    """Whether the largest of several parts reaches from the first to the last position of all.
+
+    A slice that is out of its place makes parts, too, none of which does.
+    """
     largest = max(parts, key=len)
     ends = [one.height for part in parts for one in (part[0], part[-1])]
     return largest[0].height - 1e-3 <= min(ends) and max(ends) <= largest[-1].height + 1e-3
@@ -251,14 +257,24 @@ def _sorted_once(slices: list[Slice]) -> tuple[list[Slice], int]:
         return slices, 0
     found: list[Slice] = []
     for one in sorted(slices, key=lambda one: one.height):
-        beside = takewhile(lambda other, one=one: one.height - other.height < 1e-3, reversed(found))
+        beside = takewhile(partial(_is_just_before, one), reversed(found))
         if not any(_is_copy(one, other) for other in beside):
             found.append(one)
     return found, len(slices) - len(found)
 
 
+def _is_just_before(one: Slice, other: Slice) -> bool:
+    return one.height - other.height < 1e-3
+
+
+def _at_one_place(one: Slice, other: Slice, tolerance: float) -> bool:
+    if one.position is None or other.position is None:
+        return False
+    return np.allclose(one.position, other.position, atol=tolerance)
+
+
 def _is_copy(one: Slice, other: Slice) -> bool:
-    if not np.allclose(one.position, other.position, atol=1e-3) or one.size != other.size:
+    if not _at_one_place(one, other, 1e-3) or one.size != other.size:
         return False
     same_file = one.uid and (one.uid, one.frame) == (other.uid, other.frame)
     return bool(same_file) or _same_values(one, other)

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from ...utils.errors import InputError
 
@@ -98,13 +98,14 @@ def _unpack(path: Path, folder: Path) -> None:
                     with archive.open(one) as source:
                         left = _write(source, folder, one.filename, left, path.name)
         return
-    with tarfile.open(path) as archive:
-        for one in archive:
-            if one.isfile():
-                left = _write(archive.extractfile(one), folder, one.name, left, path.name)
+    with tarfile.open(path) as packed:
+        for member in packed:
+            content = packed.extractfile(member) if member.isfile() else None
+            if content is not None:
+                left = _write(content, folder, member.name, left, path.name)
 
 
-def _write(source: BinaryIO, folder: Path, name: str, left: int, archive: str) -> int:
+def _write(source: IO[bytes], folder: Path, name: str, left: int, archive: str) -> int:
     target = Path(folder, name)
     if not target.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{archive} names files outside it; unpack it yourself if you trust it.")

@@ -47,10 +47,11 @@ def check_header(path: Path) -> int | None:
     if start.startswith(GZIP):
         return _unpacked(path, 0, path.name)
     if start.startswith(b"NRRD"):
-        head = re.split(rb"\r?\n\r?\n", start, maxsplit=1)[0]
+        blank = re.search(rb"\r?\n\r?\n", start)
+        head = start[: blank.start()] if blank else start
         separator, data_key, packed = b":", rb"data ?file", rb"(?im)^encoding: gz(ip)?\s*$"
         as_text = re.search(rb"(?im)^encoding: raw\s*$", head) is None
-        local = len(head) + re.match(rb"\r?\n\r?\n|", start[len(head) :]).end()
+        local = blank.end() if blank else len(head)
     elif re.search(rb"(?m)^(NDims|ObjectType) *=", start[:BLOCK]):
         line = re.search(rb"(?m)^ElementDataFile *=.*\n?", start)
         head = start[: line.end()] if line else start
@@ -68,14 +69,14 @@ def check_header(path: Path) -> int | None:
     names = _names(named[1], start[named.end() :]) if named else []
     compressed = re.search(packed, head) is not None
     files = [path.parent / name.decode("utf-8", "surrogateescape") for name in names]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"The data of {path.name} are in {file.name}, which is no file; put it beside the header.")
-    places = [(file, 0) for file in files] or [(path, local)]
+    for data in files:
+        if not data.is_file():
+            raise InputError(f"The data of {path.name} are in {data.name}, which is no file; put it beside the header.")
+    places = [(data, 0) for data in files] or [(path, local)]
     if compressed:
-        return sum(_unpacked(file, offset, path.name) for file, offset in places)
+        return sum(_unpacked(data, offset, path.name) for data, offset in places)
     # Of what is missing, SimpleITK makes whatever was in its memory before.
-    return None if as_text else sum(file.stat().st_size - offset for file, offset in places)
+    return None if as_text else sum(data.stat().st_size - offset for data, offset in places)
 
 
 def _names(value: bytes, following: bytes) -> list[bytes]:

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...utils.errors import InputError
 from ...utils.optional_imports import require
 from ..ct_checks import SKEW
+
+if TYPE_CHECKING:
+    from nibabel.spatialimages import SpatialImage
 
 GZIP = b"\x1f\x8b"
 
@@ -119,7 +123,7 @@ def _check_axes(form: np.ndarray, sizes: np.ndarray, name: str) -> None:
         )
 
 
-def _version_1(image, affine: np.ndarray, folder: Path, name: str) -> Path:
+def _version_1(image: SpatialImage, affine: np.ndarray, folder: Path, name: str) -> Path:
     """Write the values with other axes."""
     import nibabel
 

@@ -122,7 +122,7 @@ def _read_study(path: Path, series: str | None) -> Study:
         image = dicom_reader.read_stack(stack, path.name)
         _check_scalar(image.GetSize(), image.GetNumberOfComponentsPerPixel(), image.GetPixelID(), path.name)
         files = list(dict.fromkeys(one.path for one in stack.slices))
-        frames = None if stack.first.frame is None else [one.frame for one in stack.slices]
+        frames = None if stack.first.frame is None else [one.frame for one in stack.slices if one.frame is not None]
         study = Study(Volume.from_image(image), files, frames, stack.name or None, choice.warnings)
     else:
         image = _read_file(path)
@@ -145,6 +145,7 @@ def read_mask(path: str | Path, empty: bool = False) -> Volume:
     Parameters
     ----------
     path : path
+        An image file, such as NRRD or NIfTI.
     empty : bool
         Whether there may be no label in it: there are CTs without opacities, but none without lungs.
 
@@ -177,8 +178,10 @@ def read_mask(path: str | Path, empty: bool = False) -> Volume:
 
 
 def check_labels(array: np.ndarray, name: str, empty: bool = False) -> list[int]:
-    """The labels of an array but 0; raises `InputError` if its values are no labels, or if there is none and
-    it may not be ``empty``."""
+    """The labels of an array but 0.
+
+    Raises `InputError` if its values are no labels, or if there is none and it may not be ``empty``.
+    """
     labels = np.unique(array[np.isfinite(array)])
     if not np.isfinite(array).all() or labels[0] < 0 or labels[-1] > 255 or (labels % 1).any():
         raise InputError(f"{name} is not a mask: its values should be labels, whole numbers from 0 to 255.")

@@ -11,7 +11,7 @@ import numpy as np
 from ...utils.errors import InputError
 from ...utils.optional_imports import require
 from ..dicom.elements import check_elements
-from ..volume import Geometry, Volume
+from ..volume import Geometry, Volume, triple
 from .segment_names import Segment, listed, lungs_among
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _read_segmentation(path: Path) -> tuple[Volume, list[str], int]:
         raise InputError(f"{path.name} is a damaged DICOM segmentation; export it again.") from error
     chosen = lungs_among(segments, path.name)
     # One after the other: many segments of a whole body would not fit in the memory.
-    lungs, geometry = None, None
+    lungs: np.ndarray | None = None
+    geometry: Geometry | None = None
     for place in chosen:
         try:
             part = content.get_volume(segment_numbers=[numbers[place]])
@@ -95,6 +96,7 @@ def _read_segmentation(path: Path) -> tuple[Volume, list[str], int]:
         inside = part.array[..., 0] >= 0.5
         geometry = _geometry(part.affine, inside.shape)
         lungs = inside if lungs is None else lungs | inside
+    assert lungs is not None and geometry is not None, "lungs_among gives a segment at least"
     if not lungs.any():
         raise InputError(f"{path.name} has no voxel of {listed([segments[place].name for place in chosen])}.")
     taken = [segments[place].name for place in chosen]
@@ -111,7 +113,8 @@ def _geometry(affine: np.ndarray, shape: tuple[int, ...]) -> Geometry:
     steps = affine[:3, 2::-1]
     spacing = np.linalg.norm(steps, axis=0)
     direction = (steps / spacing).ravel()
-    return Geometry(shape[::-1], tuple(map(float, spacing)), tuple(map(float, affine[:3, 3])), tuple(direction))
+    origin = triple(map(float, affine[:3, 3]))
+    return Geometry(triple(shape[::-1]), triple(map(float, spacing)), origin, tuple(direction))
 
 
 def _read_structures(path: Path, grid: Geometry | None) -> tuple[Volume, list[str], int]:

@@ -122,7 +122,8 @@ def _of_folder(folder: Path, ct: Volume | None) -> LungMask:
     inside = np.any([labels_on(volume, geometry).array > 0 for volume in volumes], axis=0)
     if not inside.any():
         raise InputError(f"The masks of the lungs in {folder.name} are empty: {listed(lungs)}.")
-    lungs_of_all, warnings = Volume(inside.astype(np.uint8), geometry), []
+    lungs_of_all = Volume(inside.astype(np.uint8), geometry)
+    warnings: list[str] = []
     if ct is not None:
         lungs_of_all, warnings = _placed(lungs_of_all, ct, folder.name)
     others = _left_out(folder.name, listed(lungs), len(images) - len(lungs))
@@ -242,19 +243,21 @@ def _placed(mask: Volume, ct: Volume, name: str) -> tuple[Volume, list[str]]:
         not unplaced
         or geometry.size != ct.geometry.size
         or not any(np.allclose(geometry.spacing, one) for one in spacing)
-        or np.allclose(geometry.origin, ct.geometry.origin)
-        and np.allclose(geometry.spacing, ct.geometry.spacing)
-        and np.allclose(geometry.axes, ct.geometry.axes)
+        or (
+            np.allclose(geometry.origin, ct.geometry.origin)
+            and np.allclose(geometry.spacing, ct.geometry.spacing)
+            and np.allclose(geometry.axes, ct.geometry.axes)
+        )
     ):
         return mask, []
     # The rows of one may run the other way than those of the other.
     step = (slice(None, None, 2),) * 3
     density, inside = np.clip(ct.array[step], -1000, 0), mask.array > 0
     means = {
-        flips: density[np.flip(inside, [axis for axis in range(3) if flips[axis]])[step]].mean()
+        flips: float(density[np.flip(inside, tuple(axis for axis in range(3) if flips[axis]))[step]].mean())
         for flips in product((False, True), repeat=3)
     }
-    if min(means, key=means.get) != (False, False, False):
+    if min(means, key=lambda flips: means[flips]) != (False, False, False):
         raise InputError(
             f"{name} does not say where it lies, and voxel by voxel it does not fit the CT; write it with the geometry "
             "of the CT."

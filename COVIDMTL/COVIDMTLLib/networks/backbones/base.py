@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import nn
 
@@ -53,8 +55,8 @@ class Backbone(nn.Module):
 
     channels: int
     stride: tuple[int, int, int]
-    fan = "fan_out"
-    shift_layer = Shift3D
+    fan: Literal["fan_out", "fan_in"] = "fan_out"
+    shift_layer: ClassVar[type[nn.Module]] = Shift3D
     recompute = False
 
     def __init__(self, stem: nn.Sequential, shift: nn.Module | None, pool: nn.MaxPool3d, body: nn.Module):
@@ -90,4 +92,4 @@ def max_pool(size: Size = (3, 3, 3), stride: Size = (2, 2, 2)) -> nn.MaxPool3d:
 
 
 def _half(size: Size) -> Size:
-    return size // 2 if isinstance(size, int) else tuple(one // 2 for one in size)
+    return size // 2 if isinstance(size, int) else (size[0] // 2, size[1] // 2, size[2] // 2)

@@ -59,14 +59,16 @@ class SqueezeNet3D(Backbone):
     """Strides of the stem and of the four poolings."""
 
     def __init__(self, shift: nn.Module | None = None):
-        body = []
+        body: list[nn.Module] = []
         into = 64
         for out, step in zip(MAPS, self.steps[1:], strict=True):
             body += [max_pool(self.kernel, step), Fire(into, out // 4, out, False, self.kernel)]
             body.append(Fire(out, out // 4, out, True, self.kernel))
             into = out
         stem = nn.Sequential(ConvBN(1, 64, self.kernel, stride=self.steps[0]), nn.ReLU(inplace=True))
-        super().__init__(stem, shift, body[0], nn.Sequential(*body[1:]))
+        pool = body.pop(0)
+        assert isinstance(pool, nn.MaxPool3d)
+        super().__init__(stem, shift, pool, nn.Sequential(*body))
 
 
 class SqueezeNet2D(SqueezeNet3D):

@@ -22,6 +22,10 @@ class Smooth(nn.Module):
         Whether it sees which inputs are unknown.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+    average: torch.Tensor
+
     def __init__(self, columns: int, indicators: bool):
         super().__init__()
         self.columns, self.indicators = columns, indicators

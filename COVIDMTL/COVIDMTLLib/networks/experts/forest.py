@@ -25,6 +25,13 @@ class Forest(nn.Module):
         How many there are, in all.
     """
 
+    root: torch.Tensor
+    column: torch.Tensor
+    threshold: torch.Tensor
+    right: torch.Tensor
+    unknown_left: torch.Tensor
+    value: torch.Tensor
+
     def __init__(self, columns: int, groups: int, trees: int, nodes: int):
         super().__init__()
         self.columns = columns

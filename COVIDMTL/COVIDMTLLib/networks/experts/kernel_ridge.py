@@ -17,13 +17,20 @@ class Kernel(Smooth):
 
     Parameters
     ----------
-    columns, indicators
+    columns : int
         See `Smooth`.
     groups : int
         Number of classes.
     cases, width : int
         Number of the training cases, and of the projections that they are compared by.
+    indicators : bool
+        See `Smooth`.
     """
+
+    projection: torch.Tensor
+    cases: torch.Tensor
+    gamma: torch.Tensor
+    dual: torch.Tensor
 
     def __init__(self, columns: int, groups: int, cases: int, width: int, indicators: bool):
         super().__init__(columns, indicators)

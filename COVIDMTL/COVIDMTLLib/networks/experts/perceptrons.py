@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -28,7 +30,7 @@ class Perceptrons(Smooth):
     def __init__(self, columns: int, groups: int, members: int):
         super().__init__(columns, indicators=False)
         sizes = (self.seen, *PERCEPTRON_NODES, groups)
-        pairs = list(zip(sizes, sizes[1:], strict=False))
+        pairs = list(pairwise(sizes))
         self.weights = nn.ParameterList(nn.Parameter(torch.zeros(members, *pair)) for pair in pairs)
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(members, 1, size)) for _, size in pairs)
 

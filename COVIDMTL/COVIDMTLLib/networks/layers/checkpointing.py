@@ -22,8 +22,11 @@ def recomputed(layers: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 class _Again:
-    """While layers compute again what they did when this was made: Shift3D shifts as it did then, and goes on from
-    where it is afterwards; running statistics, which have this batch in them already, stay as they are."""
+    """While layers compute again what they did when this was made.
+
+    Shift3D shifts as it did then, and goes on from where it is afterwards; running statistics, which have this batch in
+    them already, stay as they are.
+    """
 
     def __init__(self, layers: nn.Module):
         self.norms = [module for module in layers.modules() if isinstance(module, _BatchNorm)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 from ...architectures.config import EMBEDDING, FNN_NODES
@@ -21,6 +23,6 @@ class AuxiliaryFNN(nn.Sequential):
     def __init__(self, features: int):
         widths = (features, *FNN_NODES)
         layers = []
-        for into, out in zip(widths[:-1], widths[1:], strict=True):
+        for into, out in pairwise(widths):
             layers += [nn.Linear(into, out), nn.ReLU()]
         super().__init__(*layers, nn.Linear(widths[-1], EMBEDDING))

@@ -81,11 +81,11 @@ class Head(nn.Module):
         weights = self.classify.weight[:, : maps.shape[1]]
         return logits, torch.einsum("ck,nkdhw->ncdhw", weights, maps)
 
-    def _maps(self, last):
+    def _maps(self, last: torch.Tensor) -> torch.Tensor:
         last = self.dropout(last)
         return last if self.reduce is None else self.reduce(last).relu_()
 
-    def _logits(self, maps, features):
+    def _logits(self, maps: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
         pooled = maps.amax((2, 3, 4)) if self.largest else maps.mean((2, 3, 4))
         if self.classify is None:
             return pooled[:, : self.classes]

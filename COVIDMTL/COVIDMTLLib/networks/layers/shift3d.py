@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -160,58 +162,61 @@ class Shift2D(Shift3D):
 
 
 class _Roll(torch.autograd.Function):
-    """Rolls each map along its own dimension. Its derivative is the roll back, so that no index or mask is kept;
-    where lines are filled on the way out, nothing comes back through them."""
+    """Rolls each map along its own dimension.
+
+    Its derivative is the roll back, so that no index or mask is kept; where lines are filled on the way out, nothing
+    comes back through them.
+    """
 
     @staticmethod
-    def forward(ctx, x, dimensions, shifts, fill):
+    def forward(
+        ctx: Any, x: torch.Tensor, dimensions: np.ndarray, shifts: np.ndarray, fill: float | None
+    ) -> torch.Tensor:
         ctx.rolled = dimensions, shifts, fill
         roll = _roll_by_triton if triton is not None and x.is_cuda else _roll_by_copies
         return roll(x.contiguous(), dimensions, shifts, fill)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         dimensions, shifts, fill = ctx.rolled
         return _Roll.apply(gradient, dimensions, -shifts, None if fill is None else 0.0), None, None, None
 
 
-def _roll_by_copies(x, dimensions, shifts, fill):
+def _roll_by_copies(x: torch.Tensor, dimensions: np.ndarray, shifts: np.ndarray, fill: float | None) -> torch.Tensor:
     out = torch.empty_like(x)
     maps, rolled = x.flatten(0, 1), out.flatten(0, 1)
-    by_threads = x.device.type == "cpu"
-    if by_threads:
-        # PyTorch's threads share every copy, and wait for each other after each. Here each copies maps of its own,
-        # by numpy, which has no bfloat16: therefore as integers.
-        bits = INTEGERS[x.element_size()]
-        maps, rolled = maps.view(bits).numpy(), rolled.view(bits).numpy()
-        fill = None if fill is None else torch.tensor(fill, dtype=x.dtype).view(bits).item()
-
-    def roll(into, of, dim, shift):
-        size = of.shape[dim]
-        head = shift % size
-        before = (slice(None),) * dim
-        first, rest = (*before, slice(head)), (*before, slice(head, None))
-        into[rest] = of[(*before, slice(size - head))]
-        into[first] = of[(*before, slice(size - head, None))]
-        if fill is not None:
-            into[first if shift >= 0 else rest] = fill
-
-    jobs = rolled, maps, dimensions.ravel().tolist(), shifts.ravel().tolist()
-    if by_threads:
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            list(pool.map(roll, *jobs))
-    else:
-        list(map(roll, *jobs))
+    jobs = dimensions.ravel().tolist(), shifts.ravel().tolist()
+    if x.device.type != "cpu":
+        list(map(partial(_roll_map, fill=fill), rolled, maps, *jobs))
+        return out
+    # PyTorch's threads share every copy, and wait for each other after each. Here each copies maps of its own,
+    # by numpy, which has no bfloat16: therefore as integers.
+    bits = INTEGERS[x.element_size()]
+    as_bits = None if fill is None else torch.tensor(fill, dtype=x.dtype).view(bits).item()
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(partial(_roll_map, fill=as_bits), rolled.view(bits).numpy(), maps.view(bits).numpy(), *jobs))
     return out
+
+
+def _roll_map(into: Any, of: Any, dim: int, shift: int, fill: float | None) -> None:
+    """Roll one map into another, both tensors or both arrays."""
+    size = of.shape[dim]
+    head = shift % size
+    before = (slice(None),) * dim
+    first, rest = (*before, slice(head)), (*before, slice(head, None))
+    into[rest] = of[(*before, slice(size - head))]
+    into[first] = of[(*before, slice(size - head, None))]
+    if fill is not None:
+        into[first if shift >= 0 else rest] = fill
 
 
 if triton is not None:
 
     @triton.jit
-    def _roll_slices(
+    def _roll_slices(  # type: ignore[no-untyped-def]
         x, out, rolls, maps, fill, depth, height, width: tl.constexpr, filled: tl.constexpr, block: tl.constexpr
     ):
-        # A program moves one block of one axial slice of one map.
+        # Triton reads annotations as its own. A program moves one block of one axial slice of one map.
         area = height * width
         blocks = tl.cdiv(area, block)
         program = tl.program_id(0)
@@ -235,7 +240,7 @@ if triton is not None:
         tl.store(out + first + z * area + position, value, mask=inside)
 
 
-def _roll_by_triton(x, dimensions, shifts, fill):
+def _roll_by_triton(x: torch.Tensor, dimensions: np.ndarray, shifts: np.ndarray, fill: float | None) -> torch.Tensor:
     """In one kernel, since thousands of small copies keep a GPU waiting for the next."""
     depth, height, width = x.shape[2:] if x.dim() == 5 else (1, *x.shape[2:])
     heads = shifts % np.array(x.shape[2:])[dimensions]

@@ -16,14 +16,22 @@ from .series import Source
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
-    from highdicom.sr import Measurement, MeasurementsAndQualitativeEvaluations
+    from highdicom.sr import (
+        CodedConcept,
+        Measurement,
+        MeasurementsAndQualitativeEvaluations,
+        QualitativeEvaluation,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
+
+    from .opacities import Group
 
 SIDES = {"right": RIGHT, "left": LEFT}
 
 
 def groups(
     reported: Mapping[str, Any], source: Source, segmentation: Segmentation, opacities: Segmentation | None = None
-) -> list[MeasurementsAndQualitativeEvaluations]:
+) -> list[Group]:
     """All groups of a report.
 
     Parameters
@@ -38,7 +46,7 @@ def groups(
         Of the opacities, if there are any.
     """
     lungs, models = reported["lungs"], reported["models"]
-    found = [_lung(side, lungs, segmentation, source) for side in SIDES]
+    found: list[Group] = [_lung(side, lungs, segmentation, source) for side in SIDES]
     found.append(_both_lungs(lungs, source))
     if reported["opacities"] is not None:
         found += of_opacities(reported["opacities"], opacities, source)
@@ -52,7 +60,9 @@ def groups(
     return found
 
 
-def _lung(side: str, lungs: Mapping[str, Any], segmentation: Segmentation, source: Source):
+def _lung(
+    side: str, lungs: Mapping[str, Any], segmentation: Segmentation, source: Source
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     from highdicom.sr import (
         ReferencedSegment,
         SourceSeriesForSegmentation,
@@ -61,6 +71,7 @@ def _lung(side: str, lungs: Mapping[str, Any], segmentation: Segmentation, sourc
     )
 
     structure = STRUCTURES[SIDES[side]]
+    assert structure.side is not None, "a lung is on a side"
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(source.uid(structure.name), structure.name),
         referenced_segment=ReferencedSegment(
@@ -181,7 +192,7 @@ def _evidence(
     return _group(name, task["title"], models, measured, evaluations, source)
 
 
-def _hounsfield():
+def _hounsfield() -> CodedConcept:
     from pydicom.sr.codedict import codes
 
     return codes.UCUM.HounsfieldUnit
@@ -199,7 +210,14 @@ def _aggregate(
     return _group("aggregate", "COVID-19, both diagnoses together", models, measured, [evaluation], source)
 
 
-def _group(name, title, models, measurements, evaluations, source) -> MeasurementsAndQualitativeEvaluations:
+def _group(
+    name: str,
+    title: str,
+    models: Sequence[Mapping[str, Any]],
+    measurements: Sequence[Measurement],
+    evaluations: Sequence[QualitativeEvaluation],
+    source: Source,
+) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import AlgorithmIdentification, MeasurementsAndQualitativeEvaluations, TrackingIdentifier
 
     names, versions = (", ".join(str(one[key]) for one in models) for key in ("name", "version"))

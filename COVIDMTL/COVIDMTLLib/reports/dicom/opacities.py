@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...imaging.labels import ALTERED_STRUCTURE, BOTH_SIDES, LEFT, LUNG, OPACITIES, OPACITY, RIGHT, STRUCTURES
+from ...imaging.labels import ALTERED_STRUCTURE, BOTH_SIDES, LEFT_SIDE, LUNG, OPACITIES, OPACITY, RIGHT_SIDE
 from ...opacities import HIGH_OPACITY
 from ...utils.version import __version__
 from . import equipment
@@ -15,10 +15,17 @@ from .series import Source
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
-    from highdicom.sr import Measurement, MeasurementProperties, MeasurementsAndQualitativeEvaluations
+    from highdicom.sr import (
+        Measurement,
+        MeasurementProperties,
+        MeasurementsAndQualitativeEvaluations,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
     from pydicom.sr.coding import Code
 
-LATERALITY = {"right": STRUCTURES[RIGHT].side, "left": STRUCTURES[LEFT].side, "both": BOTH_SIDES}
+    Group = MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
+
+LATERALITY = {"right": RIGHT_SIDE, "left": LEFT_SIDE, "both": BOTH_SIDES}
 
 PLACES = {
     "peripheral": "Share of the opacities that is peripheral",
@@ -26,9 +33,7 @@ PLACES = {
 }
 
 
-def groups(
-    measures: Mapping[str, Any], segmentation: Segmentation | None, source: Source
-) -> list[MeasurementsAndQualitativeEvaluations]:
+def groups(measures: Mapping[str, Any], segmentation: Segmentation | None, source: Source) -> list[Group]:
     """A group of the opacities in each lung that is there, in both, and of ground glass and of consolidation.
 
     Intervals are ranges of measurement uncertainty below and above a value, as template TID 310 has them.
@@ -42,7 +47,7 @@ def groups(
     source : Source
     """
     sides = [side for side in LATERALITY if measures[side]["opacity"] is not None]
-    found = [_of_side(side, measures, source) for side in sides]
+    found: list[Group] = [_of_side(side, measures, source) for side in sides]
     if segmentation is not None:
         found += [_of_kind(label, measures, segmentation, source) for label in OPACITIES]
     return found
@@ -76,7 +81,9 @@ def _of_side(side: str, measures: Mapping[str, Any], source: Source) -> Measurem
     )
 
 
-def _of_kind(label: int, measures: Mapping[str, Any], segmentation: Segmentation, source: Source):
+def _of_kind(
+    label: int, measures: Mapping[str, Any], segmentation: Segmentation, source: Source
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     from highdicom.sr import (
         ReferencedSegment,
         SourceSeriesForSegmentation,

@@ -114,7 +114,7 @@ def _write(
 ) -> Segmentation:
     from highdicom.seg import Segmentation
 
-    digest = hashlib.sha256(np.ascontiguousarray(labels)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
     identity = "with identity" if source.identity is not None else "without identity"
     key = (*content.key, digest, identity, __version__, made.isoformat())
     export = Segmentation(
@@ -147,7 +147,7 @@ def _describe_structure(label: int, source: Source, origin: str) -> SegmentDescr
 
     structure = STRUCTURES[label]
     kind = algorithm_type(origin)
-    family = None if kind == "MANUAL" else getattr(codes.cid7162, FAMILIES[origin.split()[-1]])
+    family = None if kind == "MANUAL" else getattr(codes.cid7162, FAMILIES[origin.rsplit(maxsplit=1)[-1]])
     description = _describe(
         label,
         structure,

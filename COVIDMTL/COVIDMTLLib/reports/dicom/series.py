@@ -140,7 +140,7 @@ def read_source(files: Sequence[Path], name: str, spacing: float, keep_identity:
     InputError
         If the series is no stack of single slices, or its headers lack what an export needs.
     """
-    headers = [_header(file, name, CARRIED) for file in files]
+    headers = [_header(file, name, list(CARRIED)) for file in files]
     for header in headers:
         if int(header.get("NumberOfFrames") or 1) > 1:
             raise InputError(f"{name} is one file of many slices; a DICOM export needs a series of single slices.")
@@ -173,14 +173,17 @@ def _with_frames(one: Dataset, file: Path) -> Dataset:
     from pydicom import Dataset
 
     slices = read_slices(file)
+    spacing, axes = slices[0].spacing, slices[0].axes
+    assert spacing is not None and axes is not None, "frames that make a volume are placed"
     measures, plane = Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = list(slices[0].spacing), one.SliceThickness
+    measures.PixelSpacing, measures.SliceThickness = list(spacing), one.SliceThickness
     del one.SliceThickness
-    plane.ImageOrientationPatient = slices[0].axes.ravel().tolist()
+    plane.ImageOrientationPatient = axes.ravel().tolist()
     shared = Dataset()
     shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
     one.SharedFunctionalGroupsSequence, one.PerFrameFunctionalGroupsSequence = [shared], []
     for frame in slices:
+        assert frame.position is not None, "as above"
         place, groups = Dataset(), Dataset()
         place.ImagePositionPatient = frame.position.tolist()
         groups.PlanePositionSequence = [place]
@@ -216,11 +219,11 @@ def _identity(file: Path, name: str) -> Dataset:
     return _header(file, name, [tag for tag in DicomDictionary if tag >> 16 in IDENTITY_GROUPS])
 
 
-def _header(file: Path, name: str, tags: Sequence[str | int]) -> Dataset:
+def _header(file: Path, name: str, tags: list[str] | list[int]) -> Dataset:
     """Some attributes of a file, its texts decoded."""
     import pydicom
 
-    header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(tags))
+    header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
     try:
         header.decode()
     except ValueError as error:

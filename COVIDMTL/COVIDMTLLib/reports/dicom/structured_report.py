@@ -25,7 +25,7 @@ SERIES_NUMBER = 9002
 REPORTED = ("research_use_only", "warnings", "tasks", "aggregate", "ensemble", "models", "lungs")
 """What of ``assessment.json`` the report is made of: not what the case is called, nor what is known of the patient."""
 
-SINCE = (("no_verdict", ""), ("not_given", []), ("opacities", None))
+SINCE: tuple[tuple[str, object], ...] = (("no_verdict", ""), ("not_given", []), ("opacities", None))
 """What is reported of results that have it, and what is taken of those of earlier versions: what is not said and why,
 and the opacities."""
 

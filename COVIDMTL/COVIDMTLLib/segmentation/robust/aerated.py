@@ -119,7 +119,7 @@ def gas_below(coarse: np.ndarray, air: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     found = np.zeros(air.shape, bool)
-    parts, count = ndimage.label(eroded(air & (coarse < GAS), STEP * 1.3))
+    parts, _count = ndimage.label(eroded(air & (coarse < GAS), STEP * 1.3))
     for part, box in enumerate(ndimage.find_objects(parts), 1):
         near = tuple(slice(max(0, side.start - 9), side.stop + 9) for side in box)
         core = parts[near] == part
@@ -225,7 +225,7 @@ def _around(ct: np.ndarray, z: float, y: float, x: float) -> tuple[tuple[slice, 
     dj, di = np.unravel_index(near.argmin(), near.shape)
     j, i = int(j - 9 + dj), int(i - 9 + di)
     box = slice(max(0, k - 200), len(ct)), slice(max(0, j - 60), j + 75), slice(max(0, i - 75), i + 75)
-    return box, tuple(at - side.start for at, side in zip((k, j, i), box, strict=True))
+    return box, (k - box[0].start, j - box[1].start, i - box[2].start)
 
 
 def _lumen(ct: np.ndarray, seed: tuple[int, int, int]) -> np.ndarray | None:

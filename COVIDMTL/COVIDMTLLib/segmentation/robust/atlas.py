@@ -100,8 +100,10 @@ def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.n
 
 
 def _over_lung(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.ndarray) -> Frame:
-    """The frame with the apex and the height with which the atlas fits the aerated lung best: chests of the same width
-    differ in height by more than half, and tissue counts for little, for it may be dense lung."""
+    """The frame with the apex and the height with which the atlas fits the aerated lung best.
+
+    Chests of the same width differ in height by more than half, and tissue counts for little, for it may be dense lung.
+    """
     cells = [_cells(frame, half, which, lung, other_air) for which, half in enumerate(halves)]
     z = np.arange(len(lung))
 

@@ -141,10 +141,10 @@ def check_mask(mask: np.ndarray, chest: Chest) -> None:
     chest : Chest
     """
     coarse = block_mean(mask) > 0.5
-    size = max(np.count_nonzero(coarse), 1)
+    size = max(int(np.count_nonzero(coarse)), 1)
     outside = np.count_nonzero(coarse & ~chest.body) / size
     bone = np.count_nonzero(coarse & (chest.coarse > BONE)) / size
-    left_out = 1 - np.count_nonzero(coarse & chest.lung) / max(np.count_nonzero(chest.lung), 1)
+    left_out = 1 - np.count_nonzero(coarse & chest.lung) / max(int(np.count_nonzero(chest.lung)), 1)
     levels = np.flatnonzero(chest.lung.any(axis=(1, 2)))
     margin = int(BEYOND / STEP)
     near = slice(max(0, levels[0] - margin), levels[-1] + 1 + margin) if len(levels) else slice(0)

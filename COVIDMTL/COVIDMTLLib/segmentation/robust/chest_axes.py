@@ -60,7 +60,7 @@ def frame_of(coarse: np.ndarray, lung: np.ndarray) -> Frame:
     spine = opened(coarse > BONE, 8)[levels, (rows[0] + rows[-1]) // 2 :].sum(axis=(0, 1)).astype(float)
     spine[(x < right) | (x > left)] = 0
     if spine.sum() > 50:
-        middle = float(np.interp(0.5, np.cumsum(spine) / spine.sum(), x))
+        middle = np.interp(0.5, np.cumsum(spine) / spine.sum(), x)
 
     distance = np.abs(x - middle)
     weight = lung.sum(axis=(1, 2)).astype(float)
@@ -69,4 +69,4 @@ def frame_of(coarse: np.ndarray, lung: np.ndarray) -> Frame:
     known = np.flatnonzero(smooth[0] > 0.02 * smooth[0].max())
     axes = [np.interp(np.arange(len(lung)), known, moment[known] / smooth[0][known]) for moment in smooth[1:]]
     width = max(float(np.percentile(np.broadcast_to(distance, lung.shape)[lung], 99)), 1.0)
-    return Frame(float(middle), *axes, width, float(slices[-1]))
+    return Frame(float(middle), axes[0], axes[1], width, float(slices[-1]))

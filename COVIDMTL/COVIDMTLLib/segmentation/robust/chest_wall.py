@@ -73,8 +73,10 @@ WRAP = ("nearest", "wrap")
 
 @dataclass(frozen=True)
 class Rays:
-    """Distances from an axis in coarse voxels, of shape (z, DIRECTIONS): of the wall, of the first and the last
-    aerated lung, and of the first bone beyond, far away where there is none."""
+    """Distances from an axis in coarse voxels, of shape (z, DIRECTIONS).
+
+    Of the wall, of the first and the last aerated lung, and of the first bone beyond, far away where there is none.
+    """
 
     wall: np.ndarray
     first: np.ndarray
@@ -173,8 +175,9 @@ def aerated_levels(rays: Rays) -> tuple[int, int]:
 
 
 def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass: float) -> tuple[float, np.ndarray]:
-    """Share of the directions in which aerated lung lies away from the chest wall, so that what lies between is dense,
-    and which they are: bool of shape (z, DIRECTIONS).
+    """Share of the directions in which aerated lung lies away from the chest wall, and which they are.
+
+    What lies between is dense there. The directions are bool of shape (z, DIRECTIONS).
 
     The share counts as 1 if in many directions there is no aerated lung at all: of the levels at which it has some, and
     of those at which the other half of the chest does, but for what apices, and the halves of a diaphragm, lie apart.
@@ -271,4 +274,5 @@ def _fitted(
         mean, around = _smoothed(values, weight, sigma)
         share = np.clip(4 * around, 0, 1)
         found = mean if found is None else share * mean + (1 - share) * found
+    assert found is not None, "there is a sigma at least"
     return found

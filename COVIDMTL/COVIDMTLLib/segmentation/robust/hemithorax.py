@@ -90,7 +90,7 @@ def _away(
     away = {}
     for which, one in rays.items():
         side = which * (np.arange(lung.shape[2]) - frame.middle) > 0
-        share = np.count_nonzero(glass[..., side]) / max(np.count_nonzero(lung[..., side]), 1)
+        share = np.count_nonzero(glass[..., side]) / max(int(np.count_nonzero(lung[..., side])), 1)
         away[which] = away_from_wall(without_collarbone(frame, one), one, (min(lowest), max(highest)), share)
     return away
 

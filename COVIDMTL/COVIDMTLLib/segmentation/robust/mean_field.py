@@ -72,7 +72,7 @@ def lung_field(
     reach = within_reach(lung, place)
     dense = sure_lung(surely_lung(place) & place.dense & reach & solid & ~skin & ~fat, depth)
     evidence = prior_odds(lung, dense, skin, place) - 2.0 * fat
-    at_lungs = lung.any(axis=(1, 2))[:, None, None]
+    at_lungs = lung.any(axis=(1, 2), keepdims=True)
     other = solid & at_lungs & ((place.lung < SELDOM) | fat)
     odds = learned(looks, dense, other, solid & ~skin & reach)
     if odds is not None:
