@@ -168,6 +168,11 @@ def central_airways(ct: np.ndarray, coarse: np.ndarray, air: np.ndarray) -> np.n
     largest = parts == np.bincount(parts.ravel())[1:].argmax() + 1
     found = np.zeros(ct.shape, bool)
     found[box][inner] = dilated(largest, 2, 1)
+    # A tube or a narrow place parts what lies above it from the rest.
+    along = _along(trachea, air, ct.shape)
+    if along is not None:
+        above = int(np.flatnonzero(found.any(axis=(1, 2)))[-1]) + 1
+        found[above:] |= along[above:]
     return found
 
 
