@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...imaging.coarse_grid import STEP, block_mean, dilated, eroded, opened
+from ...imaging.coarse_grid import STEP, block_mean, eroded, opened
 from ...utils.errors import ImplausibleCT
 from .aerated import GAS, aerated_lung, central_airways, enclosed_air
 from .body import body_of, unknown_of
