@@ -25,6 +25,11 @@ def _data(variable):
     return Path(folder)
 
 
+def pytest_collection_modifyitems(items):
+    """Files whose tests share a trained network come first: of a file at the end both workers take tests, and train."""
+    items.sort(key=lambda item: item.path.name not in {"test_phantom_study.py", "test_own_tasks.py"})
+
+
 @pytest.fixture(scope="session")
 def real_ct():
     """Folder with lung1_image.nrrd and lung1_reference_lung.nrrd."""

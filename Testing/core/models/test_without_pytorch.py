@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,13 +72,11 @@ def test_weights_wanted_are_those_of_the_network_of_pytorch(name):
 
 
 def test_command_line_assesses_without_pytorch_and_pyradiomics(phantom_ct, tmp_path):
-    folder = os.environ.get("COVIDMTL_CT")
-    ct = Path(folder) / "lung1_image.nrrd" if folder else phantom_ct
     (tmp_path / "missing").mkdir()
     paths = [str(blocked(tmp_path / "missing")), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "COVIDMTLLib"]
-    assess = [*command, "assess", ct, "--out", tmp_path / "out", "--progress", "none", "--device", "cuda"]
+    assess = [*command, "assess", phantom_ct, "--out", tmp_path / "out", "--progress", "none", "--device", "cuda"]
     assess += ["--model", "features+labs"]
     ran = subprocess.run(assess, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

@@ -100,7 +100,7 @@ def test_airways_air_and_wall_are_no_lung(synthetic):
 def test_same_ct_same_lungs_and_what_is_given_is_lung(synthetic):
     ct, lungs, opacities = synthetic
     without = segment_robust(ct.array)
-    assert np.array_equal(without, segment_robust(ct.array))
+    assert np.array_equal(without, segment(ct, "robust").array > 0)
     given = segment_robust(ct.array, lungs > 0)
     assert recall(given, opacities > 0) > max(0.97, recall(without, opacities > 0))
     assert overlap(given, lungs)["dice"] > overlap(without, lungs)["dice"]
