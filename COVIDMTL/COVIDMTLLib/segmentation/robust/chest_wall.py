@@ -39,12 +39,9 @@ it, and from which it is so anyway: a raised diaphragm leaves out less."""
 BLURRED = 0.02
 """Ground glass as a share of the lung, from which there is some beside dense lung; a diaphragm is sharp."""
 
-FATTY = 0.28
+FATTY = 0.35
 """Share of fat between aerated lung and bone, from which there is muscle between them and the bone is no rib, but
 a shoulder blade: dense lung holds no fat, and its blurred boundary looks like little of it."""
-
-NEARBY = 3, 3
-"""Levels and directions over which that share is a weighted mean (standard deviations)."""
 
 SMALLEST_RIB = 1.0
 """ml of a piece of a rib, at least; vessels with contrast medium in dense lung fall into smaller ones."""
@@ -138,11 +135,12 @@ def _holds_fat(fat: np.ndarray, last: np.ndarray, wall: np.ndarray) -> np.ndarra
     steps = np.arange(fat.shape[2])
     # Aerated lung and what touches the bone are seen blurred.
     between = (steps >= last[..., None] + 3) & (steps < wall[..., None] - 1)
-    fatty, lengths = (np.where(apart, np.count_nonzero(what, axis=2), 0.0) for what in (fat & between, between))
-    of_fat, of_all = (ndimage.gaussian_filter(counts, NEARBY, mode=WRAP) for counts in (fatty, lengths))
     regions, count = ndimage.label(apart)
-    in_fat, in_all = (ndimage.sum_labels(counts, regions, np.arange(count + 1)) for counts in (fatty, lengths))
-    return apart & ((of_fat > FATTY * of_all) | (in_fat > FATTY * in_all)[regions])
+    of_fat, of_all = (
+        ndimage.sum_labels(np.count_nonzero(what, axis=2), regions, np.arange(count + 1))
+        for what in (fat & between, between)
+    )
+    return apart & (of_fat > FATTY * of_all)[regions]
 
 
 def _ribs(frame: Frame, coarse: np.ndarray) -> np.ndarray:
