@@ -17,6 +17,7 @@ from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.utils.errors import InputError
 from slicer_host.launcher import write_launcher
 from support.data.orientations import turned
+from support.running_processes import still_running
 
 slicer = pytest.importorskip("slicer")
 import vtk  # noqa: E402  (comes with slicer-core)
@@ -390,5 +391,5 @@ def test_crash_of_the_program_leaves_no_process_and_no_file(phantom_ct, tmp_path
         assert len(family) >= 3 and set(tmp_path.iterdir()) > there
         program.kill()
     alive = psutil.wait_procs(family, timeout=2)[1]
-    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    assert not still_running(alive)
     assert set(tmp_path.iterdir()) == there

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 from conftest import command, heed_interrupts
+from support.running_processes import still_running
 
 QUICK = ("--model", "features", "--device", "cpu")
 """Options that make a case quick."""
@@ -52,8 +53,8 @@ def workers(run: subprocess.Popen) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Whether processes have ended; what waits for the init process to take note of it has."""
-    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+    """Whether processes have ended."""
+    return not still_running(processes)
 
 
 def stray(out: Path, parquet: bool = False) -> list[str]:

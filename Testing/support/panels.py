@@ -17,6 +17,7 @@ pytest.importorskip("PySide6.QtWidgets", exc_type=ImportError)
 
 from slicer_host import start  # noqa: E402
 from slicer_host.launcher import write_launcher  # noqa: E402
+from support.running_processes import still_running  # noqa: E402
 
 host = start()
 
@@ -59,14 +60,12 @@ def clean_host(tmp_path, monkeypatch):
 def nothing_is_left(of=()) -> bool:
     """Whether no process and no temporary file of a job is there, nor one of some processes."""
     _gone, there = psutil.wait_procs(of, timeout=1)
-    # A zombie has ended, and waits for a parent that may be none that cares.
-    alive = [one for one in there if one.status() != psutil.STATUS_ZOMBIE]
-    return not alive and jobs() == [] and not any(Path(tempfile.gettempdir()).iterdir())
+    return not still_running(there) and jobs() == [] and not any(Path(tempfile.gettempdir()).iterdir())
 
 
 def jobs() -> list[psutil.Process]:
     """Processes of jobs that run, those that they have started included."""
-    children = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    children = still_running(psutil.Process().children())
     commands = [one for one in children if "COVIDMTLLib" in one.cmdline()]
     return [process for one in commands for process in (one, *one.children(recursive=True))]
 

@@ -20,6 +20,7 @@ from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.measurements.density import lung_densities
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.prediction.verdicts import aggregate
+from support.running_processes import still_running
 
 MODEL = ("--model", "features+labs", "--device", "cpu")
 """One that gives probabilities; what the default says is in test_evidence.py."""
@@ -178,9 +179,8 @@ def test_signal_stops_within_two_seconds_and_leaves_nothing(real_ct, tmp_path, n
     assert process.returncode == 128 + number
     assert "Traceback" not in errors and "stopped" in errors
     assert list(tmp_path.iterdir()) == []
-    # What is dead and waits for the init process to take note of it does not run any more.
     alive = psutil.wait_procs(children, timeout=1)[1]
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    assert not still_running(alive)
 
 
 @pytest.mark.parametrize(

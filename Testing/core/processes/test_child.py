@@ -24,6 +24,7 @@ from COVIDMTLLib.segmentation.methods import Parameters, SegmentationOptions, se
 from COVIDMTLLib.utils.errors import InputError
 from COVIDMTLLib.utils.progress import silent
 from slicer_host.launcher import write_launcher
+from support.running_processes import still_running
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def python(request, tmp_path_factory):
 def below(process=None) -> list[psutil.Process]:
     """The processes below one, without those that have ended and those that multiprocessing keeps for other tests."""
     children = (process or psutil.Process()).children(recursive=True)
-    alive = [one for one in children if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    alive = still_running(children)
     return [one for one in alive if "multiprocessing" not in " ".join(one.cmdline())]
 
 
@@ -101,7 +102,7 @@ def nothing_is_left(out, process=None):
     began = time.monotonic()
     yield
     alive = psutil.wait_procs(family, timeout=max(0, began + 2 - time.monotonic()))[1]
-    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    assert not still_running(alive)
     assert list(out.iterdir()) == [] and time.monotonic() - began < 2.5
 
 
@@ -255,7 +256,7 @@ def test_end_of_the_process_that_nobody_saw_is_no_success(phantom_ct, tmp_path):
     """As in a program that waits for any child, after which this one's exit code cannot be had."""
     child = Child("segment", phantom_ct, "--out", tmp_path / "m.nrrd")
     until(child, "read")
-    alive = (one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE)
+    alive = still_running(psutil.Process().children())
     (process,) = (one for one in alive if "COVIDMTLLib" in one.cmdline())
     process.kill()
     process.wait()
