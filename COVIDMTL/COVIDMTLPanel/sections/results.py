@@ -10,6 +10,7 @@ import qt
 import slicer
 from COVIDMTLLib import RESEARCH_USE_ONLY
 from COVIDMTLMRML.attention import attention_nodes
+from COVIDMTLMRML.exports import write_report
 from COVIDMTLMRML.results import (
     CHART,
     CONTRIBUTIONS,
@@ -21,7 +22,6 @@ from COVIDMTLMRML.results import (
     assessment_of,
     node_of,
     part_of,
-    report_of,
 )
 from slicer.i18n import tr as _
 
@@ -88,9 +88,7 @@ class ResultsSection:
         """Show the report in the web browser."""
         with slicer.util.tryWithErrorDisplay(_("The report could not be opened.")):
             path = Path(slicer.app.temporaryPath) / "COVID-MTL-report.html"
-            report = report_of(self._parameters().inputVolume)
-            assert report is not None, "the button is for a CT with a report"
-            path.write_text(report, encoding="utf-8")
+            write_report(self._parameters().inputVolume, path)
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
     def _show_attention(self, ct, result) -> None:

@@ -6,6 +6,7 @@ For each half of the chest it is a distance from an axis in each direction.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,7 +82,31 @@ class Rays:
     bone: np.ndarray
 
 
-def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, certain: bool = True) -> Rays:
+class Tissue(NamedTuple):
+    """What the chest wall is told by, bool of shape (z, y, x): bone that may be ribs, and what is as dense as fat."""
+
+    ribs: np.ndarray
+    fat: np.ndarray
+
+
+def tissue_of(frame: Frame, coarse: np.ndarray) -> Tissue:
+    """What rays meet beside lung.
+
+    Of bone neither vessels nor organs that contrast medium makes as dense: those are small or thick.
+
+    Parameters
+    ----------
+    frame : Frame
+    coarse : ndarray of shape (z, y, x)
+        HU on the coarse grid.
+    """
+    bone = without_small(coarse > RIB, SMALLEST_RIB)
+    thick = dilated(eroded(bone, THICKEST_RIB / 2), THICKEST_RIB)
+    thick[:, :, np.abs(np.arange(bone.shape[2]) - frame.middle) * STEP < SPINE] = False
+    return Tissue(bone & ~thick, fat_like(coarse))
+
+
+def rays_of(frame: Frame, which: int, tissue: Tissue, lung: np.ndarray, certain: bool = True) -> Rays:
     """What is met from the axis of one half of the chest.
 
     Parameters
@@ -89,8 +114,7 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, cert
     frame : Frame
     which : int
         The half: which way along x it lies, -1 or 1.
-    coarse : ndarray of shape (z, y, x)
-        HU on the coarse grid.
+    tissue : Tissue
     lung : ndarray of bool, shape (z, y, x)
         Aerated lung.
     certain : bool
@@ -108,13 +132,13 @@ def rays_of(frame: Frame, which: int, coarse: np.ndarray, lung: np.ndarray, cert
     aerated &= steps < to_middle[..., None]
     some = aerated.any(axis=2)
     last = np.where(some, reach - 1 - aerated[:, :, ::-1].argmax(axis=2), 0)
-    bone = _along_rays(frame, which, _ribs(frame, coarse), reach)
+    bone = _along_rays(frame, which, tissue.ribs, reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
     first_bone = _first(bone)
     beyond_ribs = ndimage.minimum_filter(first_bone, NEAR_RIB, mode=WRAP) + BEHIND_RIB / STEP
     wall = np.where(COSTAL, np.minimum(wall, np.maximum(beyond_ribs, last + AT_LUNG)), wall)
-    fat = _along_rays(frame, which, fat_like(coarse), reach)
+    fat = _along_rays(frame, which, tissue.fat, reach)
     muscle = _holds_fat(fat, np.where(some, last, FAR), wall)
     return Rays(np.where(muscle, last + AT_LUNG, wall), _first(aerated), np.where(some, last, FAR), first_bone)
 
@@ -141,14 +165,6 @@ def _holds_fat(fat: np.ndarray, last: np.ndarray, wall: np.ndarray) -> np.ndarra
         for what in (fat & between, between)
     )
     return apart & (of_fat > FATTY * of_all)[regions]
-
-
-def _ribs(frame: Frame, coarse: np.ndarray) -> np.ndarray:
-    """Bone with neither vessels nor organs that contrast medium makes as dense: those are small or thick."""
-    bone = without_small(coarse > RIB, SMALLEST_RIB)
-    thick = dilated(eroded(bone, THICKEST_RIB / 2), THICKEST_RIB)
-    thick[:, :, np.abs(np.arange(bone.shape[2]) - frame.middle) * STEP < SPINE] = False
-    return bone & ~thick
 
 
 def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:

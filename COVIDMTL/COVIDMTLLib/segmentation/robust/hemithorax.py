@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .chest_axes import Frame, frame_of
-from .chest_wall import ANGLES, DIRECTIONS, Rays, aerated_levels, away_from_wall, rays_of, without_collarbone
+from .chest_wall import ANGLES, DIRECTIONS, Rays, aerated_levels, away_from_wall, rays_of, tissue_of, without_collarbone
 
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""
@@ -62,15 +62,16 @@ def halves_of(coarse: np.ndarray, aerated: np.ndarray, glass: np.ndarray) -> tup
     lung = aerated | glass
     # Dense lung leaves the aerated lung's axes off the middle, from where its recesses would not be seen.
     around_lung = frame_of(coarse, lung)
-    frame = _centred(around_lung, [rays_of(around_lung, which, coarse, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
-    rays = {which: rays_of(frame, which, coarse, lung) for which in (RIGHT_HALF, LEFT_HALF)}
+    tissue = tissue_of(around_lung, coarse)
+    frame = _centred(around_lung, [rays_of(around_lung, which, tissue, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
+    rays = {which: rays_of(frame, which, tissue, lung) for which in (RIGHT_HALF, LEFT_HALF)}
     away = _away(frame, rays, lung, glass)
     much = {which: share > MUCH_AWAY for which, (share, _) in away.items()}
     if any(much.values()):
         # Where one lung is dense, the other often is to a lesser degree, and ground glass tells of that.
-        lesser = _away(frame, {which: rays_of(frame, which, coarse, aerated) for which in rays}, lung, glass)
+        lesser = _away(frame, {which: rays_of(frame, which, tissue, aerated) for which in rays}, lung, glass)
         much = {which: much[which] or lesser[which][0] > LITTLE_AWAY for which in rays}
-    rays |= {which: rays_of(frame, which, coarse, lung, certain=False) for which in rays if much[which]}
+    rays |= {which: rays_of(frame, which, tissue, lung, certain=False) for which in rays if much[which]}
     dense = {which: much[which] | _wider(directions) for which, (_, directions) in away.items()}
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
 
