@@ -7,17 +7,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .chest_axes import Frame, frame_of
-from .chest_wall import ANGLES, DIRECTIONS, Rays, aerated_levels, away_from_wall, rays_of, tissue_of, without_collarbone
+from .chest_wall import (
+    ANGLES,
+    DIRECTIONS,
+    FAR,
+    Rays,
+    aerated_levels,
+    away_from_wall,
+    rays_of,
+    tissue_of,
+    without_collarbone,
+)
 
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""
 
-MUCH_AWAY, LITTLE_AWAY = 0.03, 0.01
+MOST_AWAY, MUCH_AWAY, LITTLE_AWAY = 0.10, 0.03, 0.01
 """Share of the directions in which aerated lung lies away from the chest wall, from which lung may be dense anywhere in
-one half of the chest, and in the other then; below, in these directions alone."""
+one half of the chest; from which it may be so far around these, and where there is no aerated lung; and from which that
+is so in the other half then. Below, it may be dense in these directions alone."""
 
-AROUND = 3, 5
-"""Levels and directions around such a one that belong to it."""
+AROUND, FAR_AROUND = (3, 5), (13, 15)
+"""Levels and directions that belong to one of them, at its middle."""
 
 ASIDE = 0.65
 """Where between the middle of the body and its sides the axes lie: from there a ray meets the ribs behind the lung
@@ -66,21 +77,26 @@ def halves_of(coarse: np.ndarray, aerated: np.ndarray, glass: np.ndarray) -> tup
     frame = _centred(around_lung, [rays_of(around_lung, which, tissue, lung).wall for which in (RIGHT_HALF, LEFT_HALF)])
     rays = {which: rays_of(frame, which, tissue, lung) for which in (RIGHT_HALF, LEFT_HALF)}
     away = _away(frame, rays, lung, glass)
-    much = {which: share > MUCH_AWAY for which, (share, _) in away.items()}
-    if any(much.values()):
+    dense = {which: _wider(directions, AROUND) for which, (_, directions) in away.items()}
+    if any(share > MUCH_AWAY for share, _ in away.values()):
         # Where one lung is dense, the other often is to a lesser degree, and ground glass tells of that.
         lesser = _away(frame, {which: rays_of(frame, which, tissue, aerated) for which in rays}, lung, glass)
-        much = {which: much[which] or lesser[which][0] > LITTLE_AWAY for which in rays}
-    rays |= {which: rays_of(frame, which, tissue, lung, certain=False) for which in rays if much[which]}
-    dense = {which: much[which] | _wider(directions) for which, (_, directions) in away.items()}
+        for which, (share, directions) in away.items():
+            less, more_directions = lesser[which]
+            if share <= MUCH_AWAY and less <= LITTLE_AWAY:
+                continue
+            everywhere = max(share, less) > MOST_AWAY
+            missing = rays[which].last >= FAR
+            dense[which] = everywhere | _wider(directions | more_directions | missing, FAR_AROUND)
+            rays[which] = rays_of(frame, which, tissue, lung, certain=False)
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
 
 
-def _wider(directions: np.ndarray) -> np.ndarray:
-    """Directions (z, DIRECTIONS) with those `AROUND` them."""
+def _wider(directions: np.ndarray, around: tuple[int, int]) -> np.ndarray:
+    """Directions (z, DIRECTIONS) with those around them."""
     from scipy import ndimage
 
-    return ndimage.maximum_filter(directions, AROUND, mode=("nearest", "wrap"))
+    return ndimage.maximum_filter(directions, around, mode=("nearest", "wrap"))
 
 
 def _away(
