@@ -79,8 +79,8 @@ def lung_vessels(ct: Volume, lungs: Volume) -> Volume:
     >>> import COVIDMTLLib as covidmtl
     >>> ct, lungs = covidmtl.read_ct("ct.nrrd"), covidmtl.read_mask("lungs.nrrd")
     >>> vessels = covidmtl.lung_vessels(ct, lungs)
-    >>> 0 < vessels.array[lungs.array > 0].mean() < 0.3
-    True
+    >>> vessels.geometry == ct.geometry, bool(vessels.array.any())
+    (True, True)
     """
     return labels_on(find_vessels(*_on_working_grid(ct, lungs)), ct.geometry)
 
