@@ -165,9 +165,6 @@ def assess(
             check_not_ct([Path(out) / "lungs.nrrd"], paths[0])
             before = partial(keep_others, Path(out), ct=paths[0], given=paths[1:])
             folder = stack.enter_context(atomic_files.staged_folder(out, before))
-        helper = stack.enter_context(aid(*FEATURE_MODULES)) if any(map(takes_features, cards)) else None
-        # What takes long to import is imported while the lungs are found.
-        loading = stack.enter_context(ThreadPoolExecutor(1)).submit(load_late, later, model, device)
         with steps.step("read", "Reading the CT"):
             if isinstance(ct, Volume):
                 name = name or "The volume"
@@ -180,6 +177,9 @@ def assess(
             if lungs is not None and not isinstance(lungs, Volume):
                 mask = read_lungs(lungs, ct)
                 lungs = mask.volume
+        helper = stack.enter_context(aid(*FEATURE_MODULES)) if any(map(takes_features, cards)) else None
+        # What takes long to import is imported while the lungs are found, and not for a CT that cannot be read.
+        loading = stack.enter_context(ThreadPoolExecutor(1)).submit(load_late, later, model, device)
         name = printable(name)
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bounding_box import box_of
+
 STEP = 3
 """Voxels of the 1 mm working grid along each side of a coarse one, and so its size in mm."""
 
@@ -55,16 +57,22 @@ def dilated(mask: np.ndarray, radius: float, spacing: float = STEP) -> np.ndarra
     """A mask with all that lies up to ``radius`` mm from it."""
     from scipy import ndimage
 
-    return ndimage.distance_transform_edt(~mask, sampling=spacing) <= radius if mask.any() else mask.copy()
+    found = mask.copy()
+    if mask.any():
+        near = box_of(mask, int(radius / spacing))
+        found[near] = ndimage.distance_transform_edt(~mask[near], sampling=spacing) <= radius
+    return found
 
 
 def eroded(mask: np.ndarray, radius: float, spacing: float = STEP) -> np.ndarray:
     """What lies more than ``radius`` mm inside a mask, which goes on beyond the array."""
     from scipy import ndimage
 
-    if mask.all():
-        return mask.copy()
-    return ndimage.distance_transform_edt(mask, sampling=spacing) > radius
+    found = mask.copy()
+    if mask.any() and not mask.all():
+        near = box_of(mask, 1)
+        found[near] = ndimage.distance_transform_edt(mask[near], sampling=spacing) > radius
+    return found
 
 
 def opened(mask: np.ndarray, radius: float, spacing: float = STEP) -> np.ndarray:

@@ -53,6 +53,20 @@ def test_tree_on_a_real_ct_is_as_large_as_a_trachea_and_bronchi(real_ct):
     assert np.mean(ct.array[tree] < -900) > 0.5
 
 
+def test_airways_go_on_above_a_narrow_place(ct):
+    """Such as a stenosis or a tube: the lumen is parted there, and what lies above is no lung in the neck."""
+    whole, parted = np.zeros(ct.array.shape, np.uint8), np.zeros(ct.array.shape, np.uint8)
+    label_airways(whole, ct.array)
+    top = np.flatnonzero(whole.any(axis=(1, 2)))[-1]
+    narrow = slice((top - 25) // 3 * 3, (top - 25) // 3 * 3 + 3)
+    array = ct.array.copy()
+    array[narrow][whole[narrow] == AIRWAYS] = 40
+    label_airways(parted, array)
+    above = parted[narrow.stop : top - 2] == AIRWAYS
+    assert len(above) > 15 and above.any(axis=(1, 2)).all()
+    assert np.mean(above[whole[narrow.stop : top - 2] == AIRWAYS]) > 0.8
+
+
 def test_given_mask_of_this_software_is_of_the_lungs_alone(small, ct, labels):
     """On the grid of the CT, as it is written."""
     written = labels_on(labels, small.ct.geometry)

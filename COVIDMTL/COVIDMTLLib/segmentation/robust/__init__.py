@@ -18,6 +18,7 @@ from .chest import Chest, find_chest
 from .chest_axes import BONE
 from .hemithorax import halves_of
 from .mean_field import lung_field
+from .orientation import mirrored_axes
 from .reach import ground_glass
 
 DARK = -855
@@ -55,6 +56,23 @@ def segment_robust(
         The lungs; empty if there is no aerated lung.
     """
     chest = chest or find_chest(ct)
+    mirrored = mirrored_axes(chest) if chest.lung.any() else ()
+    if mirrored:
+        # The atlas, and where ribs are looked for, are of a chest with the apices above and the spine behind.
+        ct = np.ascontiguousarray(np.flip(ct, mirrored))
+        initial = None if initial is None else np.flip(initial, mirrored)
+        chest = find_chest(ct)
+    lungs = np.zeros(ct.shape, bool)
+    if chest.body.any():
+        chest, box = chest.cropped()
+        lungs[box] = _segment(ct[box], None if initial is None else initial[box], progress, chest)
+    return np.flip(lungs, mirrored) if mirrored else lungs
+
+
+def _segment(
+    ct: np.ndarray, initial: np.ndarray | None, progress: Callable[[float], None], chest: Chest
+) -> np.ndarray:
+    """`segment_robust` of what is around the patient, with the apices above and the spine behind."""
     coarse, in_airways = chest.coarse, chest.in_airways
     progress(0.2)
     lung = chest.lung.copy()

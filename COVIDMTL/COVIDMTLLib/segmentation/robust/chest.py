@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ...imaging.bounding_box import box_of
 from ...imaging.coarse_grid import STEP, block_mean, eroded, opened
 from ...utils.errors import ImplausibleCT
 from .aerated import GAS, aerated_lung, central_airways, enclosed_air
@@ -70,6 +71,13 @@ class Chest:
     in_airways: np.ndarray
     lung: np.ndarray
     airways: np.ndarray | None
+
+    def cropped(self) -> tuple[Chest, tuple[slice, ...]]:
+        """The chest without the air around the patient, and where that lies on the working grid."""
+        near = box_of(self.body, 2)
+        box = tuple(slice(side.start * STEP, side.stop * STEP) for side in near)
+        arrays = (getattr(self, field.name) for field in fields(self)[:-1])
+        return Chest(*(array[near] for array in arrays), None if self.airways is None else self.airways[box]), box
 
 
 def find_chest(ct: np.ndarray) -> Chest:
