@@ -69,9 +69,7 @@ def segment_robust(
     return np.flip(lungs, mirrored) if mirrored else lungs
 
 
-def _segment(
-    ct: np.ndarray, initial: np.ndarray | None, progress: Callable[[float], None], chest: Chest
-) -> np.ndarray:
+def _segment(ct: np.ndarray, initial: np.ndarray | None, progress: Callable[[float], None], chest: Chest) -> np.ndarray:
     """`segment_robust` of what is around the patient, with the apices above and the spine behind."""
     coarse, in_airways = chest.coarse, chest.in_airways
     progress(0.2)
