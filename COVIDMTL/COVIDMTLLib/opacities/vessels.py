@@ -25,7 +25,7 @@ REACH = 1.5
 WALL = 0.4
 """Share of the density of a vessel above healthy lung at which its wall lies."""
 
-LUMEN, WALL_OF_BRONCHUS = 40.0, 3
+LUMEN, WALL_OF_BRONCHUS = 60.0, 3
 """HU below healthy lung from which there is the air of a bronchus, and mm around it that are wall, and no vessel."""
 
 LEAST = 0.05
