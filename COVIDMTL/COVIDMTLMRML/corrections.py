@@ -83,13 +83,7 @@ class OpacitiesRun(Run):
 
 
 class VesselsRun(OpacitiesRun):
-    """The vessels of the lungs of an assessment, where there is none of its opacities, as they are now.
-
-    Parameters
-    ----------
-    ct : vtkMRMLScalarVolumeNode
-        As of `OpacitiesRun`.
-    """
+    """The vessels of the lungs of an assessment, where there is none of its opacities, as they are now."""
 
     def _arguments(self) -> list[object]:
         return [*super()._arguments(), "--vessels", self.folder / "vessels.nrrd"]
