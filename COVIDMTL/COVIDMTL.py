@@ -58,6 +58,7 @@ class COVIDMTLWidget(JobWidget):
         self.ui.batchButton.connect("clicked(bool)", self.onBatch)
         self.ui.exportDicomButton.connect("clicked(bool)", self.onExportDicom)
         self.ui.measureOpacitiesButton.connect("clicked(bool)", self.onMeasureOpacities)
+        self.ui.vesselsButton.connect("clicked(bool)", self.onVessels)
         self.ui.followButton.connect("clicked(bool)", self.onFollow)
         for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent):
             self.addObserver(slicer.mrmlScene, event, self.onNodesChanged)
@@ -145,6 +146,12 @@ class COVIDMTLWidget(JobWidget):
             lambda: self.logic.startMeasureOpacities(
                 self._parameterNode.inputVolume, **self.jobCallbacks(self.onFinished)
             )
+        )
+
+    def onVessels(self) -> None:
+        """Find the vessels of the lungs."""
+        self._start(
+            lambda: self.logic.startVessels(self._parameterNode.inputVolume, **self.jobCallbacks(self.onFinished))
         )
 
     def onBatch(self) -> None:
@@ -241,7 +248,8 @@ class COVIDMTLWidget(JobWidget):
     def _checkCanApply(self) -> None:
         super()._checkCanApply()
         self.ui.methodComboBox.enabled = self._parameterNode is not None and self._parameterNode.lungs is None
-        self.ui.measureOpacitiesButton.enabled = self._job is None
+        for button in (self.ui.measureOpacitiesButton, self.ui.vesselsButton):
+            button.enabled = self._job is None
         self._export.show(self._job is not None)
         self._batch.show(self._job is not None)
         self._follow.show(self._job is not None)

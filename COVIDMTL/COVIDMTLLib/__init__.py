@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .measurements.lung_features import extract_features
     from .measurements.overlap import compare_masks
     from .models.store import load_model
-    from .opacities.quantification import quantify_opacities
+    from .opacities.quantification import lung_vessels, quantify_opacities
     from .patient.patient import Patient
     from .phantom import thorax as make_phantom
     from .results.assessment import Assessment
@@ -43,6 +43,7 @@ __all__ = [
     "extract_features",
     "follow_cts",
     "load_model",
+    "lung_vessels",
     "make_phantom",
     "quantify_opacities",
     "read_ct",
@@ -62,6 +63,7 @@ _PLACES = {
     "extract_features": "measurements.lung_features:extract_features",
     "follow_cts": "follow.job:follow_cts",
     "load_model": "models.store:load_model",
+    "lung_vessels": "opacities.quantification:lung_vessels",
     "make_phantom": "phantom:thorax",
     "quantify_opacities": "opacities.quantification:quantify_opacities",
     "read_ct": "imaging.io.reader:read_ct",

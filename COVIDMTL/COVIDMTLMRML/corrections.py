@@ -1,16 +1,27 @@
-"""Opacities that were corrected in the scene, measured again."""
+"""Opacities that were corrected in the scene, measured again, and the vessels beside them."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import slicer
+from COVIDMTLLib.imaging.io.reader import read_mask
 from COVIDMTLLib.imaging.io.writer import write_volume
 from COVIDMTLLib.utils.errors import InputError
 
-from .results import OPACITIES, OPACITIES_DIGEST, SEGMENTATION, assessment_of, node_of, part_of, store_opacities
+from .results import (
+    OPACITIES,
+    OPACITIES_DIGEST,
+    SEGMENTATION,
+    VESSELS,
+    assessment_of,
+    node_of,
+    part_of,
+    store_opacities,
+)
 from .runs import Run
-from .segmentations import digest_of, opacities_of, sides_of
+from .segmentations import add_lungs_node, digest_of, opacities_of, show_vessels, sides_of
 
 
 class OpacitiesRun(Run):
@@ -57,12 +68,38 @@ class OpacitiesRun(Run):
         with self._temporary:
             measures = json.loads((self.folder / "measures.json").read_text(encoding="utf-8"))
             del measures["warnings"]  # those of the assessment are of the CT and its lungs
-            text, assessment = node_of(self.ct), assessment_of(self.ct)
-            if text is None or assessment is None:
-                raise InputError(
-                    f"The assessment of {self.ct.GetName()} was removed from the scene; press Apply first."
-                )
+            text, assessment = self._assessment()
             text.SetText(json.dumps(assessment | {"opacities": measures}))
             text.SetAttribute(OPACITIES_DIGEST, self._digest)
             store_opacities(text, self.ct, measures)
+            return text
+
+    def _assessment(self) -> tuple[slicer.vtkMRMLTextNode, dict[str, Any]]:
+        """The node of the assessment and what it holds; it may have gone meanwhile."""
+        text, assessment = node_of(self.ct), assessment_of(self.ct)
+        if text is None or assessment is None:
+            raise InputError(f"The assessment of {self.ct.GetName()} was removed from the scene; press Apply first.")
+        return text, assessment
+
+
+class VesselsRun(OpacitiesRun):
+    """The vessels of the lungs of an assessment, where there is none of its opacities, as they are now."""
+
+    def _arguments(self) -> list[object]:
+        return [*super()._arguments(), "--vessels", self.folder / "vessels.nrrd"]
+
+    def finish(self) -> slicer.vtkMRMLTextNode:
+        """Put the vessels into the scene, in place of earlier ones; the run is over.
+
+        Returns
+        -------
+        vtkMRMLTextNode
+            Of the assessment, which refers to their segmentation.
+        """
+        self.check_scene()
+        with self._temporary:
+            text, _ = self._assessment()
+            node = part_of(self.ct, VESSELS) or add_lungs_node(self.ct, "vessels")
+            show_vessels(read_mask(self.folder / "vessels.nrrd", empty=True), node, self.ct)
+            text.SetNodeReferenceID(VESSELS, node.GetID())
             return text

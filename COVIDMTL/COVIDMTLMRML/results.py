@@ -25,6 +25,7 @@ OPACITY_TABLE = "COVIDMTL.OpacityTable"
 ZONE_TABLE = "COVIDMTL.ZoneTable"
 ZONE_SERIES = "COVIDMTL.ZoneSeries"
 ZONE_CHART = "COVIDMTL.ZoneChart"
+VESSELS = "COVIDMTL.Vessels"
 """Roles of the nodes that the text node with the assessment refers to."""
 
 

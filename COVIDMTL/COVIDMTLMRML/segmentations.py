@@ -43,16 +43,19 @@ TRACHEA = "^".join(("SCT", *mask_labels.TRACHEA))
 FILL = 0.25
 """Opacity with which opacities are filled in slices: the lung under them stays visible."""
 
-SEGMENTS = {
-    label: _segment(
-        one.name,
-        (("SCT", mask_labels.ANATOMICAL_STRUCTURE), ("SCT", one.code), ("SCT", one.side)),
-        one.colour,
-        one.code == mask_labels.LUNG,
-    )
-    for label, one in mask_labels.STRUCTURES.items()
-}
-"""Of each label of lungs."""
+SEGMENTS, VESSELS = (
+    {
+        label: _segment(
+            one.name,
+            (("SCT", mask_labels.ANATOMICAL_STRUCTURE), ("SCT", one.code), ("SCT", one.side)),
+            one.colour,
+            one.code != mask_labels.TRACHEA,
+        )
+        for label, one in structures.items()
+    }
+    for structures in (mask_labels.STRUCTURES, mask_labels.VESSELS)
+)
+"""Of each label of lungs, and of vessels."""
 
 OPACITIES = {
     label: _segment(
@@ -193,6 +196,14 @@ def show_opacities(
         As of `show_lungs`.
     """
     _show(labels, segmentation, ct, OPACITIES)
+    segmentation.GetDisplayNode().SetOpacity2DFill(FILL)
+
+
+def show_vessels(
+    labels: Volume, segmentation: slicer.vtkMRMLSegmentationNode, ct: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    """Put vessels, 1 on the grid of the CT, into a segmentation node, as `show_opacities` does opacities."""
+    _show(labels, segmentation, ct, VESSELS)
     segmentation.GetDisplayNode().SetOpacity2DFill(FILL)
 
 

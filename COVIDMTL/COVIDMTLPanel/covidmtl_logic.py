@@ -14,7 +14,7 @@ from COVIDMTLLib.patient.patient import check_patient
 from COVIDMTLLib.processes.command_process import Child
 from COVIDMTLLib.utils.progress import silent
 from COVIDMTLMRML import exports
-from COVIDMTLMRML.corrections import OpacitiesRun
+from COVIDMTLMRML.corrections import OpacitiesRun, VesselsRun
 from COVIDMTLMRML.follow import FollowRun
 from COVIDMTLMRML.runs import AssessmentRun, job_python
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -171,6 +171,15 @@ class COVIDMTLLogic(ScriptedLoadableModuleLogic):
         :returns: the run in the background, which has cancel().
         """
         run = OpacitiesRun(ct)
+        return Background(run, lambda: json.loads(run.finish().GetText()), **callbacks)
+
+    def startVessels(self, ct: vtkMRMLScalarVolumeNode, **callbacks) -> Background:
+        """Find the vessels in the lungs of a CT that was assessed, and return at once.
+
+        :param callbacks: as of start; finished is told what assessment.json holds.
+        :returns: the run in the background, which has cancel().
+        """
+        run = VesselsRun(ct)
         return Background(run, lambda: json.loads(run.finish().GetText()), **callbacks)
 
     def startExportDicom(

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from COVIDMTLMRML.results import OPACITIES, OPACITY_TABLE, SEGMENTATION, ZONE_CHART, ZONE_TABLE, assessment_of, part_of
+from COVIDMTLMRML.results import (
+    OPACITIES,
+    OPACITY_TABLE,
+    SEGMENTATION,
+    VESSELS,
+    ZONE_CHART,
+    ZONE_TABLE,
+    assessment_of,
+    part_of,
+)
 from COVIDMTLMRML.segmentations import opacities_of, show_opacities
 from support import panels
 from support.panels import MODULES, add_ct, add_lungs, host, slicer, table, turn, wait
@@ -55,6 +64,17 @@ def test_opacities_are_shown_and_measured_again_after_corrections(phantom):
     assert float(table(part_of(ct, OPACITY_TABLE))["Opacities, ml"][-1]) == again["both"]["opacity_ml"]
     assert "corrected by hand" in panel.ui.lungsLabel.text
     np.testing.assert_array_equal(opacities_of(node, ct).array, half)
+
+    for _ in range(2):  # into the same node
+        panel.ui.vesselsButton.click()
+        wait(panel)
+        assert host.messages == [] and panel.ui.statusLabel.text == "Done."
+    vessels = part_of(ct, VESSELS)
+    assert vessels.GetName() == "Phantom vessels" and vessels.GetTransformNodeID() == ct.GetTransformNodeID()
+    segment, tag = vessels.GetSegmentation().GetNthSegment(0), panels.vtk.reference("")
+    assert segment.GetTag(segment.GetTerminologyEntryTagName(), tag) and "SCT^59820001^Blood vessel" in str(tag)
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(vessels, segment.GetName(), ct)
+    assert mask.any() and not mask[half > 0].any() and assessment_of(ct)["opacities"] == again
 
     # Nothing to measure: a sentence.
     slicer.mrmlScene.RemoveNode(part_of(ct, SEGMENTATION))

@@ -20,7 +20,7 @@ from ..measurements import boundary_visibility
 from ..measurements.density import lung_densities
 from ..measurements.lung_quality import warn_of_lungs
 from ..measurements.overlap import compare_masks
-from ..opacities import corrected_opacities, find_opacities, measure_opacities
+from ..opacities import corrected_opacities, find_opacities, find_vessels, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..processes.helper import aid
 from ..reports import dicom
@@ -135,8 +135,8 @@ def features(ct: Path, mask: Path, out: Path, series: str | None, engine: str, *
 class OpacityOptions(NamedTuple):
     """What the job `opacities` can be told.
 
-    Files with the lungs and with corrected opacities, the series, ``"ct"`` to write on the grid of the CT, and what to
-    call the CT.
+    Files with the lungs and with corrected opacities, the series, ``"ct"`` to write on the grid of the CT, what to
+    call the CT, and a file to write with the vessels.
     """
 
     lungs: Path | None = None
@@ -144,6 +144,7 @@ class OpacityOptions(NamedTuple):
     series: str | None = None
     grid: str = "ct"
     name: str | None = None
+    vessels: Path | None = None
 
 
 def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callback) -> dict[str, Any]:
@@ -152,11 +153,13 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
     Returns
     -------
     dict
-        `opacities.measure_opacities`, ``warnings``, and whether they were ``corrected``.
+        `opacities.measure_opacities`, ``warnings``, whether they were ``corrected``, and ``vessels_ml`` if vessels are
+        asked for.
     """
     name = printable(options.name or ct.name)
     require(*methods.modules_of(methods.DEFAULT_METHOD))
-    steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, "write": 1})
+    more = {} if options.vessels is None else {"vessels": 4}
+    steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, **more, "write": 1})
     with steps.step("read", "Reading the CT"):
         with opened_study(ct, options.series) as study:
             volume, warnings = study.ct, [*study.warnings]
@@ -174,8 +177,14 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         found = find_opacities(working, lungs) if corrected is None else corrected_opacities(corrected, lungs)
         measures = measure_opacities(working, lungs, found)
         warnings += [*warn_of_lungs(working, lungs, name), *warnings_of_opacities(measures)]
+    target = volume.geometry if options.grid == "ct" else None
+    if options.vessels is not None:
+        with steps.step("vessels", "Finding vessels"):
+            vessels = find_vessels(working, lungs, found.labels)
+            measures["vessels_ml"] = round(np.count_nonzero(vessels.array) * working.geometry.voxel_volume, 1)
+            writer.write_volume(vessels, options.vessels, target)
     with steps.step("write", "Writing the mask"):
-        writer.write_volume(found.labels, out, volume.geometry if options.grid == "ct" else None)
+        writer.write_volume(found.labels, out, target)
     return measures | {"corrected": corrected is not None, "warnings": warnings}
 
 

@@ -1,4 +1,4 @@
-"""The command ``covid-mtl opacities``: the opacities of a CT as a mask and as measures."""
+"""The command ``covid-mtl opacities``: the opacities of a CT as a mask and as measures, and its vessels."""
 
 from __future__ import annotations
 
@@ -36,31 +36,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="file to write with volumes, shares of the lungs, zones and scores, each with an interval, and warnings",
     )
+    parser.add_argument("--vessels", type=Path, metavar="MASK", help="mask to write with the vessels of the lungs")
     add_grid(parser)
     add_progress(parser)
 
 
 def opacities(options: argparse.Namespace) -> None:
     """Run the command."""
-    writer.check_mask_format(options.out)
-    if writer.is_dicom(options.out):
-        raise InputError("Opacities are not written as DICOM; use .nrrd, .nii.gz or .mha.")
-    inputs = (options.ct, options.lungs, options.corrected)
-    atomic_files.check_apart(options.out, *inputs, options.measures)
-    if options.measures:
-        atomic_files.check_apart(options.measures, *inputs)
-    written = [path for path in (options.out, options.measures) if path is not None]
-    existing_files.check_not_ct(written, options.ct)
-    for path in written:
-        existing_files.check_replaceable(path)
-    measures_file = atomic_files.staged_file(options.measures) if options.measures else nullcontext()
+    for path in filter(None, (options.out, options.vessels)):
+        writer.check_mask_format(path)
+        if writer.is_dicom(path):
+            raise InputError("Opacities and vessels are not written as DICOM; use .nrrd, .nii.gz or .mha.")
+    given = (options.ct, options.lungs, options.corrected)
+    written = [path for path in (options.out, options.vessels, options.measures) if path is not None]
+    for number, path in enumerate(written, 1):
+        atomic_files.check_apart(path, *given, *written[number:])
+    existing_files.check_outputs(options.ct, *written)
+    vessels_file, measures_file = (
+        atomic_files.staged_file(path) if path else nullcontext() for path in (options.vessels, options.measures)
+    )
     with console.progress(options.progress) as progress:
-        with atomic_files.staged_file(options.out) as path, measures_file as measures_path:
+        with (
+            atomic_files.staged_file(options.out) as path,
+            vessels_file as vessels_path,
+            measures_file as measures_path,
+        ):
             found = run_supervised(
                 jobs.opacities,
                 options.ct,
                 path,
-                jobs.OpacityOptions(options.lungs, options.corrected, options.series, options.grid, options.name),
+                jobs.OpacityOptions(*given[1:], options.series, options.grid, options.name, vessels_path),
                 progress=progress,
             )
             if measures_path:
@@ -68,5 +73,7 @@ def opacities(options: argparse.Namespace) -> None:
         progress("done", 1.0, "Done")
     if options.progress != "json":
         print(in_words(found))
+        if "vessels_ml" in found:
+            print(f"Vessels {found['vessels_ml']:.0f} ml")
     for warning in found["warnings"]:
         print(f"Warning: {warning}", file=sys.stderr)

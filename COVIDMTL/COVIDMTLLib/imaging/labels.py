@@ -52,6 +52,9 @@ STRUCTURES = {
 }
 """By label."""
 
+VESSELS = {1: Structure("vessels of the lungs", Code("59820001", "Blood vessel"), None, (216, 101, 79))}
+"""By label, as in a mask of vessels; the colour is that of arteries in Slicer's list of general anatomy."""
+
 RADLEX = "RADLEX"
 """The coding scheme of opacities, as DICOM names it."""
 

@@ -1,4 +1,4 @@
-"""The opacities of a CT in any geometry."""
+"""The opacities and the vessels of a CT in any geometry."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..segmentation.methods import DEFAULT_METHOD, given_lungs, modules_of
 from ..utils.optional_imports import require
 from .detection import find_opacities
 from .measures import measure_opacities
+from .vessels import find_vessels
 
 
 def quantify_opacities(ct: Volume, lungs: Volume) -> tuple[Volume, dict[str, Any]]:
@@ -44,9 +45,48 @@ def quantify_opacities(ct: Volume, lungs: Volume) -> tuple[Volume, dict[str, Any
     >>> 0 <= measures["score"]["sum"] <= measures["score"]["of"] <= 24
     True
     """
+    working, labels = _on_working_grid(ct, lungs)
+    found = find_opacities(working, labels)
+    return labels_on(found.labels, ct.geometry), measure_opacities(working, labels, found)
+
+
+def lung_vessels(ct: Volume, lungs: Volume) -> Volume:
+    """Find the vessels in the lungs of a CT.
+
+    Vessels in opacities are not told from them.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, any geometry.
+    lungs : Volume
+        Lung mask, as for `quantify_opacities`.
+
+    Returns
+    -------
+    Volume
+        uint8 on the grid of the CT: 1 vessel, where there is no opacity.
+
+    Raises
+    ------
+    InputError
+        If the volume is no chest CT, or the mask lies elsewhere or is none of whole lungs.
+    MissingPackage
+        If a package that this needs is not installed.
+
+    Examples
+    --------
+    >>> import COVIDMTLLib as covidmtl
+    >>> ct, lungs = covidmtl.read_ct("ct.nrrd"), covidmtl.read_mask("lungs.nrrd")
+    >>> vessels = covidmtl.lung_vessels(ct, lungs)
+    >>> vessels.geometry == ct.geometry, bool(vessels.array.any())
+    (True, True)
+    """
+    return labels_on(find_vessels(*_on_working_grid(ct, lungs)), ct.geometry)
+
+
+def _on_working_grid(ct: Volume, lungs: Volume) -> tuple[Volume, Volume]:
     require(*modules_of(DEFAULT_METHOD))
     ct_checks.check_ct(ct)
     working = to_working_grid(ct)
-    labels = given_lungs(lungs, working)
-    found = find_opacities(working, labels)
-    return labels_on(found.labels, ct.geometry), measure_opacities(working, labels, found)
+    return working, given_lungs(lungs, working)

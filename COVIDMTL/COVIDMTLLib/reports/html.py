@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..features.names import in_words
 from ..imaging.labels import LEFT, RIGHT
+from ..imaging.volume import WORKING_SPACING
 from ..models import out_of_distribution
 from ..patient.laboratory import LABORATORY, LabValue
 from ..prediction import likelihood_ratio
 from ..prediction.stability import moved_most
 from ..prediction.verdicts import in_words as in_words_of_verdict
 from ..utils.version import RESEARCH_USE_ONLY, __version__
+from .cohort_densities import LUNGS as LUNGS_OF_COHORT
+from .cohort_densities import patients as patients_of_cohort
 from .figures import COLOURS, attention_pictures, three_planes
 from .opacity_figures import COLOURS as OPACITY_COLOURS
 from .opacity_figures import density_histogram, opacity_pictures, zone_map
@@ -30,6 +33,7 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
+    comparable = _comparable_with_cohort(assessment)
     environment.filters |= {"said": in_words_of_verdict, "sentences": likelihood_ratio.in_words, "moved": moved_most}
     page = environment.get_template(TEMPLATE).render(
         result=assessment.result,
@@ -40,8 +44,13 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         opacity_slices=opacity_pictures(assessment.ct, assessment.lungs, assessment.opacities),
         zone_map=zone_map(assessment.lungs, assessment.result["opacities"]),
         densities=density_histogram(
-            assessment.ct, assessment.lungs, assessment.opacities, assessment.result["opacities"]["healthy_hu"]
+            assessment.ct,
+            assessment.lungs,
+            assessment.opacities,
+            assessment.result["opacities"]["healthy_hu"],
+            comparable,
         ),
+        cohort=patients_of_cohort() if comparable else None,
         opacity_colours=dict(zip(("glass", "dense"), OPACITY_COLOURS.values(), strict=True)),
         attention={
             task: attention_pictures(assessment.ct, assessment.lungs, assessment.boundary.labels, volume)
@@ -54,6 +63,13 @@ def write_report(assessment: Assessment, path: str | Path) -> None:
         date=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
     )
     Path(path).write_text(page, encoding="utf-8")
+
+
+def _comparable_with_cohort(assessment: Assessment) -> dict[str, float]:
+    """The features if they are of lungs and voxels as those of the cohort; none otherwise."""
+    same_lungs = assessment.result["features_of"] == LUNGS_OF_COHORT
+    same_voxels = all(one.spacing == WORKING_SPACING for one in assessment.models if one.takes_features)
+    return assessment.features if same_lungs and same_voxels else {}
 
 
 def _patient_shown(patient: dict[str, Any]) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from ..imaging.bounding_box import box_of
 from ..imaging.labels import OPACITIES
 from ..imaging.volume import Volume
 from ..opacities.measures import ZONES, zones_of
+from .cohort_densities import draw_ranges
 from .figures import LUNG_WINDOW, MARGIN, Picture, bare_axes, png_of
 
 if TYPE_CHECKING:
@@ -136,7 +137,13 @@ def zone_map(lungs: Volume, measures: Mapping[str, Any]) -> Picture | None:
     return Picture("Zones, as seen from the front", png_of(axes), zones.shape[1] / zones.shape[0])
 
 
-def density_histogram(ct: Volume, lungs: Volume, opacities: Volume, healthy_hu: float | None) -> Picture | None:
+def density_histogram(
+    ct: Volume,
+    lungs: Volume,
+    opacities: Volume,
+    healthy_hu: float | None,
+    features: Mapping[str, float] | None = None,
+) -> Picture | None:
     """How much of the lungs has which density, opacities in their colours over the rest, healthy lung marked.
 
     Parameters
@@ -145,6 +152,8 @@ def density_histogram(ct: Volume, lungs: Volume, opacities: Volume, healthy_hu: 
         As of `opacity_pictures`.
     healthy_hu : float or None
         Of healthy lung, if the CT shows some.
+    features : mapping, optional
+        Of lungs as those of the cohort are, to show the percentiles of the density beside the cohort's.
 
     Returns
     -------
@@ -154,7 +163,7 @@ def density_histogram(ct: Volume, lungs: Volume, opacities: Volume, healthy_hu: 
     if not lungs.array.any():
         return None
     millilitres, edges = densities(ct, lungs, opacities)
-    axes = _histogram_axes()
+    axes, below = _histogram_axes(bool(features))
     axes.hist(
         [edges[:-1]] * len(millilitres),
         edges,
@@ -167,6 +176,8 @@ def density_histogram(ct: Volume, lungs: Volume, opacities: Volume, healthy_hu: 
         title = f"healthy lung, \N{MINUS SIGN}{-healthy_hu:.0f} HU"
         axes.axvline(healthy_hu, color=INK, linewidth=1.4, linestyle="--", label=title)
     axes.legend(frameon=False, fontsize=11)
+    if features and below is not None:
+        draw_ranges(below, features)
     width, height = axes.figure.get_size_inches()
     return Picture("Density of the lungs", png_of(axes), width / height)
 
@@ -193,16 +204,19 @@ def densities(ct: Volume, lungs: Volume, opacities: Volume) -> tuple[np.ndarray,
     return np.array(counts) * STEP**3 * ct.geometry.voxel_volume, edges
 
 
-def _histogram_axes() -> Axes:
+def _histogram_axes(with_cohort: bool) -> tuple[Axes, Axes | None]:
+    """Axes of the histogram, and those below it for the cohort."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 4.0), dpi=100, layout="constrained")
+    heights = (3.6, 1.4) if with_cohort else (4.0,)
+    figure = Figure(figsize=(7.2, sum(heights)), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlim(*DENSITIES)
-    axes.tick_params(labelsize=11)
-    axes.set_xlabel("HU", fontsize=11)
-    axes.set_ylabel(f"ml in {BIN} HU", fontsize=11)
-    return axes
+    parts = figure.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    for axes in parts:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=11)
+    parts[0].set_xlim(*DENSITIES)
+    parts[0].set_ylabel(f"ml in {BIN} HU", fontsize=11)
+    parts[-1].set_xlabel("HU", fontsize=11)
+    return parts[0], parts[1] if with_cohort else None

@@ -106,6 +106,7 @@ def test_report_is_one_page_with_all_that_matters(assessed):
     text = re.sub(r"<[^>]+>", " ", page)
     assert RESEARCH_USE_ONLY in text
     assert "Known of the patient" not in text
+    assert "1329&nbsp;patients of two hospitals in Wuhan" in page
     for warning in result["warnings"]:
         assert page.index(warning) < page.index(f"<h3>{result['tasks']['covid_ct']['title']}")
     for task in result["tasks"].values():
@@ -135,7 +136,9 @@ def test_given_mask_is_taken_as_it_is(phantom, phantom_ct, tmp_path):
     assert run.stdout.startswith(RESEARCH_USE_ONLY)
     result = json.loads((tmp_path / "out" / "assessment.json").read_text())
     assert result["lungs"]["source"] == "given mask" and result["case"] == "A & B"
-    assert "A &amp; B" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "A &amp; B" in page
+    assert "two hospitals in Wuhan" not in page  # whose lungs were found otherwise
     written = read_mask(tmp_path / "out" / "lungs.nrrd")
     # It went to the working grid and back, by nearest neighbour.
     assert (written.array != phantom.lungs.array).sum() < 0.02 * (phantom.lungs.array > 0).sum()

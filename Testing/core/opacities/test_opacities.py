@@ -11,7 +11,9 @@ from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.opacities import GROUND_GLASS, find_opacities, in_words, measure_opacities, warnings
 from COVIDMTLLib.opacities.measures import ZONES, score_of, zones_of
 from COVIDMTLLib.phantom import thorax
+from COVIDMTLLib.reports.cohort_densities import GROUPS, PERCENTILES, RANGES, draw_ranges
 from COVIDMTLLib.reports.opacity_figures import densities, density_histogram
+from matplotlib.figure import Figure
 from support.data.planted_opacities import plant
 
 
@@ -112,7 +114,22 @@ def test_histogram_has_the_opacities_and_healthy_lung():
     assert abs(edges[rest.argmax()] + 10 - healthy) < 40 and edges[glass.argmax()] < -350 < -200 < edges[dense.argmax()]
     picture = density_histogram(ct, lungs, found.labels, healthy)
     assert picture.url.startswith("data:image/png") and picture.aspect == pytest.approx(1.8)
+    with_cohort = density_histogram(ct, lungs, found.labels, healthy, dict.fromkeys(PERCENTILES, 200.0))
+    assert with_cohort.aspect == pytest.approx(1.44)
     assert density_histogram(ct, lungs.with_array(np.zeros_like(lungs.array)), found.labels, None) is None
+
+
+def test_ranges_of_the_cohort_and_the_percentiles_of_a_ct_are_drawn_in_hu():
+    axes = Figure().subplots()
+    draw_ranges(axes, {"10Percentile": 70.0, "Median": 150.0, "90Percentile": 500.0, "Mean": 240.0})
+    dots = next(line for line in axes.lines if line.get_label() == "this CT")
+    assert dots.get_xdata().tolist() == [-954, -874, -524]
+    drawn = {bars.get_label(): np.array(bars.get_segments()) for bars in axes.collections}
+    for group, (name, _) in GROUPS.items():
+        own = [one for one in RANGES if one.covid_ct == group]
+        assert drawn[name][:, :, 0].tolist() == [[one.low, one.high] for one in own]
+        assert np.abs(drawn[name][:, 0, 1] - dots.get_ydata()).max() < 0.5  # each pair beside its dot
+        assert all(-1000 < one.low < one.median < one.high < 0 for one in own)
 
 
 def test_zones_sides_and_places():

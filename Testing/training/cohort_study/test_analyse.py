@@ -12,9 +12,11 @@ from covidmtl_training.cohort import cohort
 from covidmtl_training.cohort_study import table1, welch
 from covidmtl_training.cohort_study.compare_studies import compare_studies
 from covidmtl_training.cohort_study.importance import top_features
+from covidmtl_training.cohort_study.lung_densities import lung_densities
 from covidmtl_training.utils.figures import MM
 from COVIDMTLLib.assessment.output import write_features
 from COVIDMTLLib.features.names import FEATURE_NAMES
+from COVIDMTLLib.reports import cohort_densities
 from COVIDMTLLib.utils.errors import InputError
 from scipy.stats import ttest_ind
 from support.data.made_up_cohort import made_up_cohort
@@ -103,6 +105,13 @@ def test_figure_8_of_a_new_ct_within_the_cohort(whole, tmp_path):
     with pytest.raises(InputError, match="375 features of one CT"):
         compare_studies(whole, [str(case)], tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
+
+
+def test_densities_of_the_cohort_are_those_that_reports_show(cohort_folder, analysed, whole):
+    shipped = pd.read_csv(Path(cohort_densities.__file__).with_name(cohort_densities.TABLE))
+    pd.testing.assert_frame_equal(lung_densities(cohort.load(cohort_folder)), shipped)
+    assert sum(cohort_densities.patients().values()) == 1329
+    pd.testing.assert_frame_equal(pd.read_csv(analysed[0] / "lung_densities.csv"), lung_densities(whole))
 
 
 def test_table_1_is_the_papers(cohort_folder):

@@ -23,6 +23,7 @@ from . import table1, welch
 from .box_plots import box_plots
 from .heatmap import heat_map
 from .importance import feature_importance, top_features
+from .lung_densities import lung_densities
 
 FIGURE_5 = (
     "Maximum",
@@ -47,8 +48,8 @@ def analyse(whole: cohort.Cohort, out: Path) -> dict[str, pd.DataFrame]:
     whole : Cohort
     out : Path
         Folder, made if need be, for ``table_1``, ``importance``, ``table_5`` (the paper's features) and
-        ``table_5_own`` (those found here), ``published_table_1`` and ``published_table_5`` (CSV and Markdown),
-        ``figure_5`` and ``figure_6`` (SVG and PNG).
+        ``table_5_own`` (those found here), ``published_table_1`` and ``published_table_5``, ``lung_densities`` (CSV
+        and Markdown), ``figure_5`` and ``figure_6`` (SVG and PNG).
 
     Returns
     -------
@@ -77,6 +78,7 @@ def analyse(whole: cohort.Cohort, out: Path) -> dict[str, pd.DataFrame]:
         tables.write(described, folder, "table_1")
         tables.write(importance.reset_index(), folder, "importance")
         tables.write(both, folder, "features_found")
+        tables.write(lung_densities(whole), folder, "lung_densities")
         for name, table in (("table_5", of_paper), ("table_5_own", of_own)):
             tables.write(table, folder, name, shown=welch.as_printed(table))
         for name in ("table_1", "table_5"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -76,8 +76,8 @@ class Chest:
         """The chest without the air around the patient, and where that lies on the working grid."""
         near = box_of(self.body, 2)
         box = tuple(slice(side.start * STEP, side.stop * STEP) for side in near)
-        arrays = (getattr(self, field.name) for field in fields(self)[:-1])
-        return Chest(*(array[near] for array in arrays), None if self.airways is None else self.airways[box]), box
+        coarse = {field.name: getattr(self, field.name)[near] for field in fields(self) if field.name != "airways"}
+        return replace(self, **coarse, airways=None if self.airways is None else self.airways[box]), box
 
 
 def find_chest(ct: np.ndarray) -> Chest:
