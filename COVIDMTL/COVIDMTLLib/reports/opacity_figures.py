@@ -169,6 +169,7 @@ def density_histogram(
         edges,
         weights=list(millilitres),
         stacked=True,
+        histtype="stepfilled",
         label=["lung without opacities", *(opacity.name for opacity in OPACITIES.values())],
         color=[REST, *COLOURS.values()],
     )
