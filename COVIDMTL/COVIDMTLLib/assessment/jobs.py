@@ -24,8 +24,9 @@ from ..opacities import corrected_opacities, find_opacities, find_vessels, measu
 from ..opacities import warnings as warnings_of_opacities
 from ..processes.helper import aid
 from ..reports import dicom
-from ..segmentation import methods
+from ..segmentation import methods, plausibility
 from ..segmentation.airways import NOT_FOUND, without_airways
+from ..segmentation.robust.orientation import warn_of_orientation
 from ..utils.errors import InputError
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps
@@ -95,13 +96,15 @@ def segment(ct: Path, out: Path, options: LungOptions, *, progress: Callback) ->
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
         target = volume.geometry if options.grid == "ct" else None
-        labels = methods.segment(working, how, given.volume if given else None, update, name, target)
+        chest = plausibility.check_field_of_view(working, name)
+        labels = methods.segment(working, how, given.volume if given else None, update, name, target, chest)
         measures = None
         if how.through is None:
             lungs = without_airways(labels)
             shares = boundary_visibility.find_boundary(working, lungs).shares
             warnings = [*study.warnings, *(given.warnings if given else [])]
-            warnings += [*warn_of_lungs(working, lungs, name), *boundary_visibility.warnings(shares)]
+            warnings += [*warn_of_orientation(chest, name), *warn_of_lungs(working, lungs, name)]
+            warnings += boundary_visibility.warnings(shares)
             if how.airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}

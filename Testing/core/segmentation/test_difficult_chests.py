@@ -13,6 +13,7 @@ from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation import plausibility
 from COVIDMTLLib.segmentation.methods import segment
+from COVIDMTLLib.segmentation.robust.orientation import warn_of_orientation
 from COVIDMTLLib.utils.errors import ImplausibleCT
 from support.data.difficult_chests import difficult, in_slices
 
@@ -77,6 +78,20 @@ def test_lung_that_touches_the_side_of_the_real_ct(patient):
     worse, precision, warnings = found_in(*difficult(ct, lungs, "cut at the side"))
     assert worse >= 0.98 and precision >= 0.97
     assert len(warnings) == 2 and "touch the side of the image" in warnings[1]
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"), [((0,), "head end lies below"), ((1,), "front lies behind"), ((0, 1), "and")]
+)
+def test_ct_that_has_lost_its_orientation_is_segmented_upright_and_warned_of(synthetic, axes, words):
+    ct, lungs = synthetic
+    mirrored = ct.with_array(np.ascontiguousarray(np.flip(ct.array, axes)))
+    chest = plausibility.check_field_of_view(mirrored)
+    [warning] = warn_of_orientation(chest, "ct.nrrd")
+    assert words in warning and "right and left may be exchanged" in warning
+    found = segment(mirrored, "robust", chest=chest).array
+    assert overlap(np.flip(found, axes), lungs.array)["dice"] > 0.97
+    assert warn_of_orientation(plausibility.check_field_of_view(ct)) == []
 
 
 def test_end_is_not_cut_because_dense_lung_is_not_found(patient):

@@ -56,7 +56,7 @@ def segment_robust(
         The lungs; empty if there is no aerated lung.
     """
     chest = chest or find_chest(ct)
-    mirrored = mirrored_axes(chest) if chest.lung.any() else ()
+    mirrored = mirrored_axes(chest)
     if mirrored:
         # The atlas, and where ribs are looked for, are of a chest with the apices above and the spine behind.
         ct = np.ascontiguousarray(np.flip(ct, mirrored))

@@ -17,6 +17,10 @@ EVERY_LEVEL = 8
 """Power of the share of levels with bone that a column along z counts with, so that the spine does, which has some at
 nearly every level, and neither the heart full of contrast medium nor the breastbone."""
 
+LOW, LONG = 0.35, 45
+"""Share of the height of the lungs below which the middle of the airways lies in a CT that is upside down, and mm of
+airways from which that tells: a part of a chest may show the lowest alone."""
+
 MOSTLY = 2.0
 """How many times as much of the spine there is in front as behind, from which a CT is mirrored."""
 
@@ -24,19 +28,25 @@ MOSTLY = 2.0
 def mirrored_axes(chest: Chest) -> tuple[int, ...]:
     """Axes of a CT along which it is mirrored: 0 if it is upside down, 1 if its front lies behind.
 
-    The trachea and the main bronchi are above the middle of the lungs, and the spine behind it.
+    The trachea and the main bronchi go up from the middle of the lungs, and the spine is behind it.
 
     Parameters
     ----------
     chest : Chest
-        With aerated lung.
+
+    Returns
+    -------
+    tuple of int
+        None without aerated lung.
     """
     from scipy import ndimage
 
+    if not chest.lung.any():
+        return ()
     axes = []
     levels, rows = (np.flatnonzero(chest.lung.any(axis=others)) for others in ((1, 2), (0, 2)))
     airways = np.flatnonzero(chest.in_airways.any(axis=(1, 2)))
-    if len(airways) and airways[0] + airways[-1] < levels[0] + levels[-1]:
+    if len(airways) * STEP >= LONG and airways.mean() < levels[0] + LOW * (levels[-1] - levels[0]):
         axes.append(0)
     bone = chest.coarse[levels[0] : levels[-1] + 1] > SPINAL_BONE
     around = 2 * int(CURVED / STEP) + 1
@@ -45,3 +55,22 @@ def mirrored_axes(chest: Chest) -> tuple[int, ...]:
     if spine[:middle].sum() > MOSTLY * spine[middle:].sum():
         axes.append(1)
     return tuple(axes)
+
+
+def warn_of_orientation(chest: Chest, name: str = "The volume") -> list[str]:
+    """A warning about a CT that is mirrored.
+
+    Parameters
+    ----------
+    chest : Chest
+    name : str
+        What to call the CT.
+    """
+    wrong = {0: "its head end lies below", 1: "its front lies behind"}
+    seen = [wrong[axis] for axis in mirrored_axes(chest)]
+    if not seen:
+        return []
+    return [
+        f"{name} seems to have lost its orientation, for {' and '.join(seen)}: right and left may be exchanged, too; "
+        "convert it again from its DICOM files."
+    ]
