@@ -16,6 +16,9 @@ import numpy as np
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from support import panels  # whose host has the modules qt and slicer
+
+# isort: split
 import qt
 import slicer
 from COVIDMTLLib.imaging.io.reader import read_mask
@@ -23,7 +26,6 @@ from COVIDMTLLib.imaging.volume import labels_on
 from COVIDMTLLib.phantom import thorax
 from skimage.io import imread, imsave
 from slice_views import render_3d, render_slice
-from support import panels
 from support.panels import MODULES, add_lungs, geometry_of, host, wait
 
 WIDTH, GAP = 400, 12
