@@ -1,6 +1,6 @@
 """Measure how well planted opacities are found in real chest CTs, beside plain thresholds and Otsu's.
 
-    python Testing/benchmarks/benchmark_opacities.py FOLDER --out DIR [--seeds 201 202 203] [--only lung1 ...]
+    python Testing/benchmarks/benchmark_opacities.py FOLDER --out DIR [--seeds 201 202] [--only lung1 ...] [--transformed]
 
 FOLDER holds CTs with what is known of their lungs, as for benchmark_chests.py. Each CT is taken as it is, and with
 opacities of each kind planted in its lungs for each seed, which has an amount of its own. Lungs are those that robust
@@ -31,7 +31,7 @@ from COVIDMTLLib.utils.errors import InputError
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from benchmarks.benchmark_chests import truth_of  # noqa: E402
+from benchmarks.benchmark_chests import transformed, truth_of  # noqa: E402
 from support.data.planted_opacities import KINDS, plant  # noqa: E402
 from support.lung_pictures import Band, band, draw_pages  # noqa: E402
 
@@ -117,6 +117,26 @@ def of_ct(path: Path, folder: Path, options: argparse.Namespace) -> tuple[list[d
     return rows, pictures
 
 
+def of_transformed(path: Path) -> list[dict]:
+    """A row for a CT as it is, and for each transformation of it that does not leave the densities as they are."""
+    name = path.name.partition("_image.")[0]
+    ct = to_working_grid(read_ct(path))
+    rows: list[dict] = []
+    for done, changed, _back in [("as it is", ct, None), *transformed(ct)]:
+        if done.startswith(("mirrored", "padded")):
+            continue
+        row = {"case": name, "transformation": done, "share": np.nan, "points": np.nan, "error": ""}
+        try:
+            lungs = segment(changed, "robust")
+            row["share"] = np.count_nonzero(by_opacities(changed, lungs)) / np.count_nonzero(lungs.array)
+            row["points"] = 100 * (row["share"] - rows[0]["share"]) if rows else 0.0
+        except InputError as refused:
+            row["error"] = str(refused)
+        rows.append(row)
+        print(f"{name}, {done}: {row['share']:.3f} {row['error']}", file=sys.stderr, flush=True)
+    return rows
+
+
 def planned(options: argparse.Namespace) -> list[tuple[str, float, int]]:
     """Kind, amount and seed of what is planted in each CT."""
     amounts = options.amounts
@@ -161,6 +181,9 @@ def main() -> int:
     parser.add_argument("--amounts", nargs="+", type=float, default=AMOUNTS, help="shares of the lung, in turns")
     parser.add_argument("--seeds", nargs="+", type=int, default=[201, 202, 203], help="(default: 201 202 203)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="names of the CTs that take part (default: all)")
+    parser.add_argument(
+        "--transformed", action="store_true", help="CTs turned, noisy and in thicker slices, with nothing planted"
+    )
     options = parser.parse_args()
     rows, pictures = [], []
     try:
@@ -168,11 +191,17 @@ def main() -> int:
             for path in sorted(options.folder.iterdir()):
                 name = path.name.partition("_image.")[0]
                 if (path.is_dir() or "_image." in path.name) and name in (options.only or [name]):
+                    if options.transformed:
+                        rows += of_transformed(path)
+                        continue
                     more, shown = of_ct(path, options.folder, options)
                     rows, pictures = rows + more, pictures + shown
             if not rows:
                 raise InputError(f"There is no CT with known lungs in {options.folder}; check the folder and --only.")
             table = pd.DataFrame(rows)
+            if options.transformed:
+                table.to_csv(folder / "transformed.csv", index=False)
+                return 0
             table.to_csv(folder / "cases.csv", index=False)
             text = as_markdown(summary(table), table[table.kind == ""])
             (folder / "summary.md").write_text(text, encoding="utf-8")
