@@ -1,6 +1,6 @@
 """Measure how well planted opacities are found in real chest CTs, beside plain thresholds and Otsu's.
 
-    python Testing/benchmarks/benchmark_opacities.py FOLDER --out DIR [--seeds 201 202] [--only lung1 ...] [--transformed]
+    python Testing/benchmarks/benchmark_opacities.py FOLDER --out DIR [--seeds 201 202] [--only lung1] [--transformed]
 
 FOLDER holds CTs with what is known of their lungs, as for benchmark_chests.py. Each CT is taken as it is, and with
 opacities of each kind planted in its lungs for each seed, which has an amount of its own. Lungs are those that robust
