@@ -38,8 +38,8 @@ PLANTED = (("white-lung", 0.2), ("white-lung", 0.4), ("consolidation", 0.3))
 CLOSED, AWAY = 20.0, 14.0
 """mm by which lungs are closed, and from there to what is surely not lung."""
 
-TURN, NOISE = 8, 40
-"""Degrees, and standard deviation in HU, of the transformations."""
+TURN, WIDER, NOISE = 8, 40, 40
+"""Degrees, mm to each side that are added for it, and standard deviation in HU, of the transformations."""
 
 WITHIN = 7.0
 """mm by which what is surely lung is closed for opacities to be planted in it."""
@@ -118,12 +118,14 @@ def transformed(ct: Volume) -> Iterator[tuple[str, Volume, Callable[[np.ndarray]
     inner = tuple(slice(first, first + n) for first, n in zip(before, size, strict=True))
     yield "padded", Volume(padded, Geometry(padded.shape[::-1])), lambda mask: mask[inner]
     image = Volume(array, Geometry(array.shape[::-1])).to_image()
+    # Wide enough for lungs near the sides to stay in it.
+    wide = sitk.ConstantPad(image, (WIDER,) * 3, (WIDER,) * 3, -1024)
     for axis, name in zip(np.eye(3), ("right to left", "front to back", "head to foot"), strict=True):
         turn = sitk.VersorTransform(axis, np.radians(TURN))
         turn.SetCenter([(n - 1) / 2 for n in image.GetSize()])
-        turned = sitk.GetArrayFromImage(sitk.Resample(image, image, turn, sitk.sitkLinear, -1024))
-        back = partial(_resampled, image, turn.GetInverse())
-        yield f"turned by {TURN} degrees about {name}", ct.with_array(turned), back
+        turned = sitk.GetArrayFromImage(sitk.Resample(image, wide, turn, sitk.sitkLinear, -1024))
+        back = partial(_turned_back, image, wide, turn.GetInverse())
+        yield f"turned by {TURN} degrees about {name}", Volume(turned, Geometry(turned.shape[::-1])), back
     noise = np.random.default_rng(0).normal(0, NOISE, array.shape)
     yield f"noise of {NOISE} HU", ct.with_array(np.clip(array + noise, -1024, 3071).astype(np.int16)), np.asarray
     fine = Geometry(array.shape[::-1])
@@ -139,8 +141,9 @@ def _on_fine(slices: Volume, fine: Geometry, mask: np.ndarray) -> np.ndarray:
     return labels_on(slices.with_array(mask.astype(np.uint8)), fine).array > 0
 
 
-def _resampled(image: sitk.Image, transform: sitk.Transform, mask: np.ndarray) -> np.ndarray:
+def _turned_back(image: sitk.Image, wide: sitk.Image, transform: sitk.Transform, mask: np.ndarray) -> np.ndarray:
     of_mask = sitk.GetImageFromArray(mask.astype(np.uint8))
+    of_mask.CopyInformation(wide)
     return sitk.GetArrayFromImage(sitk.Resample(of_mask, image, transform, sitk.sitkNearestNeighbor, 0)) > 0
 
 
