@@ -164,9 +164,10 @@ def test_demo_says_that_it_is_synthetic(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", ["read", "lungs", "features"])
-def test_signal_stops_within_two_seconds_and_leaves_nothing(real_ct, tmp_path, number, step):
+@pytest.mark.parametrize(
+    ("step", "number"), [("read", signal.SIGTERM), ("lungs", signal.SIGINT), ("features", signal.SIGTERM)]
+)
+def test_signal_stops_within_two_seconds_and_leaves_nothing(real_ct, tmp_path, step, number):
     arguments = command("assess", real_ct / "lung1_image.nrrd", "--out", tmp_path, "--progress", "json")
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
