@@ -76,8 +76,7 @@ def no_verdict(lungs: np.ndarray, ct: np.ndarray, name: str = "The volume") -> s
     name : str
         What to call the CT in the sentence.
     """
-    cut = _cut_ends(lungs, ct)
-    if not cut:
+    if not _cut_ends(lungs, ct) and not _is_slab(lungs):
         return None
     return (
         f"{name} shows only a part of a chest, {len(lungs)} mm of it: no verdict is given, and what is measured is of "
@@ -100,6 +99,13 @@ def _cut_ends(lungs: np.ndarray, ct: np.ndarray) -> dict[str, float]:
 def _is_part(cut: dict[str, float], lungs: np.ndarray) -> bool:
     """Whether a CT was meant to show a part of a chest: it is a slab, or cut at both ends."""
     return len(cut) == len(ENDS) or len(lungs) <= SLAB
+
+
+def _is_slab(lungs: np.ndarray) -> bool:
+    """Whether a CT is too short for a chest, and cut in the midst of lung, or at both ends."""
+    areas = np.count_nonzero(lungs, axis=(1, 2))
+    less, more = sorted(areas[z] / max(areas.max(), 1) for z in ENDS.values())
+    return len(lungs) <= SLAB and bool(less > WARN_END_AREA or more > MAX_END_AREA)
 
 
 def check_field_of_view(ct: Volume, name: str = "The volume") -> Chest:

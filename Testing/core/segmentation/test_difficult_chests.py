@@ -80,6 +80,19 @@ def test_lung_that_touches_the_side_of_the_real_ct(patient):
     assert len(warnings) == 2 and "touch the side of the image" in warnings[1]
 
 
+def test_slab_of_a_large_patient_is_a_part_of_a_chest():
+    """In expiration lungs take little of the chest, so that they do not seem to be cut through their midst."""
+    ct = np.full((90, 120, 160), 40, np.int16)
+    lungs = np.zeros(ct.shape, np.uint8)
+    lungs[:, 40:70, 25:50], lungs[:, 40:70, 110:135] = 1, 2
+    ct[lungs > 0] = -750
+    assert "only a part of a chest, 90 mm of it" in plausibility.no_verdict(lungs, ct)
+    lungs[-20:] = 0  # the apices are shown whole, and the bases are not
+    assert plausibility.no_verdict(lungs, ct)
+    lungs[:20] = 0
+    assert plausibility.no_verdict(lungs, ct) is None
+
+
 @pytest.mark.parametrize(
     ("axes", "words"), [((0,), "head end lies below"), ((1,), "front lies behind"), ((0, 1), "and")]
 )
