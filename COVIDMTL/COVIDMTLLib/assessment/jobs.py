@@ -26,7 +26,6 @@ from ..processes.helper import aid
 from ..reports import dicom
 from ..segmentation import methods, plausibility
 from ..segmentation.airways import NOT_FOUND, without_airways
-from ..segmentation.robust.orientation import warn_of_orientation
 from ..utils.errors import InputError
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps
@@ -103,8 +102,7 @@ def segment(ct: Path, out: Path, options: LungOptions, *, progress: Callback) ->
             lungs = without_airways(labels)
             shares = boundary_visibility.find_boundary(working, lungs).shares
             warnings = [*study.warnings, *(given.warnings if given else [])]
-            warnings += [*warn_of_orientation(chest, name), *warn_of_lungs(working, lungs, name)]
-            warnings += boundary_visibility.warnings(shares)
+            warnings += [*warn_of_lungs(working, lungs, name, chest), *boundary_visibility.warnings(shares)]
             if how.airways and not np.any(labels.array == AIRWAYS):
                 warnings.append(NOT_FOUND)
             measures = lung_densities(working, lungs) | {"boundary_supported": shares, "warnings": warnings}
@@ -171,15 +169,16 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
+        chest = plausibility.check_field_of_view(working, name) if given is None else None
         if given is None:
-            lungs = methods.segment(working, progress=update, name=name)
+            lungs = methods.segment(working, progress=update, name=name, chest=chest)
         else:
             lungs = methods.given_lungs(given.volume, working, name)
             warnings += given.warnings
     with steps.step("opacities", "Finding opacities"):
         found = find_opacities(working, lungs) if corrected is None else corrected_opacities(corrected, lungs)
         measures = measure_opacities(working, lungs, found)
-        warnings += [*warn_of_lungs(working, lungs, name), *warnings_of_opacities(measures)]
+        warnings += [*warn_of_lungs(working, lungs, name, chest), *warnings_of_opacities(measures)]
     target = volume.geometry if options.grid == "ct" else None
     if options.vessels is not None:
         with steps.step("vessels", "Finding vessels"):

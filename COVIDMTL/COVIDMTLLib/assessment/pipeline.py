@@ -33,7 +33,6 @@ from ..reports import dicom as dicom_export
 from ..results.assessment import SCHEMA_VERSION, Assessment
 from ..segmentation import methods, plausibility
 from ..segmentation.robust.chest import Chest
-from ..segmentation.robust.orientation import warn_of_orientation
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from ..utils.optional_imports import check_installed, require
@@ -235,8 +234,7 @@ def assess(
                 *of_choice,
                 *ct_checks.warn_about(ct),
                 *(mask.warnings if mask else []),
-                *(warn_of_orientation(chest, name) if chest else []),
-                *warn_of_lungs(working, labels, name),
+                *warn_of_lungs(working, labels, name, chest),
                 *boundary_visibility.warnings(boundary.shares),
                 *warnings_of_opacities(opacities),
                 *unlike_training(verdicts["models"]),

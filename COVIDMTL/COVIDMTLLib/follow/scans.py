@@ -20,7 +20,7 @@ from ..measurements.lung_quality import warn_of_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..reports.figures import MARGIN
-from ..segmentation import methods
+from ..segmentation import methods, plausibility
 from ..utils.errors import InputError
 from ..utils.text import printable
 from .change import Value, values_of
@@ -193,14 +193,17 @@ def measure(given: Given, update: Callable[[float], None]) -> Scan:
     """
     working = to_working_grid(given.ct)
     update(0.15)
+    chest = plausibility.check_field_of_view(working, given.name) if given.lungs is None else None
     if given.lungs is None:
-        found = methods.segment(working, progress=lambda share: update(0.15 + 0.5 * share), name=given.name)
+        found = methods.segment(
+            working, progress=lambda share: update(0.15 + 0.5 * share), name=given.name, chest=chest
+        )
     else:
         found = methods.given_lungs(given.lungs, working, given.name)
     update(0.65)
     opacities = find_opacities(working, found)
     measures = measure_opacities(working, found, opacities)
-    warnings = [*given.warnings, *warn_of_lungs(working, found, given.name), *warnings_of_opacities(measures)]
+    warnings = [*given.warnings, *warn_of_lungs(working, found, given.name, chest), *warnings_of_opacities(measures)]
     ct, lungs, labels = _cropped(working, found, opacities.labels)
     return Scan(given, ct, lungs, labels, measures, values_of(lungs, measures), warnings)
 

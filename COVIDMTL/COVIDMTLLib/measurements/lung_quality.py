@@ -9,6 +9,8 @@ from ..imaging.coarse_grid import STEP, block_mean, eroded
 from ..imaging.labels import LEFT, RIGHT
 from ..imaging.volume import HU_RANGE, Volume
 from ..segmentation import plausibility
+from ..segmentation.robust.chest import Chest
+from ..segmentation.robust.orientation import warn_of_orientation
 
 SIDES = {"right": RIGHT, "left": LEFT}
 
@@ -31,7 +33,7 @@ TOUCHING = 1.0
 """cm2 of lung at the sides of the image that are told of."""
 
 
-def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume") -> list[str]:
+def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume", chest: Chest | None = None) -> list[str]:
     """Warnings about lungs and the chest they lie in.
 
     Parameters
@@ -42,6 +44,9 @@ def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume") -> list[s
         1 right lung, 2 left lung, on the same grid.
     name : str
         What to call the CT in an error.
+    chest : Chest, optional
+        What `plausibility.check_field_of_view` has found in the CT, if it has been checked, to warn of a CT that has
+        lost its orientation.
 
     Returns
     -------
@@ -52,7 +57,8 @@ def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume") -> list[s
     ImplausibleCT
         As `plausibility.check_lungs`.
     """
-    found = [*plausibility.check_lungs(lungs.array, ct.array, name), *_one_smaller(lungs.array)]
+    found = [] if chest is None else warn_of_orientation(chest, name)
+    found += [*plausibility.check_lungs(lungs.array, ct.array, name), *_one_smaller(lungs.array)]
     box = _box(lungs.array)
     coarse, labels = block_mean(ct.array[box]), lungs.array[box][1::STEP, 1::STEP, 1::STEP]
     found += _cut(lungs.array, ct.array[box], labels > 0)

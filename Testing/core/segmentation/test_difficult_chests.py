@@ -1,10 +1,14 @@
 """Chests that are hard to segment: the lungs are found all the same, or a sentence says what is wrong."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import covid_mtl, write
+from COVIDMTLLib.assessment import jobs
+from COVIDMTLLib.assessment.pipeline import assess
+from COVIDMTLLib.follow.scans import measure
 from COVIDMTLLib.imaging import ct_checks
 from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
 from COVIDMTLLib.imaging.volume import labels_on, to_working_grid
@@ -15,7 +19,9 @@ from COVIDMTLLib.segmentation import plausibility
 from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.segmentation.robust.orientation import warn_of_orientation
 from COVIDMTLLib.utils.errors import ImplausibleCT
+from COVIDMTLLib.utils.progress import silent
 from support.data.difficult_chests import difficult, in_slices
+from support.models.bright_model import write_bright_model
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +111,20 @@ def test_ct_that_has_lost_its_orientation_is_segmented_upright_and_warned_of(syn
     found = segment(mirrored, "robust", chest=chest).array
     assert overlap(np.flip(found, axes), lungs.array)["dice"] > 0.97
     assert warn_of_orientation(plausibility.check_field_of_view(ct)) == []
+
+
+def test_every_job_that_finds_lungs_warns_of_a_lost_orientation(larger_phantom, tmp_path):
+    mirrored = larger_phantom.ct.with_array(np.ascontiguousarray(larger_phantom.ct.array[:, ::-1]))
+    path, out = write(mirrored, tmp_path / "ct.nrrd"), tmp_path / "mask.nrrd"
+    model = write_bright_model(tmp_path / "model")
+    given = SimpleNamespace(name="ct.nrrd", ct=mirrored, lungs=None, warnings=[])
+    told = {
+        "segment": jobs.segment(path, out, jobs.LungOptions(), progress=silent)["warnings"],
+        "opacities": jobs.opacities(path, out, jobs.OpacityOptions(), progress=silent)["warnings"],
+        "follow": measure(given, lambda share: None).warnings,
+        "assess": assess(path, model=model).result["warnings"],
+    }
+    assert [job for job, warnings in told.items() if not any("front lies behind" in one for one in warnings)] == []
 
 
 def test_end_is_not_cut_because_dense_lung_is_not_found(patient):
