@@ -25,9 +25,6 @@ REACH = 1.5
 WALL = 0.4
 """Share of the density of a vessel above healthy lung at which its wall lies."""
 
-LUMEN, WALL_OF_BRONCHUS = 60.0, 3
-"""HU below healthy lung from which there is the air of a bronchus, and mm around it that are wall, and no vessel."""
-
 LEAST = 0.05
 """ml of a piece of a vessel, at least."""
 
@@ -70,8 +67,6 @@ def _vessels(hu: np.ndarray, lung: np.ndarray, opaque: np.ndarray) -> np.ndarray
         tubes = _tubes(ndimage.gaussian_filter(dense, scale, truncate=3), likely, scale, least)
         near |= ndimage.binary_dilation(tubes, iterations=round(REACH * scale))
     near &= likely & (dense > WALL * ndimage.maximum_filter(dense, 5))
-    lumen = ndimage.gaussian_filter(hu - healthy, 1.0) < -LUMEN
-    near &= ~ndimage.binary_dilation(lumen, iterations=WALL_OF_BRONCHUS)
     return without_small(near, LEAST, 1.0)
 
 
