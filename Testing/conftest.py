@@ -16,6 +16,9 @@ import SimpleITK as sitk
 from COVIDMTLLib.imaging.volume import Volume
 from COVIDMTLLib.phantom import thorax
 
+PHANTOMS = 56
+"""Of the small study."""
+
 
 def _data(variable):
     folder = os.environ.get(variable)
@@ -69,6 +72,16 @@ def larger_phantom():
 def phantom_ct(phantom, tmp_path_factory):
     """The small synthetic thorax as a file."""
     return write(phantom.ct, tmp_path_factory.mktemp("phantom") / "ct.nrrd")
+
+
+@pytest.fixture(scope="session")
+def phantom_study_folder(tmp_path_factory):
+    """A folder with the phantoms of a small study, which are made once for all the tests that train on them."""
+    from covidmtl_training.phantoms.cohort import make_cohort
+
+    folder = tmp_path_factory.mktemp("study")
+    make_cohort(folder / "cohort", PHANTOMS, spacing=10.0)
+    return folder
 
 
 def write(volume: Volume, path: Path) -> Path:

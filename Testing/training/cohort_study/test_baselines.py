@@ -88,9 +88,8 @@ def test_bad_input_is_refused_with_a_sentence(small, hog_csv, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "task", [task if task == "covid_ct" else pytest.param(task, marks=pytest.mark.slow) for task in CLASSES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("task", CLASSES)
 def test_rf_and_lgbm_are_those_of_tables_3_and_4(cohort_folder, task):
     train, test = cohort.paper_split(cohort.load(cohort_folder))
     index = list(CLASSES).index(task)

@@ -7,21 +7,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PHANTOMS
 from covidmtl_training.evaluation import predictions
 from covidmtl_training.phantoms.study import phantom_study
 from COVIDMTLLib.assessment.pipeline import assess
 
 TRAINING = Path(__file__).parents[3] / "Training"
 
-CASES = 56
-
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    out = tmp_path_factory.mktemp("study")
+def study(phantom_study_folder):
+    out = phantom_study_folder
     found = phantom_study(
         out,
-        CASES,
+        PHANTOMS,
         config=TRAINING / "recipes" / "phantoms_coarse.yaml",
         overrides=["epochs=8", "watch_test=true"],
         device="cpu",
@@ -55,7 +54,7 @@ def test_main_job_says_of_a_phantom_what_was_said_in_training(study):
 
 def test_command_goes_on_from_where_it_was(study):
     out, found = study
-    command = [sys.executable, TRAINING / "phantom_study.py", "--out", out, "--cases", str(CASES), "--device", "cpu"]
+    command = [sys.executable, TRAINING / "phantom_study.py", "--out", out, "--cases", str(PHANTOMS), "--device", "cpu"]
     recipe = ["--config", TRAINING / "recipes" / "phantoms_coarse.yaml", "--set", "epochs=8", "watch_test=true"]
     weights = (out / "run" / "last" / "model.safetensors").stat().st_mtime_ns
     done = subprocess.run(list(map(str, [*command, *recipe])), capture_output=True, text=True)

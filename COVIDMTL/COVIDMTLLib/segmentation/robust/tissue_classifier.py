@@ -101,13 +101,13 @@ def learned(looks: np.ndarray, lung: np.ndarray, other: np.ndarray, asked: np.nd
     ndarray of float32, shape (z, y, x), or None if there are too few examples
         Logarithm of the odds that it is lung, 0 where not asked.
     """
-    require("sklearn.ensemble")
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     rng = np.random.default_rng(0)
     examples = [_some(rng, np.flatnonzero(kind), most) for kind, most in ((lung, 8000), (other, 15000))]
     if min(map(len, examples)) < FEWEST:
         return None
+    require("sklearn.ensemble")  # which takes a second, and is not needed where nothing is dense
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     of_voxel = looks.reshape(-1, looks.shape[-1])
     classifier = HistGradientBoostingClassifier(
         max_iter=40, min_samples_leaf=40, class_weight="balanced", early_stopping=False, random_state=0
