@@ -1,5 +1,7 @@
 """The method robust: lungs with what is dense in them, on the real CT and on the synthetic one."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from COVIDMTLLib.imaging.coarse_grid import block_mean
@@ -10,6 +12,7 @@ from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.segmentation.robust import segment_robust
 from COVIDMTLLib.segmentation.robust.aerated import central_airways, enclosed_air
+from COVIDMTLLib.segmentation.robust.mean_field import without_islands
 from support.data.planted_opacities import plant
 
 
@@ -104,6 +107,21 @@ def test_same_ct_same_lungs_and_what_is_given_is_lung(synthetic):
     given = segment_robust(ct.array, lungs > 0)
     assert recall(given, opacities > 0) > max(0.97, recall(without, opacities > 0))
     assert overlap(given, lungs)["dice"] > overlap(without, lungs)["dice"]
+
+
+def test_dense_part_in_the_middle_of_other_tissue_is_no_lung():
+    """A ball beside the lung that hangs at it by a neck is left out; one in the lung, and one at the wall, are lung."""
+    z, y, x = np.indices((40, 40, 80))
+    lung = x < 40
+    ball, wall, heart = (np.hypot(np.hypot(z - 20, y - 20), x - at) < 7 for at in (20, 4, 56))
+    neck = (abs(z - 20) < 2) & (abs(y - 20) < 2) & (x >= 40) & (x < 56)
+    lung &= ~(ball | wall)
+    probability = np.where(lung | ball | wall | neck | heart, 0.9, 0.1).astype(np.float32)
+    radius = np.where(x < 2, 1.0, 0.5).astype(np.float32)
+    found = without_islands(probability, lung, SimpleNamespace(radius=radius)) > 0.5
+    assert (found & heart).sum() == 0 and found[lung | ball | wall].all()
+    at_wall = SimpleNamespace(radius=np.where(x > 60, np.float32(1), radius))
+    assert (without_islands(probability, lung, at_wall) > 0.5)[heart].all()
 
 
 def test_ct_without_a_chest_has_no_lungs():

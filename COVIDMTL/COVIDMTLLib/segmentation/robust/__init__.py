@@ -17,7 +17,7 @@ from .boundary import fine_boundary
 from .chest import Chest, find_chest
 from .chest_axes import BONE
 from .hemithorax import halves_of
-from .mean_field import lung_field
+from .mean_field import lung_field, without_islands
 from .orientation import mirrored_axes
 from .reach import ground_glass
 
@@ -90,6 +90,7 @@ def _segment(ct: np.ndarray, initial: np.ndarray | None, progress: Callable[[flo
     )
     # What dense lung looks like is learned beside aerated lung alone; ground glass is known.
     probability[glass] = 1
+    probability = without_islands(probability, seen, place)
     lungs = fine_boundary(ct, coarse, probability, other_air, place.radius, chest.airways)
     if initial is not None:
         lungs |= initial

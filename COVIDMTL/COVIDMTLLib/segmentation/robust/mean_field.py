@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...imaging.coarse_grid import block_deviation
+from ...imaging.coarse_grid import block_deviation, opened
 from .atlas import Expected
 from .reach import within_reach
 from .spatial_prior import prior_odds, surely_lung
@@ -28,6 +28,15 @@ ITERATIONS = 20
 
 DENSE = -250
 """HU from which tissue is judged by its looks."""
+
+NECK = 6.1
+"""mm to each side of a place at which two parts of dense lung hang together, and are judged apart."""
+
+LEAST_AT_WALL, LEAST_AT_LUNG = 0.1, 0.5
+"""Shares of the surface of dense lung that lie at the chest wall, or else against lung that is seen."""
+
+AT_WALL = 0.95
+"""Distance from the axis, as a share of that of the wall, from which a surface lies at it."""
 
 
 def lung_field(
@@ -83,6 +92,35 @@ def lung_field(
     evidence[lung] = CERTAIN
     progress(0.7)
     return _with_air(_mean_field(evidence.astype(np.float32)), lung)
+
+
+def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) -> np.ndarray:
+    """Without dense parts that neither lie at the chest wall nor have lung around them: heart, vessels and liver.
+
+    Parameters
+    ----------
+    probability : ndarray of float32, shape (z, y, x)
+        Of lung, on the coarse grid.
+    seen : ndarray of bool, shape (z, y, x)
+        Aerated lung and ground glass.
+    place : Expected
+    """
+    from scipy import ndimage
+
+    dense = (probability > 0.5) & ~seen
+    parts, _ = ndimage.label(opened(dense, NECK))
+    kept = probability.copy()
+    for number, core in enumerate(ndimage.find_objects(parts), 1):
+        # The core is grown to the part again, and that by its surface.
+        near = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in core)
+        part = ndimage.binary_dilation(parts[near] == number, iterations=2) & dense[near]
+        surface = ndimage.binary_dilation(part) & ~part
+        if (
+            np.mean(place.radius[near][surface] > AT_WALL) < LEAST_AT_WALL
+            and np.mean(seen[near][surface]) < LEAST_AT_LUNG
+        ):
+            kept[near][part] = 0
+    return kept
 
 
 def _with_air(probability: np.ndarray, lung: np.ndarray) -> np.ndarray:
