@@ -32,7 +32,7 @@ from ..processes.helper import aid
 from ..reports import dicom as dicom_export
 from ..results.assessment import SCHEMA_VERSION, Assessment
 from ..segmentation import methods, plausibility
-from ..segmentation.robust.chest import Chest
+from ..segmentation.robust.chest import Chest, find_chest
 from ..utils import atomic_files
 from ..utils.errors import InputError
 from ..utils.optional_imports import check_installed, require
@@ -184,7 +184,7 @@ def assess(
         with steps.step("resample", "Resampling to 1 mm"):
             working = to_working_grid(ct)
         with steps.step("lungs", "Finding the lungs") as update:
-            chest = plausibility.check_field_of_view(working, name) if segmented else None
+            chest = plausibility.check_field_of_view(working, name) if segmented else find_chest(working.array)
             known = KnownLungs(cards, None if lungs is not None else refine)
             known.start(working, name, chest, helper)
             known.measured = labels = _find_lungs(working, lungs, refine, name, update, chest)
@@ -274,11 +274,9 @@ def check_choices(refine: str, grid: str) -> None:
         raise InputError(f"There is no grid {grid}; choose one of {', '.join(GRIDS)}.")
 
 
-def _find_lungs(
-    ct: Volume, given: Volume | None, refine: str, name: str, update: Update, chest: Chest | None
-) -> Volume:
-    if given is not None and chest is None:
-        return methods.given_lungs(given, ct, name)
+def _find_lungs(ct: Volume, given: Volume | None, refine: str, name: str, update: Update, chest: Chest) -> Volume:
+    if given is not None and refine == "none":
+        return methods.given_lungs(given, ct, name, chest)
     return methods.segment(ct, "classical" if refine == "none" else refine, given, update, name, chest=chest)
 
 

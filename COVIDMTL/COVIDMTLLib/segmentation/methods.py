@@ -216,7 +216,7 @@ def segment_lungs(
     return labels_on(segment(to_working_grid(ct), options, initial), ct.geometry)
 
 
-def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
+def given_lungs(mask: Volume, ct: Volume, name: str = "The volume", chest: Chest | None = None) -> Volume:
     """A mask of the user's as lungs.
 
     Parameters
@@ -227,6 +227,8 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
         HU on the 1 mm working grid.
     name : str
         What to call the CT in an error.
+    chest : Chest, optional
+        What `find_chest` finds in the CT, if it has been looked for.
 
     Returns
     -------
@@ -241,7 +243,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume") -> Volume:
         If it is too small for lungs or reaches the ends of the CT.
     """
     lungs = mask_on(mask, ct).array > 0
-    check_mask(lungs, find_chest(ct.array))
+    check_mask(lungs, chest or find_chest(ct.array))
     plausibility.check_lungs(lungs, ct.array, name)
     return ct.with_array(right_and_left(lungs, ct.array))
 

@@ -117,12 +117,21 @@ def test_every_job_that_finds_lungs_warns_of_a_lost_orientation(larger_phantom, 
     mirrored = larger_phantom.ct.with_array(np.ascontiguousarray(larger_phantom.ct.array[:, ::-1]))
     path, out = write(mirrored, tmp_path / "ct.nrrd"), tmp_path / "mask.nrrd"
     model = write_bright_model(tmp_path / "model")
-    given = SimpleNamespace(name="ct.nrrd", ct=mirrored, lungs=None, warnings=[])
+    found = SimpleNamespace(name="ct.nrrd", ct=mirrored, lungs=None, warnings=[])
     told = {
         "segment": jobs.segment(path, out, jobs.LungOptions(), progress=silent)["warnings"],
         "opacities": jobs.opacities(path, out, jobs.OpacityOptions(), progress=silent)["warnings"],
-        "follow": measure(given, lambda share: None).warnings,
+        "follow": measure(found, lambda share: None).warnings,
         "assess": assess(path, model=model).result["warnings"],
+    }
+    # Where a mask is given the lungs are not looked for, and the CT may have lost its orientation all the same.
+    lungs = mirrored.with_array(np.ascontiguousarray(larger_phantom.lungs.array[:, ::-1]))
+    mask = write(lungs, tmp_path / "lungs.nrrd")
+    given = SimpleNamespace(name="ct.nrrd", ct=mirrored, lungs=lungs, warnings=[])
+    told |= {
+        "opacities in a mask": jobs.opacities(path, out, jobs.OpacityOptions(lungs=mask), progress=silent)["warnings"],
+        "follow with a mask": measure(given, lambda share: None).warnings,
+        "assess with a mask": assess(path, lungs=mask, model=model).result["warnings"],
     }
     assert [job for job, warnings in told.items() if not any("front lies behind" in one for one in warnings)] == []
 
