@@ -270,7 +270,10 @@ def test_no_public_ct_gets_an_unqualified_verdict_and_what_is_no_chest_gets_none
             assert (row["stable"] == "yes") == (max(map(abs, moves)) <= 10)
 
 
-@pytest.mark.parametrize("name", ["slab_image.nrrd", "lctsc-05_image.nrrd", "head_image.nrrd"])
+@pytest.mark.parametrize(
+    "name",
+    ["slab_image.nrrd", "head_image.nrrd", pytest.param("lctsc-05_image.nrrd", marks=pytest.mark.slow)],
+)
 def test_public_ct_gets_what_the_table_says(real_ct, name):
     row = expected()[name.partition(".")[0]]
     if "no chest" in row["no verdict"]:

@@ -113,8 +113,8 @@ def test_ct_that_has_lost_its_orientation_is_segmented_upright_and_warned_of(syn
     assert warn_of_orientation(plausibility.check_field_of_view(ct)) == []
 
 
-def test_every_job_that_finds_lungs_warns_of_a_lost_orientation(larger_phantom, tmp_path):
-    mirrored = larger_phantom.ct.with_array(np.ascontiguousarray(larger_phantom.ct.array[:, ::-1]))
+def test_every_job_that_finds_lungs_warns_of_a_lost_orientation(phantom, tmp_path):
+    mirrored = phantom.ct.with_array(np.ascontiguousarray(phantom.ct.array[:, ::-1]))
     path, out = write(mirrored, tmp_path / "ct.nrrd"), tmp_path / "mask.nrrd"
     model = write_bright_model(tmp_path / "model")
     found = SimpleNamespace(name="ct.nrrd", ct=mirrored, lungs=None, warnings=[])
@@ -125,7 +125,7 @@ def test_every_job_that_finds_lungs_warns_of_a_lost_orientation(larger_phantom, 
         "assess": assess(path, model=model).result["warnings"],
     }
     # Where a mask is given the lungs are not looked for, and the CT may have lost its orientation all the same.
-    lungs = mirrored.with_array(np.ascontiguousarray(larger_phantom.lungs.array[:, ::-1]))
+    lungs = mirrored.with_array(np.ascontiguousarray(phantom.lungs.array[:, ::-1]))
     mask = write(lungs, tmp_path / "lungs.nrrd")
     given = SimpleNamespace(name="ct.nrrd", ct=mirrored, lungs=lungs, warnings=[])
     told |= {

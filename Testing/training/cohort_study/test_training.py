@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from COVIDMTLLib.features.names import FEATURE_NAMES
 from COVIDMTLLib.models.store import load_model
+from COVIDMTLLib.utils.errors import InputError
 
 TRAINING = Path(__file__).parents[3] / "Training"
 BARS = {"covid_ct": 0.886, "covid_nat": 0.802, "severity": 0.741}  # Table 8
@@ -63,15 +64,17 @@ def test_training_repeats_exactly_learns_and_sees_no_test_row(small_cohort, tmp_
 
 
 def test_missing_or_foreign_tables_are_refused(small_cohort, tmp_path):
+    from covidmtl_training.cohort import cohort
+
     run = train("--out", tmp_path / "model")
     assert run.returncode == 2 and "COVIDMTL_COHORT" in run.stderr and "Traceback" not in run.stderr
-    run = train("--cohort", tmp_path, "--out", tmp_path / "model")
-    assert run.returncode == 2 and "There is no features.csv.gz" in run.stderr
+    assert not (tmp_path / "model").exists()
+    with pytest.raises(InputError, match="There is no features.csv.gz"):
+        cohort.load(tmp_path)
     (tmp_path / "features.csv.gz").write_bytes((small_cohort / "features.csv.gz").read_bytes())
     pd.read_csv(small_cohort / "patients.csv").iloc[::-1].to_csv(tmp_path / "patients.csv", index=False)
-    run = train("--cohort", tmp_path, "--out", tmp_path / "model")
-    assert run.returncode == 2 and "same patients in the same order" in run.stderr
-    assert not (tmp_path / "model").exists()
+    with pytest.raises(InputError, match="same patients in the same order"):
+        cohort.load(tmp_path)
 
 
 def test_split_is_that_of_table_1(cohort_folder):
