@@ -1,6 +1,7 @@
 """Follow-up of the real CT: nothing changes with its position, and planted opacities are found with their share."""
 
 import numpy as np
+import pytest
 from conftest import write
 from COVIDMTLLib.follow.change import INCREASED, NO_CHANGE
 from COVIDMTLLib.follow.job import follow
@@ -14,6 +15,7 @@ from support.data.planted_opacities import plant
 AMOUNT = 0.1
 
 
+@pytest.mark.slow
 def test_planted_ground_glass_is_a_change_and_another_position_is_none(real_ct, tmp_path):
     ct = to_working_grid(read_ct(real_ct / "lung1_image.nrrd"))
     lungs = labels_on(read_mask(real_ct / "lung1_reference_lung.nrrd"), ct.geometry)

@@ -42,14 +42,15 @@ def test_main_job_says_of_a_phantom_what_was_said_in_training(study):
     out, _ = study
     said = predictions.read(out / "run" / "predictions.csv")
     rows = pd.read_csv(out / "cohort" / "cases.csv").set_index("case")
-    row = rows.loc[said.pids[0]]
+    number = rows["size"].loc[said.pids].argmin()  # the smallest takes the least time
+    row = rows.loc[said.pids[number]]
     assessed = assess(
         out / "cohort" / row.ct, lungs=out / "cohort" / row.lungs, model=out / "run" / "last", device="cpu"
     )
     for task, expected in said.probabilities.items():
         found = assessed.result["tasks"][task]["probabilities"]
         # The main job has HU in whole numbers on its way.
-        np.testing.assert_allclose(found, expected[0], atol=0.03)
+        np.testing.assert_allclose(found, expected[number], atol=0.03)
 
 
 def test_command_goes_on_from_where_it_was(study):
