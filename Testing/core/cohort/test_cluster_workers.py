@@ -47,7 +47,7 @@ def test_a_worker_that_cannot_work_ends_the_run_with_a_sentence(kind, tmp_path, 
     where = tmp_path / "scheduler.json"
     options = ["--port", "0", "--no-dashboard", "--scheduler-file", where]
     scheduler = subprocess.Popen([*cli, "distributed.cli.dask_scheduler", *options], **quiet)
-    until(where.exists, scheduler)
+    until(lambda: where.exists() and where.read_text(), scheduler)  # it is there before it is written
     address = json.loads(where.read_text())["address"]
     options = ["--no-dashboard", "--nthreads", "1", "--preload", "preload.py"]
     worker = subprocess.Popen([*cli, "distributed.cli.dask_worker", address, *options], **quiet)
