@@ -26,7 +26,6 @@ from ..processes.helper import aid
 from ..reports import dicom
 from ..segmentation import methods, plausibility
 from ..segmentation.airways import NOT_FOUND, without_airways
-from ..segmentation.robust.chest import find_chest
 from ..utils.errors import InputError
 from ..utils.optional_imports import require
 from ..utils.progress import Callback, Steps
@@ -170,13 +169,8 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
     with steps.step("resample", "Resampling to 1 mm"):
         working = to_working_grid(volume)
     with steps.step("lungs", "Finding the lungs") as update:
-        if given is None:
-            chest = plausibility.check_field_of_view(working, name)
-            lungs = methods.segment(working, progress=update, name=name, chest=chest)
-        else:
-            chest = find_chest(working.array)
-            lungs = methods.given_lungs(given.volume, working, name, chest)
-            warnings += given.warnings
+        lungs, chest = methods.lungs_of(working, given.volume if given else None, name, update)
+        warnings += given.warnings if given else []
     with steps.step("opacities", "Finding opacities"):
         found = find_opacities(working, lungs) if corrected is None else corrected_opacities(corrected, lungs)
         measures = measure_opacities(working, lungs, found)

@@ -20,8 +20,7 @@ from ..measurements.lung_quality import warn_of_lungs
 from ..opacities import find_opacities, measure_opacities
 from ..opacities import warnings as warnings_of_opacities
 from ..reports.figures import MARGIN
-from ..segmentation import methods, plausibility
-from ..segmentation.robust.chest import find_chest
+from ..segmentation import methods
 from ..utils.errors import InputError
 from ..utils.text import printable
 from .change import Value, values_of
@@ -194,14 +193,7 @@ def measure(given: Given, update: Callable[[float], None]) -> Scan:
     """
     working = to_working_grid(given.ct)
     update(0.15)
-    if given.lungs is None:
-        chest = plausibility.check_field_of_view(working, given.name)
-        found = methods.segment(
-            working, progress=lambda share: update(0.15 + 0.5 * share), name=given.name, chest=chest
-        )
-    else:
-        chest = find_chest(working.array)
-        found = methods.given_lungs(given.lungs, working, given.name, chest)
+    found, chest = methods.lungs_of(working, given.lungs, given.name, lambda share: update(0.15 + 0.5 * share))
     update(0.65)
     opacities = find_opacities(working, found)
     measures = measure_opacities(working, found, opacities)

@@ -45,8 +45,7 @@ def warn_of_lungs(ct: Volume, lungs: Volume, name: str = "The volume", chest: Ch
     name : str
         What to call the CT in an error.
     chest : Chest, optional
-        What `plausibility.check_field_of_view` has found in the CT, if it has been checked, to warn of a CT that has
-        lost its orientation.
+        What the CT shows, as of `find_chest`, to warn of one that has lost its orientation.
 
     Returns
     -------

@@ -228,7 +228,7 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume", chest: Chest
     name : str
         What to call the CT in an error.
     chest : Chest, optional
-        What `find_chest` finds in the CT, if it has been looked for.
+        What the CT shows, as of `find_chest`, if it is known.
 
     Returns
     -------
@@ -246,6 +246,17 @@ def given_lungs(mask: Volume, ct: Volume, name: str = "The volume", chest: Chest
     check_mask(lungs, chest or find_chest(ct.array))
     plausibility.check_lungs(lungs, ct.array, name)
     return ct.with_array(right_and_left(lungs, ct.array))
+
+
+def lungs_of(
+    ct: Volume, given: Volume | None, name: str, progress: Callable[[float], None] = lambda fraction: None
+) -> tuple[Volume, Chest]:
+    """The lungs of a CT on the working grid, as `given_lungs` or else by the default method, and what it shows."""
+    if given is None:
+        chest = plausibility.check_field_of_view(ct, name)
+        return segment(ct, progress=progress, name=name, chest=chest), chest
+    chest = find_chest(ct.array)
+    return given_lungs(given, ct, name, chest), chest
 
 
 def mask_on(mask: Volume, ct: Volume) -> Volume:

@@ -58,6 +58,8 @@ def test_training_repeats_exactly_learns_and_sees_no_test_row(small_cohort, tmp_
         assert run.returncode == 0, run.stderr
     first, changed = ((tmp_path / out / "model.safetensors").read_bytes() for out in ("first", "changed"))
     assert first == changed
+    first, changed = (json.loads((tmp_path / out / "model.json").read_text()) for out in ("first", "changed"))
+    assert first.pop("metrics") != changed.pop("metrics") and first == changed  # but for what the test rows say
     model = load_model(tmp_path / "first")
     assert all(model.card["metrics"][task]["auc"] > 0.9 for task in BARS)
     assert model.card["split"]["training_cases"] == 140

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...imaging.coarse_grid import block_deviation, opened
+from ...imaging.coarse_grid import STEP, block_deviation, opened
 from .atlas import Expected
 from .reach import within_reach
 from .spatial_prior import prior_odds, surely_lung
@@ -35,7 +35,7 @@ NECK = 6.1
 LEAST_AT_WALL, LEAST_AT_LUNG = 0.1, 0.5
 """Shares of the surface of dense lung that lie at the chest wall, or else against lung that is seen."""
 
-AT_WALL = 0.95
+WALL_SURFACE = 0.95
 """Distance from the axis, as a share of that of the wall, from which a surface lies at it."""
 
 
@@ -109,14 +109,15 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
 
     dense = (probability > 0.5) & ~seen
     parts, _ = ndimage.label(opened(dense, NECK))
+    reach = int(NECK / STEP)
     kept = probability.copy()
     for number, core in enumerate(ndimage.find_objects(parts), 1):
         # The core is grown to the part again, and that by its surface.
-        near = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in core)
-        part = ndimage.binary_dilation(parts[near] == number, iterations=2) & dense[near]
+        near = tuple(slice(max(0, side.start - 2 * reach), side.stop + 2 * reach) for side in core)
+        part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
         if (
-            np.mean(place.radius[near][surface] > AT_WALL) < LEAST_AT_WALL
+            np.mean(place.radius[near][surface] > WALL_SURFACE) < LEAST_AT_WALL
             and np.mean(seen[near][surface]) < LEAST_AT_LUNG
         ):
             kept[near][part] = 0
