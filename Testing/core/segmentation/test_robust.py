@@ -112,12 +112,12 @@ def test_same_ct_same_lungs_and_what_is_given_is_lung():
 
 
 def test_dense_part_in_the_middle_of_other_tissue_is_no_lung():
-    """A ball beside the lung that hangs at it by a neck is left out; one in the lung, and one at the wall, are lung."""
+    """A ball beside the lung, at one in the lung by a neck, is left out; that one, and one at the wall, are lung."""
     z, y, x = np.indices((40, 40, 80))
     lung = x < 40
     ball, wall, heart = (np.hypot(np.hypot(z - 20, y - 20), x - at) < 7 for at in (20, 4, 56))
-    neck = (abs(z - 20) < 2) & (abs(y - 20) < 2) & (x >= 40) & (x < 56)
-    lung &= ~(ball | wall)
+    neck = (abs(z - 20) < 2) & (abs(y - 20) < 2) & (x >= 20) & (x < 56)
+    lung &= ~(ball | wall | neck)
     probability = np.where(lung | ball | wall | neck | heart, 0.9, 0.1).astype(np.float32)
     radius = np.where(x < 2, 1.0, 0.5).astype(np.float32)
     found = without_islands(probability, lung, SimpleNamespace(radius=radius)) > 0.5
