@@ -69,7 +69,6 @@ def test_core_never_imports_slicer_and_describes_what_is_public(path):
     [
         ("skimage", "pip install scikit-image"),
         ("safetensors", "pip install safetensors"),
-        ("sklearn", "pip install scikit-learn"),
     ],
 )
 def test_missing_package_is_named_before_any_work(phantom_ct, tmp_path, module, hint):
@@ -101,7 +100,12 @@ DAMAGED = {
     ),
     "safetensors": (["assess"], LIBRARY, "libpart.so.1: cannot open shared object file", "safetensors"),
     "jinja2": (["assess"], OTHER_VERSION, "module 'sys' has no attribute", "--force-reinstall jinja2"),
-    "sklearn": (["segment"], "", "No module named 'sklearn.ensemble'", "--force-reinstall scikit-learn"),
+    "sklearn": (
+        ["calibrate", "labels.csv", "--out", "model"],
+        "",
+        "No module named 'sklearn.metrics'",
+        "--force-reinstall scikit-learn",
+    ),
     "skimage": (["segment"], "", "No module named 'skimage.draw'", "--force-reinstall scikit-image"),
     "scipy": (["segment"], LIBRARY, "libpart.so.1", "--force-reinstall scipy"),
     "SimpleITK": (["compare-masks", "ct.nrrd"], LIBRARY, "libpart.so.1", "--force-reinstall SimpleITK"),

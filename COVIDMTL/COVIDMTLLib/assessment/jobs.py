@@ -83,7 +83,7 @@ def segment(ct: Path, out: Path, options: LungOptions, *, progress: Callback) ->
     dicom.check_wanted(ct, as_dicom, options.keep_identity)
     if as_dicom and options.grid != "ct":
         raise InputError("A DICOM segmentation lies on the slices of its CT; leave out --grid or write another format.")
-    require(*methods.modules_of(how.method), *(dicom.MODULES if as_dicom else ()))
+    require(*methods.MODULES, *(dicom.MODULES if as_dicom else ()))
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "write": 1})
     with steps.step("read", "Reading the CT"):
         with opened_study(ct, options.series) as study:
@@ -158,7 +158,7 @@ def opacities(ct: Path, out: Path, options: OpacityOptions, *, progress: Callbac
         asked for.
     """
     name = printable(options.name or ct.name)
-    require(*methods.modules_of(methods.DEFAULT_METHOD))
+    require(*methods.MODULES)
     more = {} if options.vessels is None else {"vessels": 4}
     steps = Steps(progress, {"read": 1, "resample": 1, "lungs": 3, "opacities": 2, **more, "write": 1})
     with steps.step("read", "Reading the CT"):

@@ -152,7 +152,7 @@ def assess(
     dicom_export.check_wanted(ct, dicom, keep_identity)
     cards = [one.card if isinstance(one, Model) else read_card(one) for one in several(model)]
     segmented, torch = lungs is None or refine != "none", any(map(takes_volume, cards))
-    now, later = modules_of(refine, segmented, torch, out is not None, dicom)
+    now, later = modules_of(segmented, torch, out is not None, dicom)
     check_installed(*now, *later)
     require(*now)
     steps = Steps(progress, STEPS)

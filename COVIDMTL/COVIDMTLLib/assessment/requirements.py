@@ -15,24 +15,20 @@ from ..utils.errors import InputError
 from ..utils.optional_imports import require
 
 
-def modules_of(
-    refine: str, segmented: bool, torch: bool, written: bool, dicom: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def modules_of(segmented: bool, torch: bool, written: bool, dicom: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an assessment imports: what it begins with, and the rest in the order of its use.
 
     For `optional_imports.require`.
 
     Parameters
     ----------
-    refine : str
-        As of `pipeline.assess`.
     segmented, torch, written, dicom : bool
         Whether lungs are found or refined, a model takes PyTorch, files are written, and if so DICOM ones too.
     """
     now = methods.MODULES if segmented else ("SimpleITK", *bspline.MODULES)
     later = (
-        *((methods.ROBUST_MODULE,) if segmented and refine == "robust" else ()),
-        *(*FEATURE_MODULES, "safetensors", *(("torch", "safetensors.torch") if torch else ())),
+        *FEATURE_MODULES,
+        *("safetensors", *(("torch", "safetensors.torch") if torch else ())),
         *(("jinja2", "matplotlib.backends.backend_agg") if written else ()),
     )
     return (*now, *(dicom_export.MODULES if dicom else ())), later

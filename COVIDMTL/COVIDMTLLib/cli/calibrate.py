@@ -21,6 +21,7 @@ from ..prediction.site_calibration import LocalCases
 from ..utils import atomic_files
 from ..utils.csv_tables import read_rows
 from ..utils.errors import InputError
+from ..utils.optional_imports import require
 from ..utils.text import printable, shortened
 from ..utils.version import RESEARCH_USE_ONLY
 from .options import add_end_with_input
@@ -87,7 +88,10 @@ def calibrate_site(
     ------
     InputError
         If the cohort, the labels or the model cannot be used, there are too few labelled cases, or ``out`` is there.
+    MissingPackage
+        If scikit-learn is not installed.
     """
+    require("sklearn.metrics", "sklearn.model_selection")
     out = Path(out)
     if out.exists():
         raise InputError(f"{out} is there already; give the model a new folder.")

@@ -127,7 +127,7 @@ def follow(cts: Sequence[Source], folder: Path, volumes: bool = False, *, progre
     InputError
         If a CT cannot be used, two are the same, or they are of different patients.
     """
-    require(*methods.modules_of(methods.DEFAULT_METHOD), "jinja2", "matplotlib.backends.backend_agg")
+    require(*methods.MODULES, "jinja2", "matplotlib.backends.backend_agg")
     count = len(cts)
     steps = Steps(progress, {"read": count, "measure": 9 * count, "register": 5 * (count - 1), "report": 2})
     with steps.step("read", "Reading the CTs") as update:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..imaging import ct_checks
 from ..imaging.volume import Volume, labels_on, to_working_grid
-from ..segmentation.methods import DEFAULT_METHOD, given_lungs, modules_of
+from ..segmentation.methods import MODULES, given_lungs
 from ..utils.optional_imports import require
 from .detection import find_opacities
 from .measures import measure_opacities
@@ -86,7 +86,7 @@ def lung_vessels(ct: Volume, lungs: Volume) -> Volume:
 
 
 def _on_working_grid(ct: Volume, lungs: Volume) -> tuple[Volume, Volume]:
-    require(*modules_of(DEFAULT_METHOD))
+    require(*MODULES)
     ct_checks.check_ct(ct)
     working = to_working_grid(ct)
     return working, given_lungs(lungs, working)

@@ -11,7 +11,7 @@ from ..imaging import bspline, ct_checks
 from ..imaging.labels import LEFT, RIGHT
 from ..imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from ..utils.errors import InputError
-from ..utils.optional_imports import check_installed, require
+from ..utils.optional_imports import require
 from . import plausibility
 from .active_contour import refine_active_contour
 from .airways import holds_airways, label_airways, without_airways
@@ -39,9 +39,7 @@ MODULES = (
     "skimage.morphology",
     "skimage.segmentation",
 )
-"""What a segmentation imports, for `optional_imports.require`, but for the module of ``robust`` alone."""
-
-ROBUST_MODULE = "sklearn.ensemble"
+"""What a segmentation imports, for `optional_imports.require`."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,6 @@ class SegmentationOptions:
             # Without an exponent, which the command line would take for an option where it is negative.
             words += ["--through", *(f"{mm:.4f}" for mm in self.through)]
         return words
-
-
-def modules_of(method: str) -> tuple[str, ...]:
-    """What a segmentation by a method imports, for `optional_imports.require`."""
-    return (*MODULES, ROBUST_MODULE) if method == "robust" else MODULES
 
 
 def segment(
@@ -129,8 +122,6 @@ def segment(
         or the point lies outside the CT or in a slice without lung.
     ImplausibleCT
         If there is no lung, or if the field of view cuts it.
-    MissingPackage
-        If scikit-learn, which ``robust`` needs, is not installed.
     """
     options = method if isinstance(method, SegmentationOptions) else SegmentationOptions(method)
     method, parameters, through = options.method, options.parameters, options.through
@@ -152,7 +143,6 @@ def segment(
     if start is not None:
         check_mask(start, chest)
     if method == "robust":
-        check_installed(ROBUST_MODULE)
         lungs = segment_robust(ct.array, start, lambda fraction: progress(0.2 + 0.7 * fraction), chest)
     else:
         lungs = segment_classical(ct.array, parameters.threshold) if start is None else start
@@ -200,7 +190,7 @@ def segment_lungs(
     InputError
         If the volume is no chest CT, has no lungs or lungs cut by its field of view, or as of `segment`.
     MissingPackage
-        If a package that the method needs is not installed.
+        If a package that is needed is not installed.
 
     Examples
     --------
@@ -210,7 +200,7 @@ def segment_lungs(
     >>> lungs.geometry == ct.geometry
     True
     """
-    require(*modules_of(method))
+    require(*MODULES)
     ct_checks.check_ct(ct)
     options = SegmentationOptions(method, airways=airways)
     return labels_on(segment(to_working_grid(ct), options, initial), ct.geometry)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ...imaging.coarse_grid import opened
-from ...utils.optional_imports import require
 
 FEWEST = 300
 """Voxels of each kind (8 ml) from which something is learned."""
+
+MOST = 4000, 8000
+"""Examples of dense lung and of other tissue, at most."""
+
+NEIGHBOURS = 60
+"""Examples that look most like a voxel, which say what it is."""
+
+PRIOR = -0.2
+"""Logarithm of the odds of lung where its looks say nothing."""
 
 SURE = 3.0, 6.0
 """Most that the looks of one voxel, and those of its neighbourhood, may say, as logarithms of odds."""
@@ -85,7 +93,7 @@ def fat_in(coarse: np.ndarray, deviation: np.ndarray, wall: np.ndarray) -> np.nd
 
 
 def learned(looks: np.ndarray, lung: np.ndarray, other: np.ndarray, asked: np.ndarray) -> np.ndarray | None:
-    """What looks say of tissue, learned from examples in the same CT by boosted trees.
+    """What looks say of tissue, learned from examples in the same CT: the nearest neighbours say it.
 
     Parameters
     ----------
@@ -101,20 +109,23 @@ def learned(looks: np.ndarray, lung: np.ndarray, other: np.ndarray, asked: np.nd
     ndarray of float32, shape (z, y, x), or None if there are too few examples
         Logarithm of the odds that it is lung, 0 where not asked.
     """
+    from scipy.spatial import KDTree
+
     rng = np.random.default_rng(0)
-    examples = [_some(rng, np.flatnonzero(kind), most) for kind, most in ((lung, 8000), (other, 15000))]
+    examples = [_some(rng, np.flatnonzero(kind), most) for kind, most in zip((lung, other), MOST, strict=True)]
     if min(map(len, examples)) < FEWEST:
         return None
-    require("sklearn.ensemble")  # which takes a second, and is not needed where nothing is dense
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     of_voxel = looks.reshape(-1, looks.shape[-1])
-    classifier = HistGradientBoostingClassifier(
-        max_iter=40, min_samples_leaf=40, class_weight="balanced", early_stopping=False, random_state=0
-    )
-    classifier.fit(of_voxel[np.concatenate(examples)], np.repeat([1, 0], [len(kind) for kind in examples]))
+    known = [of_voxel[kind] for kind in examples]
+    scale = 1 / np.maximum(np.min([kind.std(axis=0) for kind in known], axis=0), 1e-3)
+    _, nearest = KDTree(np.concatenate(known) * scale).query(looks[asked] * scale, NEIGHBOURS, eps=1.0)
+    of_lung, of_other = map(len, known)
+    count = (nearest < of_lung).sum(axis=1)
+    # As if there were as many examples of both, and one neighbour more that is as likely of one as of the other.
+    one = 1 / (of_lung + of_other)
     odds = np.zeros(asked.shape, np.float32)
-    odds[asked] = np.clip(classifier.decision_function(looks[asked]), -SURE[0], SURE[0])
+    odds[asked] = PRIOR + np.log((count / of_lung + one) / ((NEIGHBOURS - count) / of_other + one))
+    odds = np.clip(odds, -SURE[0], SURE[0])
     # One block looks like anything; many that touch do not.
     together = OWN * odds + AROUND * _mean_within(asked, odds, REACH)
     return np.where(asked, np.clip(together, -SURE[1], SURE[1]), 0)
