@@ -32,8 +32,8 @@ DENSE = -250
 NECK = 6.1
 """mm to each side of a place at which two parts of dense lung hang together, and are judged apart."""
 
-LEAST_AT_WALL, LEAST_AT_LUNG = 0.1, 0.5
-"""Shares of the surface of dense lung that lie at the chest wall, or else against lung that is seen."""
+LEAST_AT_LUNG, LEAST_AT_WALL = 0.5, 0.45
+"""Share of the surface of dense lung that lies against lung that is seen, or else of the rest at the chest wall."""
 
 WALL_SURFACE = 0.95
 """Distance from the axis, as a share of that of the wall, from which a surface lies at it."""
@@ -116,10 +116,8 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
         near = tuple(slice(max(0, side.start - 2 * reach), side.stop + 2 * reach) for side in core)
         part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
-        if (
-            np.mean(place.radius[near][surface] > WALL_SURFACE) < LEAST_AT_WALL
-            and np.mean(seen[near][surface]) < LEAST_AT_LUNG
-        ):
+        at_lung, at_wall = seen[near][surface], place.radius[near][surface] > WALL_SURFACE
+        if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < LEAST_AT_WALL:
             kept[near][part] = 0
     return kept
 
