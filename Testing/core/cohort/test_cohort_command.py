@@ -29,7 +29,7 @@ from support.models.bright_model import write_bright_model
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
-GOOD, BROKEN = 3, 4
+GOOD, BROKEN = 4, 4
 HOW = AssessmentOptions(("features",), device="cpu")
 
 

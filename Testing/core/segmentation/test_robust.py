@@ -122,7 +122,12 @@ def test_dense_part_in_the_middle_of_other_tissue_is_no_lung():
     radius = np.where(x < 2, 1.0, 0.5).astype(np.float32)
     found = without_islands(probability, lung, SimpleNamespace(radius=radius)) > 0.5
     assert (found & heart).sum() == 0 and found[lung | ball | wall].all()
-    for edge, kept in ((60, False), (55, True)):  # a fifth of its surface at the wall is too little, half is not
+    for edge, kept in ((60, False), (57, True)):  # a fifth of its surface at the wall is too little, two fifths are not
+        at_wall = SimpleNamespace(radius=np.where(x > edge, np.float32(1), radius))
+        assert (without_islands(probability, lung, at_wall) > 0.5)[heart].any() == kept
+    # A larger one is no lesion that lies anywhere.
+    probability[np.hypot(np.hypot(z - 20, y - 20), x - 56) < 9] = 0.9
+    for edge, kept in ((57, False), (55, True)):
         at_wall = SimpleNamespace(radius=np.where(x > edge, np.float32(1), radius))
         assert (without_islands(probability, lung, at_wall) > 0.5)[heart].any() == kept
 

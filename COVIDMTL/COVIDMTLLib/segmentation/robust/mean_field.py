@@ -32,8 +32,14 @@ DENSE = -250
 NECK = 6.1
 """mm to each side of a place at which two parts of dense lung hang together, and are judged apart."""
 
-LEAST_AT_LUNG, LEAST_AT_WALL = 0.5, 0.45
-"""Share of the surface of dense lung that lies against lung that is seen, or else of the rest at the chest wall."""
+LEAST_AT_LUNG = 0.5
+"""Share of the surface of dense lung that lies against lung that is seen, unless the rest of it lies at the wall."""
+
+SMALL = 50.0
+"""ml of a small part, which may be a lesion that lies anywhere."""
+
+LEAST_AT_WALL = 0.3, 0.45
+"""Share of the rest of the surface that lies at the chest wall, of a small part and of a larger one."""
 
 WALL_SURFACE = 0.95
 """Distance from the axis, as a share of that of the wall, from which a surface lies at it."""
@@ -117,7 +123,8 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
         part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
         at_lung, at_wall = seen[near][surface], place.radius[near][surface] > WALL_SURFACE
-        if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < LEAST_AT_WALL:
+        least = LEAST_AT_WALL[int(np.count_nonzero(part) * STEP**3 > 1000 * SMALL)]
+        if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < least:
             kept[near][part] = 0
     return kept
 
