@@ -145,7 +145,7 @@ def compare(options: argparse.Namespace) -> None:
     kinds = {}
     if options.planted or options.kinds or options.amounts or options.seeds:
         kinds = {kind: options.amounts or AMOUNTS[kind] for kind in options.kinds or KINDS}
-    require(*MODULES)  # so that the first method is not timed with it
+    require(*MODULES)  # so that the first method is not timed with them
     rows, bands = [], []
     with staged_folder(options.out) as folder:
         for name, of_case in files.items():

@@ -28,7 +28,8 @@ def modules_of(segmented: bool, torch: bool, written: bool, dicom: bool) -> tupl
     now = methods.MODULES if segmented else ("SimpleITK", *bspline.MODULES)
     later = (
         *FEATURE_MODULES,
-        *("safetensors", *(("torch", "safetensors.torch") if torch else ())),
+        "safetensors",
+        *(("torch", "safetensors.torch") if torch else ()),
         *(("jinja2", "matplotlib.backends.backend_agg") if written else ()),
     )
     return (*now, *(dicom_export.MODULES if dicom else ())), later

@@ -123,7 +123,8 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
         part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
         at_lung, at_wall = seen[near][surface], place.radius[near][surface] > WALL_SURFACE
-        least = LEAST_AT_WALL[int(np.count_nonzero(part) * STEP**3 > 1000 * SMALL)]
+        small, large = LEAST_AT_WALL
+        least = small if np.count_nonzero(part) * STEP**3 < 1000 * SMALL else large
         if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < least:
             kept[near][part] = 0
     return kept
