@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-MISSING = ("torch", "radiomics", "pywt")
+MISSING = ("torch", "radiomics", "pywt", "sklearn")
 
 
 def blocked(folder: Path) -> Path:

@@ -71,7 +71,7 @@ def test_weights_wanted_are_those_of_the_network_of_pytorch(name):
     assert weights_wanted(config) == wanted
 
 
-def test_command_line_assesses_without_pytorch_and_pyradiomics(phantom_ct, tmp_path):
+def test_command_line_assesses_without_pytorch_pyradiomics_and_scikit_learn(phantom_ct, tmp_path):
     (tmp_path / "missing").mkdir()
     paths = [str(blocked(tmp_path / "missing")), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
