@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..prediction.likelihood_ratio import AGAINST, FOR, NOTHING
+from ..utils.plot_style import default_style
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from . import histograms
 from .folder import IMAGE_SUFFIXES
@@ -29,6 +30,7 @@ NAMED, REASONS = 100, 50
 """Cases that are named for each reason of failure, and reasons that are; the table has all."""
 
 
+@default_style()
 def write_summary(outcomes: Sequence[Outcome], total: int, cases: str, path: Path) -> None:
     """Write the summary of a cohort as HTML, with pictures and style inside the page.
 

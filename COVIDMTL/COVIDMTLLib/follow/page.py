@@ -10,6 +10,7 @@ from typing import Any
 from ..opacities.measures import HEIGHTS
 from ..reports.figures import Picture
 from ..reports.opacity_figures import COLOURS, zone_map
+from ..utils.plot_style import default_style
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from .change import MEASURES, SIDES
 from .pictures import curve, same_places
@@ -27,6 +28,7 @@ CURVES = {
 }
 
 
+@default_style()
 def write_page(
     result: Mapping[str, Any], scans: Sequence[Scan], registrations: Sequence[Registration], path: Path
 ) -> None:

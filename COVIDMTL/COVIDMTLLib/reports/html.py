@@ -14,6 +14,7 @@ from ..patient.laboratory import LABORATORY, LabValue
 from ..prediction import likelihood_ratio
 from ..prediction.stability import moved_most
 from ..prediction.verdicts import in_words as in_words_of_verdict
+from ..utils.plot_style import default_style
 from ..utils.version import RESEARCH_USE_ONLY, __version__
 from .cohort_densities import LUNGS as LUNGS_OF_COHORT
 from .cohort_densities import patients as patients_of_cohort
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TEMPLATE = "report.html.jinja"
 
 
+@default_style()
 def write_report(assessment: Assessment, path: str | Path) -> None:
     """Write the report of an assessment as HTML, with pictures and style inside the page."""
     from jinja2 import Environment, FileSystemLoader

@@ -9,6 +9,7 @@ import subprocess
 import time
 from functools import partial
 
+import matplotlib
 import numpy as np
 import psutil
 import pytest
@@ -22,6 +23,7 @@ from COVIDMTLLib.imaging.volume import Volume, to_working_grid
 from COVIDMTLLib.measurements.density import lung_densities
 from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.prediction.verdicts import aggregate
+from COVIDMTLLib.reports.html import write_report
 from support.running_processes import still_running
 
 MODEL = ("--model", "features+labs", "--device", "cpu")
@@ -117,9 +119,16 @@ def test_report_is_one_page_with_all_that_matters(assessed):
             assert re.search(rf"{re.escape(name)}\s+{100 * probability:.0f}&nbsp;%", text)
 
 
-def test_report_escapes_what_a_file_is_called(phantom, tmp_path):
-    assess(phantom.ct, tmp_path, lungs=phantom.lungs, name="<script>alert(1)</script>.nrrd")
-    assert "<script>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+def test_report_escapes_what_a_file_is_called_and_has_a_style_of_its_own(phantom, tmp_path):
+    done = assess(phantom.ct, tmp_path, lungs=phantom.lungs, name="<script>alert(1)</script>.nrrd")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    # Whatever a user, or a program around this one, has set of matplotlib.
+    with matplotlib.rc_context({"savefig.dpi": 300, "axes.facecolor": "red", "font.size": 20}):
+        write_report(done, tmp_path / "again.html")
+    again = (tmp_path / "again.html").read_text(encoding="utf-8")
+    pictures, others = (re.findall(r"data:image/png;base64,[^\"]*", one) for one in (page, again))
+    assert len(pictures) > 4 and pictures == others
 
 
 def test_json_progress_is_all_that_is_on_standard_output(assessed):
