@@ -45,6 +45,7 @@ def test_healthy_lungs_keep_their_shape(patient):
     [
         ("lowres2", 0.96),  # a raised left diaphragm, under which the spleen is no dense lung
         ("lctsc-02", 0.96),  # in shallow breath, with dense lung at the back
+        ("lctsc-05", 0.94),  # ribs are faint, and dense lung is taken to reach beyond them where they are not seen
         ("lctsc-06", 0.96),  # ribs are missing, and a shoulder blade is none
     ],
 )
@@ -123,11 +124,6 @@ def test_dense_part_in_the_middle_of_other_tissue_is_no_lung():
     found = without_islands(probability, lung, SimpleNamespace(radius=radius)) > 0.5
     assert (found & heart).sum() == 0 and found[lung | ball | wall].all()
     for edge, kept in ((60, False), (57, True)):  # a fifth of its surface at the wall is too little, two fifths are not
-        at_wall = SimpleNamespace(radius=np.where(x > edge, np.float32(1), radius))
-        assert (without_islands(probability, lung, at_wall) > 0.5)[heart].any() == kept
-    # A larger one is no lesion that lies anywhere.
-    probability[np.hypot(np.hypot(z - 20, y - 20), x - 56) < 9] = 0.9
-    for edge, kept in ((57, False), (55, True)):
         at_wall = SimpleNamespace(radius=np.where(x > edge, np.float32(1), radius))
         assert (without_islands(probability, lung, at_wall) > 0.5)[heart].any() == kept
 

@@ -24,8 +24,8 @@ COSTAL = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
 FAR = 1e3
 """Distance of lung that is not met."""
 
-RIB = 130
-"""HU of a rib on the coarse grid, where thick slices blur it."""
+RIB, AROUND_RIB = 130, 100
+"""HU of a rib on the coarse grid, where thick slices blur it, and of what holds the pieces of one together."""
 
 BEHIND, CERTAINLY = 9, 20.0
 """mm beyond aerated lung within which bone is a rib for certain, and how many times as much it counts."""
@@ -100,7 +100,7 @@ def tissue_of(frame: Frame, coarse: np.ndarray) -> Tissue:
     coarse : ndarray of shape (z, y, x)
         HU on the coarse grid.
     """
-    bone = without_small(coarse > RIB, SMALLEST_RIB)
+    bone = (coarse > RIB) & without_small(coarse > AROUND_RIB, SMALLEST_RIB)
     thick = dilated(eroded(bone, THICKEST_RIB / 2), THICKEST_RIB)
     thick[:, :, np.abs(np.arange(bone.shape[2]) - frame.middle) * STEP < SPINE] = False
     return Tissue(bone & ~thick, fat_like(coarse))

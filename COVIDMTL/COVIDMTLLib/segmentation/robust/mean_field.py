@@ -21,6 +21,9 @@ WALL = 1.02
 SELDOM = 0.15
 """Share of the anatomies below which a place is taken for other tissue."""
 
+UNDER = 45.0
+"""mm below the lowest aerated lung down to which tissue is an example of what is not lung: most of a liver lies there."""
+
 COUPLING = 7.0
 """How much the neighbours of a voxel count."""
 
@@ -35,11 +38,8 @@ NECK = 6.1
 LEAST_AT_LUNG = 0.5
 """Share of the surface of dense lung that lies against lung that is seen, unless the rest of it lies at the wall."""
 
-SMALL = 50.0
-"""ml of a small part, which may be a lesion that lies anywhere."""
-
-LEAST_AT_WALL = 0.3, 0.45
-"""Share of the rest of the surface that lies at the chest wall, of a small part and of a larger one."""
+LEAST_AT_WALL = 0.3
+"""Share of the rest of the surface that lies at the chest wall."""
 
 WALL_SURFACE = 0.95
 """Distance from the axis, as a share of that of the wall, from which a surface lies at it."""
@@ -87,8 +87,10 @@ def lung_field(
     reach = within_reach(lung, place)
     dense = sure_lung(surely_lung(place) & place.dense & reach & solid & ~skin & ~fat, depth)
     evidence = prior_odds(lung, dense, skin, place) - 2.0 * fat
-    at_lungs = lung.any(axis=(1, 2), keepdims=True)
-    other = solid & at_lungs & ((place.lung < SELDOM) | fat)
+    levels = np.flatnonzero(lung.any(axis=(1, 2)))
+    beside = slice(max(0, levels[0] - int(UNDER / STEP)), levels[-1] + 1)
+    other = np.zeros(lung.shape, bool)
+    other[beside] = solid[beside] & ((place.lung[beside] < SELDOM) | fat[beside])
     odds = learned(looks, dense, other, solid & ~skin & reach)
     if odds is not None:
         evidence += odds
@@ -123,9 +125,7 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
         part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
         at_lung, at_wall = seen[near][surface], place.radius[near][surface] > WALL_SURFACE
-        small, large = LEAST_AT_WALL
-        least = small if np.count_nonzero(part) * STEP**3 < 1000 * SMALL else large
-        if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < least:
+        if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < LEAST_AT_WALL:
             kept[near][part] = 0
     return kept
 
