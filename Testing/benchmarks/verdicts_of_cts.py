@@ -78,6 +78,8 @@ def main():
     names = options.cts or sorted(
         path.name for path in options.folder.iterdir() if path.is_dir() or "_image." in path.name
     )
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in names:
         rows.append(row_of(options.folder / name, options.keep))
