@@ -22,7 +22,7 @@ SELDOM = 0.15
 """Share of the anatomies below which a place is taken for other tissue."""
 
 UNDER = 45.0
-"""mm below the lowest aerated lung down to which tissue is an example of what is not lung: most of a liver lies there."""
+"""mm below the lowest aerated lung down to which tissue is an example of what is no lung: most of a liver is there."""
 
 COUPLING = 7.0
 """How much the neighbours of a voxel count."""
@@ -35,11 +35,8 @@ DENSE = -250
 NECK = 6.1
 """mm to each side of a place at which two parts of dense lung hang together, and are judged apart."""
 
-LEAST_AT_LUNG = 0.5
-"""Share of the surface of dense lung that lies against lung that is seen, unless the rest of it lies at the wall."""
-
-LEAST_AT_WALL = 0.3
-"""Share of the rest of the surface that lies at the chest wall."""
+LEAST_BOUNDED = 0.5
+"""Share of the surface of dense lung that lies at lung that is seen or at the chest wall, and not at other tissue."""
 
 WALL_SURFACE = 0.95
 """Distance from the axis, as a share of that of the wall, from which a surface lies at it."""
@@ -103,7 +100,7 @@ def lung_field(
 
 
 def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) -> np.ndarray:
-    """Without dense parts that neither lie at the chest wall nor have lung around them: heart, vessels and liver.
+    """Without dense parts that lie at other tissue more than at lung and the chest wall: heart, vessels, liver, spleen.
 
     Parameters
     ----------
@@ -124,8 +121,8 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
         near = tuple(slice(max(0, side.start - 2 * reach), side.stop + 2 * reach) for side in core)
         part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
-        at_lung, at_wall = seen[near][surface], place.radius[near][surface] > WALL_SURFACE
-        if at_lung.mean() < LEAST_AT_LUNG and at_wall[~at_lung].mean() < LEAST_AT_WALL:
+        bounded = seen[near] | (place.radius[near] > WALL_SURFACE)
+        if bounded[surface].mean() < LEAST_BOUNDED:
             kept[near][part] = 0
     return kept
 
