@@ -85,9 +85,9 @@ def lung_field(
     dense = sure_lung(surely_lung(place) & place.dense & reach & solid & ~skin & ~fat, depth)
     evidence = prior_odds(lung, dense, skin, place) - 2.0 * fat
     levels = np.flatnonzero(lung.any(axis=(1, 2)))
-    beside = slice(max(0, levels[0] - int(UNDER / STEP)), levels[-1] + 1)
-    other = np.zeros(lung.shape, bool)
-    other[beside] = solid[beside] & ((place.lung[beside] < SELDOM) | fat[beside])
+    beside = np.zeros((len(lung), 1, 1), bool)
+    beside[max(0, levels[0] - int(UNDER / STEP)) : levels[-1] + 1] = True
+    other = solid & beside & ((place.lung < SELDOM) | fat)
     odds = learned(looks, dense, other, solid & ~skin & reach)
     if odds is not None:
         evidence += odds
