@@ -1,13 +1,16 @@
 """``covid-mtl cohort``: killed and gone on with, two at once, on a Dask cluster, and what is wrong with a table."""
 
+import base64
 import csv
 import json
 import os
+import re
 import signal
 import threading
 import time
 from functools import partial
 
+import matplotlib
 import numpy as np
 import pytest
 from conftest import covid_mtl
@@ -263,8 +266,11 @@ def test_summary_names_failures_and_what_is_unlike_the_others(tmp_path):
     outcomes += [
         Outcome({"case": f"f{number}", "error": f"/cts/{number}.nii.gz is empty; f{number}."}) for number in range(3)
     ]
-    write_summary(outcomes, 50, "cases", tmp_path / "cohort.html")
+    with matplotlib.rc_context({"axes.facecolor": "#ff0123"}):  # whatever a user has set, or a program around this one
+        write_summary(outcomes, 50, "cases", tmp_path / "cohort.html")
     page = (tmp_path / "cohort.html").read_text(encoding="utf-8")
+    plots = re.findall(r"data:image/svg.xml;base64,([^\"]*)", page)
+    assert len(plots) > 5 and not any(b"#ff0123" in base64.b64decode(plot) for plot in plots)
     assert all(f"<b>{number}</b>{what}" in page for number, what in [(40, "assessed"), (3, "failed"), (7, "still")])
     assert "<b>3&nbsp;cases:</b> … is empty; …." in page and "f0, f1, f2" in page
     unlike = page[page.index("Unlike the others") : page.index("Made with")]

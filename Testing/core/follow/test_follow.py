@@ -1,11 +1,14 @@
 """Several CTs of one patient in time: what changed is found, and said only where the measurement allows it."""
 
+import base64
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from datetime import datetime
 
+import matplotlib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -101,7 +104,8 @@ def test_a_change_is_found_and_its_interval_holds_the_truth(patient, files, tmp_
 
 def test_three_cts_in_the_order_given_where_a_date_is_missing(files, tmp_path):
     dates = [datetime(2020, 3, 1), None, datetime(2020, 1, 1)]
-    result = compared(files, tmp_path / "out", "late", "early", "same", dates=dates, called=["a", "b <i>", "c"])
+    with matplotlib.rc_context({"axes.facecolor": "#ff0123"}):  # whatever a user has set, or a program around this one
+        result = compared(files, tmp_path / "out", "late", "early", "same", dates=dates, called=["a", "b <i>", "c"])
     assert [(one["from"], one["to"]) for one in result["changes"]] == [(0, 1), (1, 2), (0, 2)]
     verdicts = [one["measures"]["both_opacity_share"]["verdict"] for one in result["changes"]]
     assert verdicts == [DECREASED, NO_CHANGE, DECREASED]
@@ -111,6 +115,8 @@ def test_three_cts_in_the_order_given_where_a_date_is_missing(files, tmp_path):
     assert result["warnings"][0].startswith("There is no date of b <i>: the CTs are taken in the order")
     page = (tmp_path / "out" / "follow.html").read_text()
     assert "b &lt;i&gt;" in page and "b <i>" not in page and "01 Mar 2020" in page
+    curves = re.findall(r"data:image/svg.xml;base64,([^\"]*)", page)
+    assert curves and not any(b"#ff0123" in base64.b64decode(curve) for curve in curves)
 
 
 def test_registration_is_the_same_each_time_and_leaves_equal_lungs_alone(patient):

@@ -56,7 +56,7 @@ def test_other_chests_keep_their_shape(real_ct, name, dice):
 
 
 def test_liver_under_consolidation_is_no_lung(real_ct):
-    """Of what the trimap calls surely no lung 44 ml are consolidation; with no liver to learn from it would be 96 ml."""
+    """Of what the trimap calls surely no lung 44 ml are consolidation; with no liver to learn from it is 96 ml."""
     ct = to_working_grid(read_ct(real_ct / "ricord-1a"))
     trimap = read_mask(real_ct / "ricord-1a_trimap.nrrd")
     other = labels_on(trimap.with_array((trimap.array == 0).astype(np.uint8)), ct.geometry).array > 0
