@@ -28,7 +28,8 @@ MOSTLY = 2.0
 def mirrored_axes(chest: Chest) -> tuple[int, ...]:
     """Axes of a CT along which it is mirrored: 0 if it is upside down, 1 if its front lies behind.
 
-    The trachea and the main bronchi go up from the middle of the lungs, and the spine is behind it.
+    The trachea and the main bronchi go up from the middle of the lungs, which are narrower there, and the spine is
+    behind it.
 
     Parameters
     ----------
@@ -46,7 +47,9 @@ def mirrored_axes(chest: Chest) -> tuple[int, ...]:
     axes = []
     levels, rows = (np.flatnonzero(chest.lung.any(axis=others)) for others in ((1, 2), (0, 2)))
     airways = np.flatnonzero(chest.in_airways.any(axis=(1, 2)))
-    if len(airways) * STEP >= LONG and airways.mean() < levels[0] + LOW * (levels[-1] - levels[0]):
+    low = len(airways) * STEP >= LONG and airways.mean() < levels[0] + LOW * (levels[-1] - levels[0])
+    quarter = len(levels) // 4 + 1
+    if low and _width(chest.lung[levels[:quarter]]) < _width(chest.lung[levels[-quarter:]]):
         axes.append(0)
     bone = chest.coarse[levels[0] : levels[-1] + 1] > SPINAL_BONE
     around = 2 * int(CURVED / STEP) + 1
@@ -55,6 +58,12 @@ def mirrored_axes(chest: Chest) -> tuple[int, ...]:
     if spine[:middle].sum() > MOSTLY * spine[middle:].sum():
         axes.append(1)
     return tuple(axes)
+
+
+def _width(lung: np.ndarray) -> float:
+    """Coarse voxels from the right to the left side of lungs (z, y, x), on average over levels that all have some."""
+    along_x = np.asarray(lung.any(axis=1))
+    return float(np.mean(along_x.shape[1] - along_x[:, ::-1].argmax(axis=1) - along_x.argmax(axis=1)))
 
 
 def warn_of_orientation(chest: Chest, name: str = "The volume") -> list[str]:
