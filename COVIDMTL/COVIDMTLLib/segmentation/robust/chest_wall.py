@@ -21,6 +21,10 @@ ANGLES = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
 COSTAL = (np.cos(ANGLES) > -0.3) & (np.sin(ANGLES) > -0.5)
 """Directions in which there are ribs: neither to the middle nor to the front."""
 
+REACHED = COSTAL | ((np.cos(ANGLES) > np.cos(np.deg2rad(80))) & (np.sin(ANGLES) < 0))
+"""Directions in which aerated lung, where there is some, lies against the wall: those with ribs, and those to the front
+but for the middle, where the heart may lie."""
+
 FAR = 1e3
 """Distance of lung that is not met."""
 
@@ -191,7 +195,8 @@ def aerated_levels(rays: Rays) -> tuple[int, int]:
 def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass: float) -> tuple[float, np.ndarray]:
     """Share of the directions in which aerated lung lies away from the chest wall, and which they are.
 
-    What lies between is dense there. The directions are bool of shape (z, DIRECTIONS).
+    What lies between is dense there. The directions are bool of shape (z, DIRECTIONS); the share is one of those with
+    ribs.
 
     The share counts as 1 if in many directions there is no aerated lung at all: of the levels at which it has some, and
     of those at which the other half of the chest does, but for what apices, and the halves of a diaphragm, lie apart.
@@ -214,7 +219,7 @@ def away_from_wall(wall: np.ndarray, rays: Rays, levels: tuple[int, int], glass:
     gap = ndimage.grey_opening(np.where(some, np.maximum(nearest - rays.last, 0), 0), (3, 5), mode=WRAP) * STEP
     first, last = aerated_levels(rays)
     first, last = min(first, levels[0] + BASES_APART // STEP), max(last, levels[1] - APICES_APART // STEP)
-    away = (gap > GAP) & some & COSTAL
+    away = (gap > GAP) & some & REACHED
     away[:first] = away[last:] = False
     some = some[first:last, COSTAL]
     if 1 - some.mean() > (MUCH_MISSING if glass > BLURRED else MOST_MISSING):
