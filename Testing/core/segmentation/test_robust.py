@@ -1,5 +1,6 @@
 """The method robust: lungs with what is dense in them, on the real CT and on the synthetic one."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,10 @@ from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.segmentation.methods import segment
 from COVIDMTLLib.segmentation.robust import segment_robust
 from COVIDMTLLib.segmentation.robust.aerated import central_airways, enclosed_air
+from COVIDMTLLib.segmentation.robust.chest import find_chest
 from COVIDMTLLib.segmentation.robust.mean_field import without_islands
+from COVIDMTLLib.segmentation.robust.orientation import mirrored_axes
+from scipy import ndimage
 from support.data.planted_opacities import plant
 
 
@@ -63,6 +67,16 @@ def test_liver_under_consolidation_is_no_lung(real_ct):
     assert np.count_nonzero(segment_robust(ct.array) & other) < 85_000
 
 
+def test_white_upper_lobe_in_front_is_found(real_ct):
+    """Aerated lung reaches all ribs that it is asked about at the sides, and not the chest wall in front."""
+    ct = to_working_grid(read_ct(real_ct / "lctsc-02_image.nrrd"))
+    lungs = labels_on(read_mask(real_ct / "lctsc-02_mask.nrrd"), ct.geometry)
+    planted, opacities = plant(ct, lungs, "white-lung", 0.2, seed=31)
+    found = segment_robust(planted.array)
+    assert overlap(found, lungs.array)["dice"] > 0.95
+    assert recall(found, opacities.array > 0) > 0.85  # 0.30 by what is seen at the sides alone
+
+
 # Thresholds find next to nothing of consolidation at the pleura. Seeds are others than those it was built with; one
 # alone says little, since what is found depends on where in the chest it lies.
 @pytest.mark.parametrize(
@@ -109,6 +123,26 @@ def test_airways_air_and_wall_are_no_lung(synthetic):
     assert np.count_nonzero(lumen & (lungs > 0)) < 0.1 * np.count_nonzero(lumen)
 
 
+def test_gas_in_bowel_is_no_trachea(synthetic):
+    """A trachea that is not found, under dense lung, leaves the CT the way up that it is."""
+    ct = synthetic[0].array.copy()
+    coarse = block_mean(ct)
+    airways = central_airways(ct, coarse, enclosed_air(coarse)[0])
+    ct[ndimage.binary_dilation(airways, iterations=4)] = 40
+    _, y, x = np.indices(ct.shape, sparse=True)
+    bowel = np.hypot(y - ct.shape[1] // 2, x - ct.shape[2] // 2 - 40) < 8
+    ct[9:60] = np.where(np.hypot(y - ct.shape[1] // 2, x - ct.shape[2] // 2 - 40) < 20, 40, ct[9:60])
+    ct[12:57] = np.where(bowel, -1000, ct[12:57])
+    chest = find_chest(ct)
+    assert chest.air[5:18].any()
+    assert chest.airways is None
+    assert mirrored_axes(chest) == ()
+    # Not even where it is taken for one: the lungs are wider there.
+    in_airways = np.zeros(chest.lung.shape, bool)
+    in_airways[4:19] = chest.air[4:19] & ~chest.lung[4:19]
+    assert mirrored_axes(replace(chest, in_airways=in_airways)) == ()
+
+
 def test_same_ct_same_lungs_and_what_is_given_is_lung():
     phantom = thorax(5, consolidation=0.1, ground_glass=0.1, spacing=(1.6, 1.6, 2.0), size=0.8)
     ct = to_working_grid(phantom.ct)
@@ -129,11 +163,15 @@ def test_dense_part_in_the_middle_of_other_tissue_is_no_lung():
     lung &= ~(ball | wall | neck)
     probability = np.where(lung | ball | wall | neck | heart, 0.9, 0.1).astype(np.float32)
     radius = np.where(x < 2, 1.0, 0.5).astype(np.float32)
-    found = without_islands(probability, lung, SimpleNamespace(radius=radius)) > 0.5
+    one_half = np.zeros(lung.shape, bool)
+    found = without_islands(probability, lung, SimpleNamespace(radius=radius, left=one_half)) > 0.5
     assert (found & heart).sum() == 0 and found[lung | ball | wall].all()
     for edge, kept in ((57, False), (54, True)):  # two fifths of its surface at the wall are too little, three are not
-        at_wall = SimpleNamespace(radius=np.where(x > edge, np.float32(1), radius))
+        at_wall = SimpleNamespace(radius=np.where(x > edge, np.float32(1), radius), left=one_half)
         assert (without_islands(probability, lung, at_wall) > 0.5)[heart].any() == kept
+    # In a half of the chest in which no lung is seen it is the lung.
+    only = SimpleNamespace(radius=radius, left=x >= 40)
+    assert (without_islands(probability, lung, only) > 0.5)[heart].all()
 
 
 def test_ct_without_a_chest_has_no_lungs():

@@ -52,6 +52,8 @@ class Expected:
         The same for the place at the wall in that direction.
     radius, behind, beyond, dense : ndarray
         As of `Half`.
+    left : ndarray of bool, shape (z, y, x)
+        Whether the voxel goes with the left half.
     lateral : ndarray of bool, shape (x,)
         Beside the mediastinum.
     """
@@ -62,6 +64,7 @@ class Expected:
     behind: np.ndarray
     beyond: np.ndarray
     dense: np.ndarray
+    left: np.ndarray
     lateral: np.ndarray
 
 
@@ -95,6 +98,7 @@ def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.n
         np.where(is_left, other.behind, one.behind),
         np.where(is_left, other.beyond, one.beyond),
         np.where(is_left, other.dense, one.dense),
+        is_left,
         np.abs(np.arange(left.shape[2]) - frame.middle) * STEP > MEDIASTINUM,
     )
 

@@ -102,6 +102,8 @@ def lung_field(
 def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) -> np.ndarray:
     """Without dense parts that lie at other tissue more than at lung and the chest wall: heart, vessels, liver, spleen.
 
+    A part that is larger than all lung that is seen in its half of the chest is the lung of that half.
+
     Parameters
     ----------
     probability : ndarray of float32, shape (z, y, x)
@@ -122,7 +124,8 @@ def without_islands(probability: np.ndarray, seen: np.ndarray, place: Expected) 
         part = ndimage.binary_dilation(parts[near] == number, iterations=reach) & dense[near]
         surface = ndimage.binary_dilation(part) & ~part
         bounded = seen[near] | (place.radius[near] > WALL_SURFACE)
-        if bounded[surface].mean() < LEAST_BOUNDED:
+        half = place.left if place.left[near][part].mean() > 0.5 else ~place.left
+        if bounded[surface].mean() < LEAST_BOUNDED and np.count_nonzero(part) < np.count_nonzero(seen & half):
             kept[near][part] = 0
     return kept
 

@@ -18,7 +18,7 @@ AT_WALL = 3.0
 MOSTLY = 0.6
 """Share of the anatomies from which a place mostly is lung."""
 
-SURELY = 0.8
+SURELY = 0.85
 """Share of the anatomies from which a place surely is lung."""
 
 COMMON = 0.5
