@@ -202,10 +202,8 @@ def _trachea(coarse: np.ndarray, air: np.ndarray) -> list[tuple[int, float, floa
     chains = [chain for chain in chains if len(chain) * STEP >= 18]
     if not chains:
         return None
-    excess = [len(chain) * STEP - 2 * float(np.median([place[3] for place in chain])) for chain in chains]
-    best = int(np.argmax(excess))
-    # What goes on for less than twice as far as it lies aside is bowel.
-    return [place[:3] for place in chains[best]] if excess[best] > 0 else None
+    best = max(chains, key=lambda chain: len(chain) * STEP - 2 * float(np.median([place[3] for place in chain])))
+    return [place[:3] for place in best]
 
 
 def _along(trachea: list[tuple[int, float, float]], air: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
