@@ -9,6 +9,7 @@ import numpy as np
 from .chest_axes import Frame, frame_of
 from .chest_wall import (
     ANGLES,
+    COSTAL,
     DIRECTIONS,
     FAR,
     Rays,
@@ -24,7 +25,7 @@ RIGHT_HALF, LEFT_HALF = -1, 1
 
 MOST_AWAY, MUCH_AWAY, LITTLE_AWAY = 0.10, 0.03, 0.01
 """Share of the directions in which aerated lung lies away from the chest wall, from which lung may be dense anywhere in
-one half of the chest; from which it may be so far around these, and where there is no aerated lung; and from which that
+one half of the chest; from which it may be so far around these, and where none meets the ribs; and from which that
 is so in the other half then. Below, it may be dense in these directions alone."""
 
 AROUND, FAR_AROUND = (3, 5), (13, 15)
@@ -86,7 +87,8 @@ def halves_of(coarse: np.ndarray, aerated: np.ndarray, glass: np.ndarray) -> tup
             if share <= MUCH_AWAY and less <= LITTLE_AWAY:
                 continue
             everywhere = max(share, less) > MOST_AWAY
-            missing = rays[which].last >= FAR
+            # To the front there may be no aerated lung because there is the heart.
+            missing = (rays[which].last >= FAR) & COSTAL
             dense[which] = everywhere | _wider(directions | more_directions | missing, FAR_AROUND)
             rays[which] = rays_of(frame, which, tissue, lung, certain=False)
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
