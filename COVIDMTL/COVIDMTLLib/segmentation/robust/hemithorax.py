@@ -87,8 +87,10 @@ def halves_of(coarse: np.ndarray, aerated: np.ndarray, glass: np.ndarray) -> tup
             if share <= MUCH_AWAY and less <= LITTLE_AWAY:
                 continue
             everywhere = max(share, less) > MOST_AWAY
-            # To the front there may be no aerated lung because there is the heart.
-            missing = (rays[which].last >= FAR) & COSTAL
+            missing = rays[which].last >= FAR
+            if np.count_nonzero(directions[:, COSTAL]) < 0.5 * np.count_nonzero(directions):
+                # Beside dense lung in front there may be none because of the heart.
+                missing &= COSTAL
             dense[which] = everywhere | _wider(directions | more_directions | missing, FAR_AROUND)
             rays[which] = rays_of(frame, which, tissue, lung, certain=False)
     return frame, [_half_of(frame, which, one, dense[which], lung.shape) for which, one in rays.items()]
