@@ -21,8 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from COVIDMTLLib.imaging.coarse_grid import block_mean, dilated, eroded, repeated
-from COVIDMTLLib.imaging.io.reader import read_ct, read_mask
+from COVIDMTLLib.imaging.io.reader import read_ct
 from COVIDMTLLib.imaging.volume import Geometry, Volume, labels_on, to_working_grid
 from COVIDMTLLib.measurements.overlap import overlap
 from COVIDMTLLib.segmentation.methods import segment
@@ -31,39 +30,13 @@ from COVIDMTLLib.utils.errors import InputError
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
+from support.data.known_lungs import known_lungs  # noqa: E402
 from support.data.planted_opacities import plant  # noqa: E402
 from support.lung_pictures import Band, band, draw_pages  # noqa: E402
 
 PLANTED = (("white-lung", 0.2), ("white-lung", 0.4), ("consolidation", 0.3))
-CLOSED, AWAY = 20.0, 14.0
-"""mm by which lungs are closed, and from there to what is surely not lung."""
-
 TURN, WIDER, NOISE = 8, 40, 40
 """Degrees, mm to each side that are added for it, and standard deviation in HU, of the transformations."""
-
-WITHIN = 7.0
-"""mm by which what is surely lung is closed for opacities to be planted in it."""
-
-
-def truth_of(folder: Path, name: str, ct: Volume) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Lungs, what is surely lung and what is surely not, on the grid of a CT; None if nothing is known."""
-    for kind in ("mask", "reference_lung"):
-        if (folder / f"{name}_{kind}.nrrd").is_file():
-            lungs = labels_on(read_mask(folder / f"{name}_{kind}.nrrd"), ct.geometry).array > 0
-            margin = int(CLOSED // 3) + 2
-            coarse = np.pad(block_mean(lungs) > 0.5, margin)
-            closed = eroded(dilated(coarse, CLOSED), CLOSED)
-            far = ~dilated(closed, AWAY)[(slice(margin, -margin),) * 3]
-            return lungs, lungs, repeated(far, lungs.shape)
-    if not (folder / f"{name}_trimap.nrrd").is_file():
-        return None
-    trimap = read_mask(folder / f"{name}_trimap.nrrd")
-    sure, other = (
-        labels_on(trimap.with_array((trimap.array == value).astype(np.uint8)), ct.geometry).array > 0
-        for value in (1, 0)
-    )
-    lungs = (eroded(dilated(sure, WITHIN, 1), WITHIN, 1) | sure) & ~other
-    return lungs, sure, other
 
 
 def cases(folder: Path, planted: bool, seed: int) -> Iterator[tuple[str, Volume, tuple, np.ndarray | None]]:
@@ -73,7 +46,7 @@ def cases(folder: Path, planted: bool, seed: int) -> Iterator[tuple[str, Volume,
         if not (path.is_dir() or "_image." in path.name):
             continue
         ct = to_working_grid(read_ct(path))
-        truth = truth_of(folder, name, ct)
+        truth = known_lungs(folder, name, ct)
         if truth is None:
             continue
         yield name, ct, truth, None

@@ -31,7 +31,8 @@ from COVIDMTLLib.utils.errors import InputError
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from benchmarks.benchmark_chests import transformed, truth_of  # noqa: E402
+from benchmarks.benchmark_chests import transformed  # noqa: E402
+from support.data.known_lungs import known_lungs  # noqa: E402
 from support.data.planted_opacities import KINDS, plant  # noqa: E402
 from support.lung_pictures import Band, band, draw_pages  # noqa: E402
 
@@ -79,7 +80,7 @@ def of_ct(path: Path, folder: Path, options: argparse.Namespace) -> tuple[list[d
     """Rows and pictures of a CT, as it is and with opacities planted."""
     name = path.name.partition("_image.")[0]
     ct = to_working_grid(read_ct(path))
-    truth = truth_of(folder, name, ct)
+    truth = known_lungs(folder, name, ct)
     if truth is None:
         return [], []
     lung = truth[0]

@@ -25,7 +25,7 @@ RIGHT_HALF, LEFT_HALF = -1, 1
 
 MOST_AWAY, MUCH_AWAY, LITTLE_AWAY = 0.10, 0.03, 0.01
 """Share of the directions in which aerated lung lies away from the chest wall, from which lung may be dense anywhere in
-one half of the chest; from which it may be so far around these, and where none meets the ribs; and from which that
+one half of the chest; from which it may be so far around these, and where there is no aerated lung; and from which that
 is so in the other half then. Below, it may be dense in these directions alone."""
 
 AROUND, FAR_AROUND = (3, 5), (13, 15)
@@ -89,7 +89,7 @@ def halves_of(coarse: np.ndarray, aerated: np.ndarray, glass: np.ndarray) -> tup
             everywhere = max(share, less) > MOST_AWAY
             missing = rays[which].last >= FAR
             if np.count_nonzero(directions[:, COSTAL]) < 0.5 * np.count_nonzero(directions):
-                # Beside dense lung in front there may be none because of the heart.
+                # Where lung is dense in front, that there is none beside it may be because of the heart.
                 missing &= COSTAL
             dense[which] = everywhere | _wider(directions | more_directions | missing, FAR_AROUND)
             rays[which] = rays_of(frame, which, tissue, lung, certain=False)
