@@ -37,7 +37,7 @@ BEHIND, CERTAINLY = 9, 20.0
 GAP = 12
 """mm between aerated lung and ribs that healthy lungs do not have."""
 
-MUCH_MISSING, MOST_MISSING = 0.2, 0.5
+MUCH_MISSING, MOST_MISSING = 0.21, 0.5
 """Share of the directions to the wall without aerated lung, from which lung is dense if there is ground glass beside
 it, and from which it is so anyway: a raised diaphragm leaves out less."""
 
@@ -60,6 +60,10 @@ INTERCOSTAL = 11, 5
 NEAR_RIB, BEHIND_RIB = 7, 9
 """Levels and directions in which one rib at least is met, and mm beyond the nearest of them up to which the wall may
 lie: the chest narrows towards the apex."""
+
+NO_RIB, LEVELS_AROUND, DIRECTIONS_AROUND = 12.0, 21, 9
+"""mm by which bone is nearer than that around it, from which it is no rib, and the levels and directions around it:
+vessels with contrast medium in dense lung are seen in a few directions at a few levels."""
 
 APICES_APART, BASES_APART = 15, 45
 """mm by which one apex may be higher than the other, and one half of the diaphragm."""
@@ -138,6 +142,7 @@ def rays_of(frame: Frame, which: int, tissue: Tissue, lung: np.ndarray, certain:
     last = np.where(some, reach - 1 - aerated[:, :, ::-1].argmax(axis=2), 0)
     bone = _along_rays(frame, which, tissue.ribs, reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
+    bone &= steps >= _nearest_rib(frame, _first(bone))[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
     first_bone = _first(bone)
     beyond_ribs = ndimage.minimum_filter(first_bone, NEAR_RIB, mode=WRAP) + BEHIND_RIB / STEP
@@ -169,6 +174,20 @@ def _holds_fat(fat: np.ndarray, last: np.ndarray, wall: np.ndarray) -> np.ndarra
         for what in (fat & between, between)
     )
     return apart & (of_fat > FATTY * of_all)[regions]
+
+
+def _nearest_rib(frame: Frame, bone: np.ndarray) -> np.ndarray:
+    """Distances, of shape (z, DIRECTIONS), within which bone is no rib, from those of the first bone.
+
+    0 where there are no ribs around, and near the apex, towards which the chest narrows.
+    """
+    from scipy import ndimage
+
+    margin = DIRECTIONS_AROUND // 2
+    around = np.pad(ndimage.grey_opening(bone, INTERCOSTAL, mode=WRAP), ((0, 0), (margin, margin)), mode="wrap")
+    around = ndimage.median_filter(around, (LEVELS_AROUND, DIRECTIONS_AROUND), mode="nearest")[:, margin:-margin]
+    apical = (frame.apex - np.arange(len(bone))) * STEP < APICAL
+    return np.where((around < FAR) & ~apical[:, None], around - NO_RIB / STEP, 0)
 
 
 def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:

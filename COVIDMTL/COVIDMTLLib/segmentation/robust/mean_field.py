@@ -8,7 +8,7 @@ import numpy as np
 
 from ...imaging.coarse_grid import STEP, block_deviation, opened
 from .atlas import Expected
-from .reach import within_reach
+from .reach import SELDOM, within_reach
 from .spatial_prior import prior_odds, surely_lung
 from .tissue_classifier import fat_in, learned, looks_of, sure_lung
 
@@ -17,9 +17,6 @@ CERTAIN = 20.0
 
 WALL = 1.02
 """Distance from the axis up to which there may be lung, as a share of that of the wall, which is known to some mm."""
-
-SELDOM = 0.15
-"""Share of the anatomies below which a place is taken for other tissue."""
 
 UNDER = 45.0
 """mm below the lowest aerated lung down to which tissue is an example of what is no lung: most of a liver is there."""

@@ -11,8 +11,9 @@ from .tissue_classifier import smoothed
 LEAST = 0.08
 """Aerated lung in a slice as a share of that in the slice with most, from which there is dense lung no higher."""
 
-OFTEN = 0.3
-"""Share of the anatomies from which a place may be dense lung that nothing but the chest wall encloses."""
+SELDOM = 0.15
+"""Share of the anatomies from which a place may be dense lung that nothing but the chest wall encloses, and below which
+it is taken for other tissue."""
 
 GROUND_GLASS = -250
 """HU below which there is nothing but lung: fat and organs are denser."""
@@ -70,5 +71,5 @@ def within_reach(lung: np.ndarray, place: Expected) -> np.ndarray:
     below = np.logical_or.accumulate(lung, axis=0)
     areas = lung.sum(axis=(1, 2))
     levels = np.arange(len(lung)) <= np.flatnonzero(areas > LEAST * areas.max())[-1]
-    inferred = place.dense & levels[:, None, None] & (place.lung > OFTEN)
+    inferred = place.dense & levels[:, None, None] & (place.lung > SELDOM)
     return lung | closed(lung) | (((above & below) | inferred) & place.lateral)
