@@ -72,7 +72,7 @@ AT_LUNG = 1.5
 """Coarse voxels from the last aerated lung to a wall that it lies against."""
 
 APICAL = 28
-"""mm below the apex down to which ribs say nothing of the front."""
+"""mm below the apex down to which ribs say nothing of the front, and lie nearer the higher they are."""
 
 WRAP = ("nearest", "wrap")
 
@@ -142,7 +142,7 @@ def rays_of(frame: Frame, which: int, tissue: Tissue, lung: np.ndarray, certain:
     last = np.where(some, reach - 1 - aerated[:, :, ::-1].argmax(axis=2), 0)
     bone = _along_rays(frame, which, tissue.ribs, reach)
     bone &= steps >= np.maximum(last - 1, 15 / STEP)[..., None]
-    bone &= steps >= _nearest_rib(frame, _first(bone))[..., None]
+    bone &= steps >= _no_rib_within(frame, _first(bone))[..., None]
     wall = np.minimum(_wall(bone, last.astype(np.float32), to_middle, CERTAINLY if certain else 1.0), to_middle)
     first_bone = _first(bone)
     beyond_ribs = ndimage.minimum_filter(first_bone, NEAR_RIB, mode=WRAP) + BEHIND_RIB / STEP
@@ -176,7 +176,7 @@ def _holds_fat(fat: np.ndarray, last: np.ndarray, wall: np.ndarray) -> np.ndarra
     return apart & (of_fat > FATTY * of_all)[regions]
 
 
-def _nearest_rib(frame: Frame, bone: np.ndarray) -> np.ndarray:
+def _no_rib_within(frame: Frame, bone: np.ndarray) -> np.ndarray:
     """Distances, of shape (z, DIRECTIONS), within which bone is no rib, from those of the first bone.
 
     0 where there are no ribs around, and near the apex, towards which the chest narrows.
@@ -186,17 +186,21 @@ def _nearest_rib(frame: Frame, bone: np.ndarray) -> np.ndarray:
     margin = DIRECTIONS_AROUND // 2
     around = np.pad(ndimage.grey_opening(bone, INTERCOSTAL, mode=WRAP), ((0, 0), (margin, margin)), mode="wrap")
     around = ndimage.median_filter(around, (LEVELS_AROUND, DIRECTIONS_AROUND), mode="nearest")[:, margin:-margin]
-    apical = (frame.apex - np.arange(len(bone))) * STEP < APICAL
-    return np.where((around < FAR) & ~apical[:, None], around - NO_RIB / STEP, 0)
+    return np.where((around < FAR) & ~_apical(frame, len(bone)), around - NO_RIB / STEP, 0)
 
 
 def without_collarbone(frame: Frame, rays: Rays) -> np.ndarray:
     """The wall, but near the lung in front of the apex: the first rib and the collarbone do not lie against it."""
     from scipy import ndimage
 
-    apical = ((frame.apex - np.arange(len(rays.wall))) * STEP < APICAL)[:, None] & (np.sin(ANGLES) < 0.2)
+    apical = _apical(frame, len(rays.wall)) & (np.sin(ANGLES) < 0.2)
     reached = ndimage.maximum_filter(np.where(rays.last < FAR, rays.last, 0), (3, 5), mode=WRAP)
     return np.where(apical & (reached > 0), np.minimum(rays.wall, reached + AT_LUNG), rays.wall)
+
+
+def _apical(frame: Frame, levels: int) -> np.ndarray:
+    """Which levels are near the apex or above it, bool of shape (levels, 1)."""
+    return ((frame.apex - np.arange(levels)) * STEP < APICAL)[:, None]
 
 
 def _first(mask: np.ndarray) -> np.ndarray:
