@@ -94,13 +94,18 @@ def fit(
     _start(out, recipe, fabric)
     trainer = Trainer(fabric, store, recipe, rows, start, out, known)
     trainer.run()
+    log = pd.DataFrame(trainer.log)
+    # DDP's reducer goes before the group of processes: the last to let go of that must be destroy_process_group, which
+    # waits for gloo's thread without Python's lock. A reducer would hold the lock, that thread may want it, and both
+    # would wait for ever.
+    del trainer
     if fabric.is_global_zero:
         _predict(out, "predictions.csv", store, rows.test)
         _predict(out, "validation.csv", store, rows.validation if fold else ())
     fabric.barrier()
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()  # whose threads, if they are left to the end of the process, may abort it
-    return Run(out, pd.DataFrame(trainer.log))
+    return Run(out, log)
 
 
 def check_fit(store: Store, recipe: dict[str, Any]) -> None:
