@@ -33,7 +33,7 @@ ABOVE = 0.0, 0.1, 0.2, 0.3, 0.4
 TISSUE_COUNTS, CLIPPED = 0.2, (0.02, 0.98)
 """How much tissue counts against aerated lung where the atlas is fitted, and the bounds of what it says."""
 
-MEDIASTINUM = 20.0
+MEDIASTINUM = 10.0
 """mm from the middle within which there is lung only where aerated lung shows it."""
 
 COSTAL = 0.92

@@ -8,7 +8,7 @@ from ...imaging.coarse_grid import STEP, dilated, eroded, opened
 from .atlas import Expected
 from .tissue_classifier import smoothed
 
-LEAST = 0.08
+LEAST = 0.04
 """Aerated lung in a slice as a share of that in the slice with most, from which there is dense lung no higher."""
 
 SELDOM = 0.15
