@@ -83,7 +83,8 @@ def _segment(ct: np.ndarray, initial: np.ndarray | None, progress: Callable[[flo
     other_air = ((coarse < AERATED) & ~(chest.air & (coarse > DARK))) | chest.unknown | in_airways
     seen = lung | glass
     other_air &= ~seen
-    place = expected(*halves_of(coarse, lung, glass), seen, other_air)
+    gas = other_air & chest.air & ~in_airways
+    place = expected(*halves_of(coarse, lung, glass), seen, other_air, gas)
     progress(0.3)
     probability = lung_field(
         ct, coarse, lung, other_air, coarse > BONE, place, lambda fraction: progress(0.3 + 0.5 * fraction)

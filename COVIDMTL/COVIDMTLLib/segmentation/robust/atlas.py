@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...imaging.coarse_grid import STEP
+from ...imaging.coarse_grid import STEP, without_small
 from .chest_axes import Frame
 from .chest_wall import DIRECTIONS
 from .hemithorax import Half
@@ -33,8 +33,18 @@ ABOVE = 0.0, 0.1, 0.2, 0.3, 0.4
 TISSUE_COUNTS, CLIPPED = 0.2, (0.02, 0.98)
 """How much tissue counts against aerated lung where the atlas is fitted, and the bounds of what it says."""
 
-MEDIASTINUM = 10.0
-"""mm from the middle within which there is lung only where aerated lung shows it."""
+RAISED = np.arange(1.0, 0.59, -0.05)
+"""Heights that are tried of a half of the chest with gas in stomach or bowel, as shares of that of the chest."""
+
+LEAST_GAS, BESIDE = 5.0, 30.0
+"""ml of gas that show where the diaphragm is, at least, and mm from the middle: nearer lie oesophagus and trachea."""
+
+AT_GAS = 0.15
+"""Share of the anatomies that have lung at the gas, at most: it lies below the diaphragm."""
+
+MEDIASTINUM, MEDIAL, MEDIALLY = 10.0, 20.0, 0.5
+"""mm from the middle within which there is lung only where aerated lung shows it, and within which there is elsewhere
+only where so large a share of the anatomies has it."""
 
 COSTAL = 0.92
 """Radius at which lung means that the lung there lies against the wall, and not against heart or diaphragm."""
@@ -54,7 +64,7 @@ class Expected:
         As of `Half`.
     left : ndarray of bool, shape (z, y, x)
         Whether the voxel goes with the left half.
-    lateral : ndarray of bool, shape (x,)
+    lateral : ndarray of bool, shape (z, y, x)
         Beside the mediastinum.
     """
 
@@ -68,7 +78,7 @@ class Expected:
     lateral: np.ndarray
 
 
-def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.ndarray) -> Expected:
+def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.ndarray, gas: np.ndarray) -> Expected:
     """The atlas laid over a chest; each voxel goes with the half in which it is likelier lung.
 
     Parameters
@@ -77,29 +87,30 @@ def expected(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np.n
         As of `halves_of`.
     lung, other_air : ndarray of bool, shape (z, y, x)
         Aerated lung, and what says nothing: other air and what lies outside the field of view.
+    gas : ndarray of bool, shape (z, y, x)
+        Of that what may be gas in stomach or bowel.
     """
-    from scipy import ndimage
-
     frame = _over_lung(frame, halves, lung, other_air)
+    x = (np.arange(gas.shape[2]) - frame.middle) * STEP
     parts = []
-    for half, shares in zip(halves, _shares(), strict=True):
-        level, angle, radius = places(frame, half)
+    for half, shares, beside in zip(halves, _shares(), (x < -BESIDE, x > BESIDE), strict=True):
+        level, angle, radius = places(_above_gas(frame, half, shares, gas & beside), half)
         at_wall = np.full_like(radius, COSTAL / RADII[0] - 0.5)
         # From there on the wall of the patient says where the lung ends, and not that of the atlas.
-        lung = ndimage.map_coordinates(shares, [level, angle, np.minimum(radius, at_wall)], order=1, mode="nearest")
-        costal = ndimage.map_coordinates(shares, [level, angle, at_wall], order=1, mode="nearest")
-        parts.append((np.where(half.radius < 1.1, lung, 0), costal, half))
+        lung = _at(shares, level, angle, np.minimum(radius, at_wall))
+        parts.append((np.where(half.radius < 1.1, lung, 0), _at(shares, level, angle, at_wall), half))
     (right, right_costal, one), (left, left_costal, other) = parts
     is_left = left > right
+    share = np.where(is_left, left, right)
     return Expected(
-        np.where(is_left, left, right),
+        share,
         np.where(is_left, left_costal, right_costal),
         np.minimum(one.radius, other.radius),
         np.where(is_left, other.behind, one.behind),
         np.where(is_left, other.beyond, one.beyond),
         np.where(is_left, other.dense, one.dense),
         is_left,
-        np.abs(np.arange(left.shape[2]) - frame.middle) * STEP > MEDIASTINUM,
+        (np.abs(x) > MEDIAL) | ((np.abs(x) > MEDIASTINUM) & (share > MEDIALLY)),
     )
 
 
@@ -127,6 +138,20 @@ def _over_lung(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np
     return replace(frame, apex=apex, height=height)
 
 
+def _above_gas(frame: Frame, half: Half, shares: np.ndarray, gas: np.ndarray) -> Frame:
+    """The frame for one half of the chest, lower than the other where stomach or bowel show a raised diaphragm.
+
+    Aerated lung does not show it where the lung above it is dense.
+    """
+    gas = without_small(gas & (half.radius < COSTAL), LEAST_GAS)
+    if gas.any():
+        for share in RAISED:
+            raised = replace(frame, height=share * frame.height)
+            if np.quantile(_at(shares, *(place[gas] for place in places(raised, half))), 0.98) <= AT_GAS:
+                return raised
+    return frame
+
+
 def _cells(
     frame: Frame, half: Half, which: int, lung: np.ndarray, other_air: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -148,6 +173,13 @@ def places(frame: Frame, half: Half) -> tuple[np.ndarray, np.ndarray, np.ndarray
     below = (frame.apex - np.arange(len(half.angle))) / (frame.width * frame.height)
     level = np.broadcast_to(((below - first) / step).astype(np.float32)[:, None, None], half.angle.shape)
     return level, half.angle * np.float32(ANGLES / DIRECTIONS), half.radius / np.float32(RADII[0]) - np.float32(0.5)
+
+
+def _at(shares: np.ndarray, level: np.ndarray, angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Shares of one half in the atlas at the places of voxels."""
+    from scipy import ndimage
+
+    return ndimage.map_coordinates(shares, [level, angle, radius], order=1, mode="nearest")
 
 
 @cache

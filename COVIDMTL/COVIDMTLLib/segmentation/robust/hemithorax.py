@@ -23,13 +23,14 @@ from .chest_wall import (
 RIGHT_HALF, LEFT_HALF = -1, 1
 """Which way along x a half of the chest lies."""
 
-MOST_AWAY, MUCH_AWAY, LITTLE_AWAY = 0.06, 0.03, 0.01
+MOST_AWAY, MUCH_AWAY, LITTLE_AWAY = 0.10, 0.03, 0.01
 """Share of the directions in which aerated lung lies away from the chest wall, from which lung may be dense anywhere in
 one half of the chest; from which it may be so far around these, and where there is no aerated lung; and from which that
 is so in the other half then. Below, it may be dense in these directions alone."""
 
-AROUND, FAR_AROUND = (3, 5), (13, 15)
-"""Levels and directions that belong to one of them, at its middle."""
+AROUND, FAR_AROUND = (3, 5), (13, 61)
+"""Levels and directions that belong to one of them, at its middle. A lobe that is dense goes a long way around the
+chest."""
 
 ASIDE = 0.65
 """Where between the middle of the body and its sides the axes lie: from there a ray meets the ribs behind the lung
