@@ -187,7 +187,7 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 
 
 def test_two_processes_take_the_steps_of_one(small, tmp_path):
-    """And leave nothing that keeps the group of processes to its end, which would hang one time in ten."""
+    """And leave nothing that keeps the group of processes to its end, which may wait for ever then."""
     own = ["epochs=2", "augmentation.noise=0.5", "watch_test=true"]
     command = [str(TRAIN), str(small.folder), "--config", str(PAPER), "--device", "cpu", "--set"]
     fit(small, recipe_of(*own), tmp_path / "one", device="cpu")

@@ -43,8 +43,8 @@ AT_GAS = 0.15
 """Share of the anatomies that have lung at the gas, at most: it lies below the diaphragm."""
 
 MEDIASTINUM, MEDIAL, MEDIALLY = 10.0, 20.0, 0.5
-"""mm from the middle within which there is lung only where aerated lung shows it, and within which there is elsewhere
-only where so large a share of the anatomies has it."""
+"""mm from the middle within which there is lung only where aerated lung shows it; mm within which dense lung needs more
+of the anatomies to have lung there, and their share."""
 
 COSTAL = 0.92
 """Radius at which lung means that the lung there lies against the wall, and not against heart or diaphragm."""
@@ -123,10 +123,9 @@ def _over_lung(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np
     z = np.arange(len(lung))
 
     def likelihood(apex: float, height: float) -> float:
-        level = (apex - z) / (frame.width * height)
+        at = np.clip(_level(replace(frame, apex=apex, height=height), z), 0, LEVELS[2] - 1)
         found = 0.0
         for shares, (aerated, tissue) in zip(_shares(), cells, strict=True):
-            at = np.clip((level - LEVELS[0]) / LEVELS[1], 0, LEVELS[2] - 1)
             before = np.minimum(at.astype(int), LEVELS[2] - 2)
             after = (at - before)[:, None, None]
             share = np.clip(shares[before] * (1 - after) + shares[before + 1] * after, *CLIPPED)[:, :ANGLES]
@@ -139,15 +138,17 @@ def _over_lung(frame: Frame, halves: list[Half], lung: np.ndarray, other_air: np
 
 
 def _above_gas(frame: Frame, half: Half, shares: np.ndarray, gas: np.ndarray) -> Frame:
-    """The frame for one half of the chest, lower than the other where stomach or bowel show a raised diaphragm.
+    """The frame for one half of the chest, less high than the other where stomach or bowel show a raised diaphragm.
 
     Aerated lung does not show it where the lung above it is dense.
     """
     gas = without_small(gas & (half.radius < COSTAL), LEAST_GAS)
     if gas.any():
+        z = np.nonzero(gas)[0]
+        _, angle, radius = (place[gas] for place in places(frame, half))
         for share in RAISED:
             raised = replace(frame, height=share * frame.height)
-            if np.quantile(_at(shares, *(place[gas] for place in places(raised, half))), 0.98) <= AT_GAS:
+            if np.quantile(_at(shares, _level(raised, z), angle, radius), 0.98) <= AT_GAS:
                 return raised
     return frame
 
@@ -169,10 +170,14 @@ def _cells(
 
 def places(frame: Frame, half: Half) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the voxels lie in the atlas: level, angle, radius, as float32 of shape (z, y, x), whole at its cells."""
-    first, step, _ = LEVELS
-    below = (frame.apex - np.arange(len(half.angle))) / (frame.width * frame.height)
-    level = np.broadcast_to(((below - first) / step).astype(np.float32)[:, None, None], half.angle.shape)
+    z = np.arange(len(half.angle))
+    level = np.broadcast_to(_level(frame, z).astype(np.float32)[:, None, None], half.angle.shape)
     return level, half.angle * np.float32(ANGLES / DIRECTIONS), half.radius / np.float32(RADII[0]) - np.float32(0.5)
+
+
+def _level(frame: Frame, z: np.ndarray) -> np.ndarray:
+    """Level in the atlas of slices, whole at its cells."""
+    return ((frame.apex - z) / (frame.width * frame.height) - LEVELS[0]) / LEVELS[1]
 
 
 def _at(shares: np.ndarray, level: np.ndarray, angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
