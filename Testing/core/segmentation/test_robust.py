@@ -75,7 +75,7 @@ def test_liver_below_consolidation_is_no_lung(real_ct):
         ("4d-lung", "consolidation", 0.3, 31, 0.75, 40_000),
         # Vessels with contrast medium, as bright as ribs, lie well inside the wall; the recess lies low.
         ("lidc-0001", "consolidation", 0.3, 41, 0.79, 15_000),
-        # Gas in stomach and bowel shows that the left half of the diaphragm is raised: 402 ml of stomach and spleen without it.
+        # Gas in stomach and bowel shows that the left half of the diaphragm is raised; 402 ml without it.
         ("lowres2", "white-lung", 0.2, 51, 0.85, 200_000),
         # Up to the apex, where little lung is aerated; its own consolidation counts as no lung.
         ("ricord-1a", "white-lung", 0.4, 41, 0.75, 90_000),
