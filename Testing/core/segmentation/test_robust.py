@@ -75,6 +75,8 @@ def test_liver_below_consolidation_is_no_lung(real_ct):
         ("4d-lung", "consolidation", 0.3, 31, 0.75, 40_000),
         # Vessels with contrast medium, as bright as ribs, lie well inside the wall; the recess lies low.
         ("lidc-0001", "consolidation", 0.3, 41, 0.79, 15_000),
+        # Up to the chest wall: 0.82 without `EDGE`, 0.84 with the farther of two ribs between them.
+        ("lidc-0001", "consolidation", 0.3, 31, 0.855, 15_000),
         # Gas in stomach and bowel shows that the left half of the diaphragm is raised; 402 ml without it.
         ("lowres2", "white-lung", 0.2, 51, 0.85, 200_000),
         # Up to the apex, where little lung is aerated; its own consolidation counts as no lung.

@@ -71,6 +71,9 @@ APICES_APART, BASES_APART = 15, 45
 AT_LUNG = 1.5
 """Coarse voxels from the last aerated lung to a wall that it lies against."""
 
+EDGE = 0.3
+"""Coarse voxels from the last one that is aerated to the edge of the lung, which is seen blurred."""
+
 APICAL = 28
 """mm below the apex down to which ribs say nothing of the front, and lie nearer the higher they are."""
 
@@ -285,9 +288,9 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: 
 
     hit = bone.any(axis=2)
     ribs = np.where(hit, bone.argmax(axis=2) - 1, FAR).astype(np.float32)
-    # Between two ribs a ray goes on to the shoulder blade, the arm or nothing.
-    ribs = ndimage.grey_opening(ribs, INTERCOSTAL, mode=WRAP)
-    hit = ribs < FAR
+    # Between two ribs a ray goes on to the shoulder blade, the arm or nothing. The wall there follows from the ribs
+    # around: taken to be as far as the farther one, it would lie too far out where the chest narrows to the apex.
+    hit &= ribs <= ndimage.grey_opening(ribs, INTERCOSTAL, mode=WRAP) + 1
     ribs[~hit] = 0
     usable = (hit & (ribs < to_middle)).astype(np.float32)
     if usable.sum() < DIRECTIONS:
@@ -297,14 +300,15 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: 
     wall = _fitted(ribs, weight, (8, 4, 2))
 
     # How far the lung lies from the ribs. Where it is dense it seems to lie farther.
-    gap = (lung - wall)[:, np.cos(ANGLES) > -0.3]
+    edge = lung + EDGE
+    gap = (edge - wall)[:, np.cos(ANGLES) > -0.3]
     gap = gap[(lung[:, np.cos(ANGLES) > -0.3] > 0) & (np.abs(gap) < 3)]
     usual = float(np.percentile(gap, 75)) if len(gap) > 200 else 0.0
     wall, ribs = wall + usual, ribs + usual
     near_ribs = np.minimum(usable, 1) * (np.abs(ribs - wall) < 2.5)
     touching = 2.0 * ((lung > 0) & (lung > wall - 0.3))
     weight = (near_ribs + touching).astype(np.float32)
-    values = (ribs * near_ribs + (lung + 0.3) * touching) / np.maximum(weight, 1e-6)
+    values = (ribs * near_ribs + edge * touching) / np.maximum(weight, 1e-6)
     return _fitted(values.astype(np.float32), weight, (5, 3, 2, 1), wall)
 
 
