@@ -306,7 +306,7 @@ def _wall(bone: np.ndarray, lung: np.ndarray, to_middle: np.ndarray, certainly: 
     usual = float(np.percentile(gap, 75)) if len(gap) > 200 else 0.0
     wall, ribs = wall + usual, ribs + usual
     near_ribs = np.minimum(usable, 1) * (np.abs(ribs - wall) < 2.5)
-    touching = 2.0 * ((lung > 0) & (lung > wall - 0.3))
+    touching = 2.0 * ((lung > 0) & (lung > wall - EDGE))
     weight = (near_ribs + touching).astype(np.float32)
     values = (ribs * near_ribs + edge * touching) / np.maximum(weight, 1e-6)
     return _fitted(values.astype(np.float32), weight, (5, 3, 2, 1), wall)
