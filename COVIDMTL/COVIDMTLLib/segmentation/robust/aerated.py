@@ -165,13 +165,14 @@ def central_airways(ct: np.ndarray, coarse: np.ndarray, air: np.ndarray) -> np.n
     parts, count = ndimage.label(opened(narrow, 3.5, 1))
     if count == 0:
         return _along(trachea, air, ct.shape)
-    largest = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    largest = np.bincount(parts.ravel())[1:].argmax() + 1
+    passed = np.unique(parts[repeated(_middle(trachea, air.shape), ct.shape)[box][inner]])
     found = np.zeros(ct.shape, bool)
-    found[box][inner] = dilated(largest, 2, 1)
+    found[box][inner] = dilated(np.isin(parts, [largest, *passed[passed > 0]]), 2, 1)
     # A tube or a narrow place parts what lies above it from the rest.
     along = _along(trachea, air, ct.shape)
     if along is not None:
-        above = int(np.flatnonzero(found.any(axis=(1, 2)))[-1]) + 1
+        above = inner[0].start + box[0].start + int(np.flatnonzero((parts == largest).any(axis=(1, 2)))[-1]) + 1
         found[above:] |= along[above:]
     return found
 
@@ -210,10 +211,14 @@ def _along(trachea: list[tuple[int, float, float]], air: np.ndarray, shape: tupl
     """The trachea where its lumen cannot be told from the lungs by density: the air around its middle."""
     if len(trachea) * STEP < LONG:
         return None
-    near = np.zeros(air.shape, bool)
+    return repeated(dilated(dilated(_middle(trachea, air.shape), 4 * STEP) & air, STEP), shape)
+
+
+def _middle(trachea: list[tuple[int, float, float]], shape: tuple[int, ...]) -> np.ndarray:
+    middle = np.zeros(shape, bool)
     for place in trachea:
-        near[tuple(int(round(at)) for at in place)] = True
-    return repeated(dilated(dilated(near, 4 * STEP) & air, STEP), shape)
+        middle[tuple(int(round(at)) for at in place)] = True
+    return middle
 
 
 def _around(ct: np.ndarray, z: float, y: float, x: float) -> tuple[tuple[slice, ...], tuple[int, int, int]]:
