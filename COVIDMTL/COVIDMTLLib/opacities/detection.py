@@ -1,7 +1,7 @@
 """Where the lungs are denser than the patient's own healthy lung, and not for vessels, airway walls and fissures.
 
-Those are thin: most of what lies around them is healthy lung, and of what is left of them a ball finds no room. At the
-hilum, where vessels are as thick as a small opacity, the ball is larger.
+Those are thin: most of what lies around them is healthy lung, and of what is left of them a ball finds no room. Vessels
+as thick as a small opacity are curved as a tube is; and at the hilum, where they branch, the ball is larger.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..imaging.labels import LEFT, RIGHT
 from ..imaging.volume import Geometry, Volume, labels_on, linear_on, triple
 from ..utils.errors import InputError
 from .healthy_lung import UNKNOWN, healthy_density
+from .tubes import tubes
 
 GROUND_GLASS, CONSOLIDATION = 1, 2
 """Labels of opacities."""
@@ -45,7 +46,11 @@ drawn out by the neighbourhood that is looked at."""
 LEAST_EDGE = 0.8 * DENSER
 """HU above healthy lung that the edge of an opacity has at least."""
 
-THICK, THICK_AT_HILUM = 3.0, 7.0
+TUBE, WIDTH = 110.0, 3.0
+"""HU of the curvature across a tube, at least, and the scale in mm at which it is looked for. That is best for a radius
+of 4 mm: thinner vessels leave no room for a ball, and at a larger scale opacities look like tubes, too."""
+
+THICK, THICK_AT_HILUM = 3.0, 6.0
 """Radius in mm of the ball that fits into an opacity; at the hilum that of the largest vessels."""
 
 HILUM = 50.0
@@ -149,7 +154,7 @@ def _scores(hu: np.ndarray, sides: np.ndarray, healthy: np.ndarray) -> tuple[lis
     core = eroded(lung, RIM, STEP)
     dense = np.clip(hu, healthy, DENSEST) - healthy
     likely = _mostly((dense > DENSER) & core, core, AROUND) & lung
-    opacities = _thick(likely, sides)
+    opacities = _thick(likely, _vessels(dense, core), sides)
     threshold = _edge(dense, opacities, opacities & core, lung)
     # Outside the lungs the opacities go on, so that those on a finer grid reach the boundary.
     beyond = dilated(opacities, BESIDE, STEP) & ~lung
@@ -162,15 +167,22 @@ def _scores(hu: np.ndarray, sides: np.ndarray, healthy: np.ndarray) -> tuple[lis
     return scores, _share((hu > HIGH_OPACITY) & core, core, NEAR)
 
 
-def _thick(likely: np.ndarray, sides: np.ndarray) -> np.ndarray:
+def _vessels(dense: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Tubes in the lungs, and not the round ones: those may be opacities."""
+    likely = (dense > DENSER) & core
+    found = tubes(np.where(core, dense, 0), likely, WIDTH, TUBE, balls=False, spacing=STEP)
+    return dilated(found, WIDTH, STEP) & likely
+
+
+def _thick(likely: np.ndarray, vessels: np.ndarray, sides: np.ndarray) -> np.ndarray:
     """What is no vessel: thick enough for where it lies, or against the chest wall."""
-    lung = sides > 0
-    kept = opened(likely | ~lung, THICK, STEP) & likely
+    lung, other = sides > 0, likely & ~vessels
+    kept = opened(other | ~lung, THICK, STEP) & other
     central = _near_hilum(sides)
-    if (likely & central).any():
+    if (other & central).any():
         near = box_of(central, int(THICK_AT_HILUM) + STEP)
         wall = ~with_mediastinum(lung[near])
-        kept[near] &= ~central[near] | opened(likely[near] | wall, THICK_AT_HILUM, STEP)
+        kept[near] &= ~central[near] | opened(other[near] | wall, THICK_AT_HILUM, STEP)
     return without_small(dilated(kept, BESIDE, STEP) & likely, SMALLEST, STEP)
 
 

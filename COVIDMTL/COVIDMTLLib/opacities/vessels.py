@@ -1,8 +1,4 @@
-"""The vessels of the lungs: denser than the patient's own healthy lung, curved as a tube is, and no opacity.
-
-Across a tube the density falls to two sides, across a fissure to one: the second derivatives tell (Sato et al., Medical
-Image Analysis 2, 1998). They are computed where lung is dense alone, so that no Hessian of a whole CT is in memory.
-"""
+"""The vessels of the lungs: denser than the patient's own healthy lung, curved as a tube is, and no opacity."""
 
 from __future__ import annotations
 
@@ -13,11 +9,11 @@ from ..imaging.coarse_grid import STEP, block_mean, eroded, interpolated, withou
 from ..imaging.volume import Volume
 from .detection import DENSER, DENSEST, RIM, find_opacities
 from .healthy_lung import healthy_density
+from .tubes import tubes
 
 SCALES = {1.0: 30.0, 2.0: 80.0, 4.0: 150.0}
-"""Standard deviation in mm of the Gaussian filter, best for tubes of 1.4 times that radius, and the curvature across a
-tube, at least, in HU: the second derivative times the square of that. Blood in lung has 330 HU; a narrow tube fills
-its voxels in part, and a wide one has to be that dense."""
+"""Scales in mm, and the curvature across a tube, at least, in HU. Blood in lung has 330 HU; a narrow tube fills its
+voxels in part, and a wide one has to be that dense."""
 
 REACH = 1.5
 """Standard deviations from the middle of a tube to its wall, and a little more."""
@@ -64,8 +60,7 @@ def _vessels(hu: np.ndarray, lung: np.ndarray, opaque: np.ndarray) -> np.ndarray
     likely = (dense > DENSER) & ~opaque
     near = np.zeros(lung.shape, bool)
     for scale, least in SCALES.items():
-        tubes = _tubes(ndimage.gaussian_filter(dense, scale, truncate=3), likely, scale, least)
-        near |= ndimage.binary_dilation(tubes, iterations=round(REACH * scale))
+        near |= ndimage.binary_dilation(tubes(dense, likely, scale, least), iterations=round(REACH * scale))
     near &= likely & (dense > WALL * ndimage.maximum_filter(dense, 5))
     return without_small(near, LEAST, 1.0)
 
@@ -74,23 +69,3 @@ def _healthy(hu: np.ndarray, lung: np.ndarray) -> np.ndarray:
     """HU of healthy lung in each row from front to back, shape (1, y, 1)."""
     coarse = healthy_density(block_mean(hu), eroded(block_mean(lung) > 0.5, 2 * RIM), STEP)
     return interpolated(coarse, (1, hu.shape[1], 1))
-
-
-def _tubes(smooth: np.ndarray, where: np.ndarray, scale: float, least: float) -> np.ndarray:
-    """Where the density falls to two sides as steeply as is asked for, from a ridge not farther away than the scale.
-
-    At the edge of an opacity, which is no tube, it falls to two sides as well, but the ridge is far away.
-    """
-    at, values = np.flatnonzero(where), smooth.ravel()
-    hessian, slope = np.empty((len(at), 3, 3), np.float32), np.zeros(len(at), np.float32)
-    steps = [stride // smooth.itemsize for stride in smooth.strides]
-    for i, one in enumerate(steps):
-        slope += ((values[at + one] - values[at - one]) / 2) ** 2
-        hessian[:, i, i] = values[at + one] - 2 * values[at] + values[at - one]
-        for j, other in enumerate(steps[:i]):
-            same = values[at + one + other] + values[at - one - other]
-            hessian[:, i, j] = hessian[:, j, i] = (same - values[at + one - other] - values[at - one + other]) / 4
-    curvature = -np.linalg.eigvalsh(hessian)[:, 1]
-    found = np.zeros(smooth.size, bool)
-    found[at] = (curvature * scale**2 > least) & (np.sqrt(slope) < curvature * scale)
-    return found.reshape(smooth.shape)

@@ -14,6 +14,7 @@ from COVIDMTLLib.phantom import thorax
 from COVIDMTLLib.reports.cohort_densities import GROUPS, PERCENTILES, RANGES, draw_ranges
 from COVIDMTLLib.reports.opacity_figures import densities, density_histogram
 from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
 from support.data.planted_opacities import plant
 
 
@@ -36,10 +37,21 @@ def test_vessels_airways_and_boundary_are_no_opacities(patient):
     ct, lungs, tumour = patient
     found = found_in(ct, lungs)
     of_lung = np.count_nonzero(lungs.array)
-    assert np.count_nonzero(found & ~tumour) < 0.01 * of_lung
+    assert np.count_nonzero(found & ~tumour) < 0.005 * of_lung
     # A threshold takes them in; the tumour is found.
     assert np.count_nonzero((lungs.array > 0) & (ct.array > -700)) > 0.1 * of_lung
     assert np.count_nonzero(found & tumour) > 0.5 * np.count_nonzero(tumour & (lungs.array > 0))
+
+
+def test_a_thick_vessel_is_no_opacity_and_a_nodule_is_one():
+    z, y, x = np.indices((100, 100, 160), np.float32)
+    inside = ((z > 5) & (z < 95) & (y > 5) & (y < 95) & (x > 5) & (x < 155)).astype(np.uint8)
+    vessel, nodule = np.hypot(y - 50 - 8 * np.sin(z / 20), x - 40) <= 5, np.hypot(np.hypot(z - 50, y - 50), x - 75) <= 8
+    hu = gaussian_filter(np.where(inside & ~(vessel | nodule), -870, 40).astype(np.float32), 0.7)
+    ct = Volume(hu + np.random.default_rng(0).normal(0, 20, hu.shape), Geometry(hu.shape[::-1]))
+    found = found_in(ct, ct.with_array(inside))
+    assert np.mean(found[nodule]) > 0.6
+    assert np.mean(found[20:-20][vessel[20:-20]]) < 0.1
 
 
 # Seeds are others than those that it was built with.
