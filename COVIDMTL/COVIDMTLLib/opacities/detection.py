@@ -153,8 +153,9 @@ def _scores(hu: np.ndarray, sides: np.ndarray, healthy: np.ndarray) -> tuple[lis
     lung = sides > 0
     core = eroded(lung, RIM, STEP)
     dense = np.clip(hu, healthy, DENSEST) - healthy
-    likely = _mostly((dense > DENSER) & core, core, AROUND) & lung
-    opacities = _thick(likely, _vessels(dense, core), sides)
+    denser = (dense > DENSER) & core
+    likely = _mostly(denser, core, AROUND) & lung
+    opacities = _thick(likely, _vessels(np.where(core, dense, 0), denser), sides)
     threshold = _edge(dense, opacities, opacities & core, lung)
     # Outside the lungs the opacities go on, so that those on a finer grid reach the boundary.
     beyond = dilated(opacities, BESIDE, STEP) & ~lung
@@ -167,11 +168,9 @@ def _scores(hu: np.ndarray, sides: np.ndarray, healthy: np.ndarray) -> tuple[lis
     return scores, _share((hu > HIGH_OPACITY) & core, core, NEAR)
 
 
-def _vessels(dense: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Tubes in the lungs, and not the round ones: those may be opacities."""
-    likely = (dense > DENSER) & core
-    found = tubes(np.where(core, dense, 0), likely, WIDTH, TUBE, balls=False, spacing=STEP)
-    return dilated(found, WIDTH, STEP) & likely
+def _vessels(dense: np.ndarray, denser: np.ndarray) -> np.ndarray:
+    """Tubes in the lungs, and not what is round: that may be an opacity."""
+    return dilated(tubes(dense, denser, WIDTH, TUBE, balls=False, spacing=STEP), WIDTH, STEP) & denser
 
 
 def _thick(likely: np.ndarray, vessels: np.ndarray, sides: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def test_vessels_airways_and_boundary_are_no_opacities(patient):
     ct, lungs, tumour = patient
     found = found_in(ct, lungs)
     of_lung = np.count_nonzero(lungs.array)
-    assert np.count_nonzero(found & ~tumour) < 0.005 * of_lung
+    assert np.count_nonzero(found & ~tumour) < 0.0045 * of_lung
     # A threshold takes them in; the tumour is found.
     assert np.count_nonzero((lungs.array > 0) & (ct.array > -700)) > 0.1 * of_lung
     assert np.count_nonzero(found & tumour) > 0.5 * np.count_nonzero(tumour & (lungs.array > 0))
